@@ -1,0 +1,30 @@
+"""From a back-end's name to a loaded model: the one way a modality gets its model."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipeline.models.cards import ModelError
+
+TRANSFORMERS = "transformers"
+
+
+def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
+    """Import and call the loader of ``name``; heavy imports happen here and not before.
+
+    ``backends`` maps a name to ``module:function`` with signature ``(name, device) -> back-end``. A name that
+    is a folder, or a hub id (``owner/model``), goes to the entry ``transformers``.
+
+    Raises:
+        ModelError: no such back-end, or its weights are not on this machine.
+    """
+    key = name
+    if name not in backends and (Path(name).is_dir() or "/" in name):
+        key = TRANSFORMERS
+    if key not in backends:
+        raise ModelError(
+            f"unknown back-end {name!r}; choose one of {', '.join(backends)}, a folder or a hub id"
+        )
+    module, function = backends[key].split(":")
+    return getattr(import_module(module), function)(name, device)

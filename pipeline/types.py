@@ -1,0 +1,239 @@
+"""The nouns of the pipeline: frozen records with times as integer microseconds on one media clock.
+
+The clock's zero is what a player shows as 0:00. Nothing here knows a model, a file format or a library.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+US_PER_S = 1_000_000
+
+
+class Status(StrEnum):
+    """Whether an observation carries scores and, if not, why. Absence is a status, never NaN or "neutral"."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    NO_VIDEO = "no_video"
+    SILENCE = "silence"
+    NO_AUDIO = "no_audio"
+    TOO_SHORT = "too_short"
+    NO_TRANSCRIPT = "no_transcript"
+    UNSUPPORTED_LANGUAGE = "unsupported_language"
+    NOT_REQUESTED = "not_requested"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open stretch of time, ``[start_us, end_us)``."""
+
+    start_us: int
+    end_us: int
+
+    def __post_init__(self) -> None:
+        if self.end_us < self.start_us:
+            raise ValueError(f"span ends before it starts: {self.start_us} > {self.end_us}")
+
+    @property
+    def duration_us(self) -> int:
+        return self.end_us - self.start_us
+
+    @property
+    def start_s(self) -> float:
+        return self.start_us / US_PER_S
+
+    @property
+    def end_s(self) -> float:
+        return self.end_us / US_PER_S
+
+    def overlap_us(self, other: "Span") -> int:
+        """Length of the part shared with ``other``; 0 when they only touch."""
+        return max(0, min(self.end_us, other.end_us) - max(self.start_us, other.start_us))
+
+    def shifted(self, by_us: int) -> "Span":
+        return Span(self.start_us + by_us, self.end_us + by_us)
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    index: int
+    codec: str
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a container holds, in display terms (rotation and non-square pixels applied)."""
+
+    sha256: str
+    duration_us: int
+    width_px: int
+    height_px: int
+    fps: float
+    variable_frame_rate: bool
+    has_video: bool
+    has_audio: bool
+    video_start_us: int
+    audio_start_us: int
+    rotation_deg: int = 0
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    subtitle_streams: tuple[SubtitleStream, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A distribution over the canonical emotions (``labels.EMOTIONS`` order).
+
+    ``probabilities`` and ``unmapped`` together sum to 1: mass on native labels without a canonical
+    emotion is kept apart instead of being thrown into neutral.
+    """
+
+    probabilities: tuple[float, ...]
+    unmapped: float = 0.0
+    native: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one modality says about one stretch of time (a sampled frame, a window, an utterance).
+
+    ``scores`` may be smoothed over time; ``raw`` then keeps what the model said. ``quality`` in [0, 1]
+    is how far the input could be trusted, not how sure the model was. ``evidence`` holds JSON values
+    (``box`` = [x, y, width, height] in display pixels, for instance).
+    """
+
+    modality: str
+    span: Span
+    status: Status
+    scores: Scores | None = None
+    raw: Scores | None = None
+    subject: str | None = None
+    quality: float = 0.0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.status is Status.OK) != (self.scores is not None):
+            raise ValueError(f"status {self.status} and scores {self.scores} contradict each other")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A stretch of speech with its words. ``source`` says where the text came from."""
+
+    span: Span
+    text: str
+    language: str | None
+    source: str
+    words: tuple[Word, ...] = ()
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    compression_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All utterances of a video in order, and what was dropped on the way."""
+
+    utterances: tuple[Utterance, ...]
+    status: Status
+    source: str
+    language: str | None = None
+    dropped_over_silence: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One modality summed up over a moment."""
+
+    status: Status
+    scores: Scores | None = None
+    quality: float = 0.0
+    coverage: float = 0.0
+    subject: str | None = None
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the modalities say about one stretch of time; moments tile the video."""
+
+    span: Span
+    utterance: Utterance | None
+    by_modality: Mapping[str, Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The joint reading of one moment and the share each modality had in it."""
+
+    span: Span
+    scores: Scores | None
+    weights: Mapping[str, float]
+
+
+ConflictKind = Literal["polarity", "blend", "masking"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A stretch in which two modalities disagree.
+
+    ``strength`` in [0, 1] is how far apart they are, ``confidence`` in [0, 1] how far the models can be
+    trusted to tell. ``label`` is a reading worded as a hypothesis, ``why`` the evidence in words.
+    """
+
+    span: Span
+    kind: ConflictKind
+    modalities: tuple[str, ...]
+    strength: float
+    confidence: float
+    label: str
+    why: str
+    emotions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a model is: enough to name it, verify its bytes and read its output."""
+
+    id: str
+    modality: str
+    revision: str
+    sha256: str
+    licence: str
+    labels: tuple[str, ...]
+    canonical: Mapping[str, str | None]
+    temperature: float = 1.0
+    languages: tuple[str, ...] = ()
+    source: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything found in one video: the one record every writer reads."""
+
+    name: str
+    media: MediaInfo
+    modalities: tuple[str, ...]
+    transcript: Transcript
+    observations: Mapping[str, tuple[Observation, ...]]
+    moments: tuple[Moment, ...]
+    fused: tuple[Fused, ...]
+    conflicts: tuple[Conflict, ...]
+    false_alarms_per_minute: float | None
+    models: Mapping[str, ModelCard]
+    warnings: tuple[str, ...] = ()
+    schema_version: int = 1
