@@ -8,6 +8,8 @@ A shipped model is ``weights/<id>.onnx`` (plus any other ``weights/<id>.*`` it n
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -21,6 +23,43 @@ CACHE_VARIABLE = "EMOTION_PIPELINE_MODELS"
 
 class ModelError(RuntimeError):
     """A model that cannot be used; the message is one sentence that says what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Expected calibration error on one data set, before and after the card's temperature."""
+
+    ece_before: float
+    ece_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Counts with the truth in rows and the answer in columns, both in the order of ``labels``."""
+
+    labels: tuple[str, ...]
+    matrix: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What a training command measured: written as ``weights/<id>.report.json`` beside the weights.
+
+    ``metrics``, ``calibration`` and ``confusion`` have one entry per data set scored; ``reference`` holds,
+    under the same names, the figures to beat.
+    """
+
+    data: str
+    split: str
+    command: str
+    metrics: Mapping[str, Mapping[str, float]]
+    reference: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    confusion: Mapping[str, Confusion] = field(default_factory=dict)
+    size_bytes: int = 0
+    milliseconds: float | None = None  # one input on one thread
+    train_seconds: float | None = None
+    notes: str = ""
 
 
 def cache_folder() -> Path:
@@ -37,7 +76,14 @@ def shipped_card(model_id: str) -> ModelCard:
     return read_record(path, ModelCard)
 
 
+def shipped_report(model_id: str) -> TrainingReport | None:
+    """What the training of a shipped model measured; None when it left no report."""
+    path = WEIGHTS / f"{model_id}.report.json"
+    return read_record(path, TrainingReport) if path.is_file() else None
+
+
 def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
