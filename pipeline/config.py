@@ -84,7 +84,7 @@ class FilmSection(Section):
 
 
 class RunSection(Section):
-    profile: Profile = AUTO
+    profile: Profile = "auto"
     only: tuple[str, ...] = ()
     workers: int = Field(0, ge=0)  # 0: one per processor
 
@@ -136,7 +136,8 @@ def merged(values: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]
 
 def to_toml(config: Config) -> str:
     """The settings as TOML; unset optional values are left out, since TOML has no null."""
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    text: str = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    return text
 
 
 def _sentence(error: ValidationError) -> str:

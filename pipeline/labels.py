@@ -84,7 +84,7 @@ def to_scores(
     labels: Sequence[str], probabilities: Sequence[float], canonical: Mapping[str, str | None]
 ) -> Scores:
     """Fold a native distribution (summing to 1) into the canonical one; unmapped mass is kept apart."""
-    total = {emotion: 0.0 for emotion in EMOTIONS}
+    total = dict.fromkeys(EMOTIONS, 0.0)
     unmapped = 0.0
     for label, probability in zip(labels, probabilities, strict=True):
         emotion = canonical[label]

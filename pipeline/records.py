@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(noun: type[Any]) -> TypeAdapter[Any]:
+def _adapter(noun: Any) -> TypeAdapter[Any]:
     return TypeAdapter(noun)
 
 

@@ -1,0 +1,30 @@
+"""Digests of source files, remembered by size and modification time so that a second run need not read them."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline.engine.store import Artifact, file_digest
+
+
+def source_artifact(path: Path, memory: Path) -> Artifact:
+    """The source file with its digest; ``memory`` is a small JSON file of digests seen before.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    stat = path.stat()
+    seen = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    try:
+        known: dict[str, str] = json.loads(memory.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        known = {}
+    if seen not in known:
+        known[seen] = file_digest(path)
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=memory.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(known, stream, indent=1)
+        Path(scratch).replace(memory)
+    return Artifact(path, known[seen])

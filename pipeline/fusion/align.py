@@ -1,0 +1,133 @@
+"""One timeline for all modalities: moments that tile the film, each with what every modality says in it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pipeline.labels import EMOTIONS
+from pipeline.types import Moment, Observation, Reading, Scores, Span, Status, Utterance
+
+
+def tile(duration_us: int, spans: Sequence[Span], gap_us: int) -> list[tuple[Span, int | None]]:
+    """Cut ``[0, duration_us)`` into stretches: one per span, the gaps between in pieces of at most ``gap_us``.
+
+    A span that overlaps the one before starts where that one ends; what lies outside the film is cut off.
+    Returns each stretch with the index of its span, None for a gap. Stretches tile the film: no hole, no
+    overlap, and every span with a part of its own inside the film has exactly one stretch.
+    """
+    tiles: list[tuple[Span, int | None]] = []
+    at = 0
+    for index in sorted(range(len(spans)), key=lambda i: (spans[i], i)):
+        start = min(max(spans[index].start_us, at), duration_us)
+        end = min(spans[index].end_us, duration_us)
+        if end <= start:
+            continue
+        tiles += [(piece, None) for piece in _pieces(at, start, gap_us)]
+        tiles.append((Span(start, end), index))
+        at = end
+    tiles += [(piece, None) for piece in _pieces(at, duration_us, gap_us)]
+    return tiles
+
+
+def _pieces(start_us: int, end_us: int, most_us: int) -> list[Span]:
+    """Equal pieces, none longer than ``most_us``; nothing for an empty stretch."""
+    length = end_us - start_us
+    if length <= 0:
+        return []
+    count = -(-length // most_us)
+    edges = [start_us + length * i // count for i in range(count + 1)]
+    return [Span(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def summarise(span: Span, observations: Sequence[Observation]) -> Reading:
+    """What one modality says over ``span``: the mean of its scores, weighted by overlap and quality.
+
+    With several subjects (persons) the one seen most, by overlap times quality, speaks for the modality. With
+    no scores at all, the status that covers most of the span is returned.
+    """
+    overlaps = [(o, o.span.overlap_us(span)) for o in observations]
+    inside = [(o, us) for o, us in overlaps if us > 0]
+    spoken = [(o, us) for o, us in inside if o.status is Status.OK]
+    if not spoken:
+        by_status: dict[Status, int] = defaultdict(int)
+        for observation, us in inside:
+            by_status[observation.status] += us
+        if not by_status:
+            return Reading(Status.FAILED if not observations else observations[0].status)
+        return Reading(max(by_status, key=lambda s: (by_status[s], s)))
+    share: dict[str | None, float] = defaultdict(float)
+    for observation, us in spoken:
+        share[observation.subject] += us * max(observation.quality, 1e-6)
+    subject = max(share, key=lambda s: (share[s], str(s)))
+    own = [(o, us) for o, us in spoken if o.subject == subject]
+    return Reading(
+        status=Status.OK,
+        scores=_mean_scores(own),
+        quality=sum(o.quality * us for o, us in own) / sum(us for _, us in own),
+        coverage=_covered_us([o.span for o, _ in own], span) / span.duration_us,
+        subject=subject,
+        samples=len(own),
+    )
+
+
+def _mean_scores(weighted: Sequence[tuple[Observation, int]]) -> Scores:
+    total = [0.0] * len(EMOTIONS)
+    unmapped = mass = 0.0
+    for observation, us in weighted:
+        assert observation.scores is not None
+        weight = us * max(observation.quality, 1e-6)
+        mass += weight
+        unmapped += weight * observation.scores.unmapped
+        for i, probability in enumerate(observation.scores.probabilities):
+            total[i] += weight * probability
+    return Scores(tuple(t / mass for t in total), unmapped / mass)
+
+
+def _covered_us(spans: Sequence[Span], within: Span) -> int:
+    """Length of the union of ``spans`` inside ``within``."""
+    covered, at = 0, within.start_us
+    for span in sorted(spans):
+        start, end = max(span.start_us, at), min(span.end_us, within.end_us)
+        if end > start:
+            covered += end - start
+            at = end
+    return covered
+
+
+def align(
+    duration_us: int,
+    utterances: Sequence[Utterance],
+    observations: Mapping[str, Sequence[Observation]],
+    gap_us: int,
+) -> list[Moment]:
+    """Moments that tile the film: one per utterance, and the gaps between.
+
+    ``observations`` maps a modality to what it saw, in time order; an empty sequence means that it failed.
+    """
+    ordered = {modality: _Sweep(seen) for modality, seen in observations.items()}
+    moments = []
+    for span, index in tile(duration_us, [u.span for u in utterances], gap_us):
+        by_modality = {modality: summarise(span, sweep.near(span)) for modality, sweep in ordered.items()}
+        moments.append(Moment(span, None if index is None else utterances[index], by_modality))
+    return moments
+
+
+class _Sweep:
+    """Observations near a span that only moves forward, so that an hour of film costs one pass."""
+
+    def __init__(self, observations: Sequence[Observation]) -> None:
+        self._all = sorted(observations, key=lambda o: o.span)
+        self._longest_us = max((o.span.duration_us for o in self._all), default=0)
+        self._first = 0
+
+    def near(self, span: Span) -> list[Observation]:
+        while (
+            self._first < len(self._all)
+            and self._all[self._first].span.start_us + self._longest_us <= span.start_us
+        ):
+            self._first += 1
+        found = []
+        for observation in self._all[self._first :]:
+            if observation.span.start_us >= span.end_us:
+                break
+            found.append(observation)
+        return found or self._all[:1]

@@ -1,0 +1,65 @@
+"""The fusion stages: read records, call a pure function, write records."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.config import ConflictSection, FusionSection
+from pipeline.engine.stage import Progress
+from pipeline.fusion.align import align
+from pipeline.fusion.conflict import Limits, as_conflict, chance_rate_per_minute, events
+from pipeline.fusion.fuse import fuse
+from pipeline.fusion.readings import SHIPPED, load_rules, reading_of
+from pipeline.records import read_record, read_records, write_records
+from pipeline.types import US_PER_S, Conflict, Fused, MediaInfo, Moment, Observation, Transcript
+
+OBSERVATIONS = "observations.jsonl"
+
+
+def run_moments(
+    inputs: Mapping[str, Path], settings: tuple[FusionSection, tuple[str, ...]], out: Path, progress: Progress
+) -> None:
+    """Align everything that could be made; a modality whose stage failed shows as failed.
+
+    ``settings`` is the fusion section and the modalities asked for.
+    """
+    section, modalities = settings
+    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    spoken = (
+        read_record(inputs["transcript"] / "transcript.json", Transcript).utterances
+        if "transcript" in inputs
+        else ()
+    )
+    observations = {
+        modality: read_records(inputs[modality] / OBSERVATIONS, Observation) if modality in inputs else ()
+        for modality in modalities
+    }
+    moments = align(info.duration_us, spoken, observations, round(section.gap_s * US_PER_S))
+    write_records(out / "moments.jsonl", Moment, moments)
+
+
+def run_fuse(inputs: Mapping[str, Path], settings: FusionSection, out: Path, progress: Progress) -> None:
+    """Fuse every moment."""
+    moments = read_records(inputs["moments"] / "moments.jsonl", Moment)
+    write_records(out / "fused.jsonl", Fused, fuse(moments, settings.strategy, settings.weights))
+
+
+def run_conflicts(
+    inputs: Mapping[str, Path], settings: ConflictSection, out: Path, progress: Progress
+) -> None:
+    """Find events, name them, and estimate how many chance alone would give."""
+    moments = read_records(inputs["moments"] / "moments.jsonl", Moment)
+    limits = Limits(
+        settings.enter,
+        settings.leave,
+        round(settings.min_duration_s * US_PER_S),
+        round(settings.merge_gap_s * US_PER_S),
+    )
+    rules = (load_rules(settings.readings) if settings.readings else ()) + load_rules(SHIPPED)
+    found = [
+        as_conflict(event, reading_of(event.kind, dict(event.emotions), rules), moments)
+        for event in events(moments, limits)
+    ]
+    write_records(out / "conflicts.jsonl", Conflict, found)
+    rate = chance_rate_per_minute(moments, limits)
+    (out / "null.json").write_text(json.dumps({"false_alarms_per_minute": rate}), encoding="utf-8")
