@@ -1,0 +1,249 @@
+"""What the compact voice model hears: contours of a window (energy, pitch, spectrum) and their statistics.
+
+Pure numpy in float64, so the figures do not depend on the thread count of a BLAS. A window becomes one row of
+``len(FEATURE_NAMES)`` numbers. Pitch follows Boersma (1993), "Accurate short-term analysis of the fundamental
+frequency", Proc. IFA 17: the autocorrelation of a windowed frame over that of its window.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SAMPLE_RATE_HZ = 16_000
+HOP_SAMPLES = 160
+FRAME_SAMPLES = 640  # 40 ms: two periods of a 50 Hz voice fit, harmonics of a speaking voice stay apart
+FFT_SAMPLES = 1024
+MEL_BANDS = 40
+CEPSTRA = 16
+PITCH_RANGE_HZ = (70.0, 500.0)
+VOICED_STRENGTH = 0.45
+ACTIVE_BELOW_PEAK = 8.0  # natural-log units (about 35 dB) under the loud frames: quieter ones are pauses
+MIN_SAMPLES = FRAME_SAMPLES + 4 * HOP_SAMPLES
+
+_BANDS_HZ = ((0, 250), (250, 500), (500, 1000), (1000, 2000), (2000, 4000), (4000, 7000))
+_SPECTRAL = (
+    "centroid", "spread", "rolloff", "flux", "tilt", "flatness", "alpha",
+    *(f"band{low}" for low, _ in _BANDS_HZ),
+)  # fmt: skip
+CONTOURS = ("energy", *(f"cepstrum{i}" for i in range(1, CEPSTRA + 1)), *_SPECTRAL)
+_FUNCTIONALS = ("mean", "std", "p10", "p50", "p90", "delta_std", "skew")
+_PITCH = (
+    "mean", "std", "p10", "p50", "p90", "range", "delta_mean", "delta_std", "slope", "start", "end", "curve",
+    "rise_share", "jitter", "strength_mean", "strength_std", "strength_p90",
+)  # fmt: skip
+_VOICED_ENERGY = ("shimmer", "voiced_mean", "voiced_std", "slope", "start", "end")
+_RHYTHM = ("voiced_share", "active_share", "voiced_runs_per_s", "voiced_run_mean_s", "voiced_run_std_s",
+           "pause_mean_s", "peaks_per_s", "active_s")  # fmt: skip
+_MODULATION_HZ = ((0.5, 2), (2, 4), (4, 6), (6, 9), (9, 14), (14, 25))
+_MODULATED = 5
+FEATURE_NAMES: tuple[str, ...] = (
+    *(f"{contour}_{f}" for contour in CONTOURS for f in _FUNCTIONALS),
+    *(f"voiced_{contour}" for contour in CONTOURS[1:]),
+    *(f"pitch_{f}" for f in _PITCH),
+    *(f"energy_{f}" for f in _VOICED_ENERGY),
+    *_RHYTHM,
+    *(f"modulation{group}_{low}hz" for group in range(_MODULATED) for low, _ in _MODULATION_HZ),
+)
+
+
+@cache
+def _hann() -> Array:
+    return np.hanning(FRAME_SAMPLES)
+
+
+@cache
+def _window_autocorrelation() -> Array:
+    spectrum = np.abs(np.fft.rfft(_hann(), FFT_SAMPLES)) ** 2
+    correlation = np.fft.irfft(spectrum)[: FRAME_SAMPLES // 2]
+    return np.asarray(correlation / correlation[0])
+
+
+@cache
+def _mel_filters() -> Array:
+    """Triangles on the HTK mel scale from 50 Hz to 7.6 kHz, (bins, bands)."""
+    edges_mel = np.linspace(_mel(50.0), _mel(7600.0), MEL_BANDS + 2)
+    edges_hz = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
+    bins_hz = np.fft.rfftfreq(FFT_SAMPLES, 1 / SAMPLE_RATE_HZ)[:, None]
+    rising = (bins_hz - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
+    falling = (edges_hz[2:] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])
+    return np.maximum(0.0, np.minimum(rising, falling))
+
+
+def _mel(hz: float) -> float:
+    return 2595.0 * float(np.log10(1.0 + hz / 700.0))
+
+
+@cache
+def _dct() -> Array:
+    """Orthonormal DCT-II of the mel bands, coefficients 1 to CEPSTRA, (bands, cepstra)."""
+    bands = np.arange(MEL_BANDS)[:, None] + 0.5
+    cosines: Array = np.cos(np.pi / MEL_BANDS * bands * np.arange(1, CEPSTRA + 1))
+    return cosines * float(np.sqrt(2 / MEL_BANDS))
+
+
+def spectrogram(samples: NDArray[np.float32]) -> Array:
+    """Power spectrum of 40 ms frames every 10 ms, (frames, 513); shorter input is padded with zeros."""
+    wave = samples.astype(np.float64)
+    if wave.size < MIN_SAMPLES:
+        wave = np.pad(wave, (0, MIN_SAMPLES - wave.size))
+    frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME_SAMPLES)[::HOP_SAMPLES]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    spectrum = np.fft.rfft(frames * _hann(), FFT_SAMPLES)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def pitch(power: Array) -> tuple[Array, Array]:
+    """Pitch in semitones above 55 Hz and its strength in [0, 1], per frame."""
+    correlation = np.fft.irfft(power)[:, : FRAME_SAMPLES // 2]
+    correlation = (
+        correlation / np.maximum(correlation[:, :1], 1e-9) / np.maximum(_window_autocorrelation(), 0.05)
+    )
+    shortest = int(SAMPLE_RATE_HZ / PITCH_RANGE_HZ[1])
+    longest = int(SAMPLE_RATE_HZ / PITCH_RANGE_HZ[0])
+    lags = np.arange(shortest, longest + 1)
+    # A small cost per octave keeps a period from being read as two.
+    ranked = correlation[:, lags] - 0.02 * np.log2(lags / shortest)
+    best = ranked.argmax(axis=1) + shortest
+    rows = np.arange(len(best))
+    left, middle, right = (correlation[rows, best + step] for step in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0)
+    hz = SAMPLE_RATE_HZ / (best + np.clip(shift, -0.5, 0.5))
+    return 12.0 * np.log2(hz / 55.0), np.clip(middle, 0.0, 1.0)
+
+
+def _spectral(power: Array) -> Array:
+    """Shape of each frame's spectrum, (frames, len(_SPECTRAL)); independent of gain."""
+    hz = np.fft.rfftfreq(FFT_SAMPLES, 1 / SAMPLE_RATE_HZ)
+    total = power.sum(axis=1, keepdims=True) + 1e-9
+    share = power / total
+    centroid = share @ hz
+    spread = np.sqrt(np.maximum(share @ hz**2 - centroid**2, 0.0))
+    cumulated = np.cumsum(share, axis=1)
+    rolloff = hz[np.minimum((cumulated < 0.85).sum(axis=1), hz.size - 1)]
+    root = np.sqrt(share)
+    flux = np.r_[0.0, np.sqrt(((root[1:] - root[:-1]) ** 2).sum(axis=1))]
+    log_power = np.log(power[:, 4:450] + 1e-7)  # 60 Hz to 7 kHz
+    log_hz = np.log2(hz[4:450])
+    tilt = (
+        (log_power - log_power.mean(axis=1, keepdims=True))
+        @ (log_hz - log_hz.mean())
+        / (((log_hz - log_hz.mean()) ** 2).sum())
+    )
+    flatness = log_power.mean(axis=1) - np.log(power[:, 4:450].mean(axis=1) + 1e-7)
+
+    def between(low: float, high: float) -> Array:
+        return np.asarray(power[:, (hz >= low) & (hz < high)].sum(axis=1)) + 1e-7
+
+    alpha = np.log(between(50, 1000) / between(1000, 5000))
+    bands = [np.log(between(low, high) / total[:, 0]) for low, high in _BANDS_HZ]
+    columns = [
+        np.log(centroid + 1),
+        np.log(spread + 1),
+        np.log(rolloff + 1),
+        flux,
+        tilt,
+        flatness,
+        alpha,
+        *bands,
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _functionals(contours: Array) -> Array:
+    mean, std = contours.mean(axis=0), contours.std(axis=0)
+    p10, p50, p90 = np.percentile(contours, (10, 50, 90), axis=0)
+    delta_std = np.diff(contours, axis=0).std(axis=0) if len(contours) > 1 else np.zeros_like(mean)
+    skew = (((contours - mean) / np.maximum(std, 1e-6)) ** 3).mean(axis=0)
+    return np.stack([mean, std, p10, p50, p90, delta_std, np.clip(skew, -5, 5)], axis=1).ravel()
+
+
+def _runs(flags: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    edges = np.flatnonzero(np.diff(np.r_[False, flags, False].astype(np.int8)))
+    return edges[::2], edges[1::2]
+
+
+def _line(values: Array) -> tuple[float, float, float, float]:
+    """Slope over the window (-1 to 1), mean of the first and last third minus the mean, and curvature."""
+    place = np.linspace(-1, 1, len(values))
+    centred = values - values.mean()
+    third = max(1, len(values) // 3)
+    start, end = centred[:third].mean(), centred[-third:].mean()
+    return float((centred * place).sum() / (place**2).sum()), float(start), float(end), float(start + end)
+
+
+def _pitch_statistics(semitones: Array, strength: Array, voiced: NDArray[np.bool_]) -> Array:
+    spoken = semitones[voiced]
+    p10, p50, p90 = np.percentile(spoken, (10, 50, 90))
+    within = voiced[1:] & voiced[:-1]
+    steps = np.diff(semitones)[within]
+    steps = steps[np.abs(steps) < 4] if steps.size else steps
+    steps = steps if steps.size > 1 else np.zeros(2)
+    slope, start, end, curve = _line(np.clip(spoken, p50 - 12, p50 + 12))
+    return np.array(
+        [spoken.mean(), spoken.std(), p10, p50, p90, p90 - p10, np.abs(steps).mean(), steps.std(), slope,
+         start, end, curve, (steps > 0).mean(), np.abs(np.diff(steps)).mean(), strength.mean(),
+         strength.std(), np.percentile(strength, 90)]
+    )  # fmt: skip
+
+
+def _rhythm(energy: Array, active: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> Array:
+    seconds = len(energy) * HOP_SAMPLES / SAMPLE_RATE_HZ
+    starts, ends = _runs(voiced)
+    lengths_s = (ends - starts) * HOP_SAMPLES / SAMPLE_RATE_HZ
+    pause_starts, pause_ends = _runs(~active)
+    pauses_s = (pause_ends - pause_starts) * HOP_SAMPLES / SAMPLE_RATE_HZ
+    smooth = np.convolve(energy, np.hanning(9) / np.hanning(9).sum(), mode="same")
+    peaks = (smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:]) & active[1:-1]
+    return np.array(
+        [voiced.mean(), active.mean(), len(starts) / seconds, lengths_s.mean() if len(starts) else 0.0,
+         lengths_s.std() if len(starts) else 0.0, pauses_s.mean() if len(pauses_s) else 0.0,
+         peaks.sum() / seconds, np.log(active.sum() * HOP_SAMPLES / SAMPLE_RATE_HZ + 0.1)]
+    )  # fmt: skip
+
+
+def _modulation(log_mel: Array) -> Array:
+    """How strongly groups of mel bands move at 0.5 to 25 Hz, (groups x rates)."""
+    groups = log_mel.reshape(len(log_mel), _MODULATED, -1).mean(axis=2)
+    centred = (groups - groups.mean(axis=0)) * np.hanning(len(groups) + 2)[1:-1, None]
+    size = max(512, 1 << (len(groups) - 1).bit_length())
+    spectrum = np.abs(np.fft.rfft(centred, size, axis=0)) ** 2 / len(groups)
+    rates_hz = np.fft.rfftfreq(size, HOP_SAMPLES / SAMPLE_RATE_HZ)
+    rows = [spectrum[(rates_hz >= low) & (rates_hz < high)].mean(axis=0) for low, high in _MODULATION_HZ]
+    return np.asarray(np.log(np.stack(rows) + 1e-4).T.ravel())
+
+
+def statistics(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One row of features for a window of 16 kHz mono; finite for any finite input, silence included."""
+    power = spectrogram(samples)
+    energy = np.log(power.sum(axis=1) + 1e-6)
+    loud = np.percentile(energy, 95)
+    active = energy > loud - ACTIVE_BELOW_PEAK
+    first, last = np.flatnonzero(active)[[0, -1]] if active.any() else (0, len(energy) - 1)
+    if last - first < 8:
+        first, last = 0, len(energy) - 1
+    power, energy, active = power[first : last + 1], energy[first : last + 1], active[first : last + 1]
+    semitones, strength = pitch(power)
+    voiced = (strength > VOICED_STRENGTH) & active
+    if voiced.sum() < 6:
+        voiced = np.ones(len(energy), bool)
+    log_mel = np.log(power @ _mel_filters() + 1e-4)
+    contours = np.column_stack([energy, log_mel @ _dct(), _spectral(power)])
+    used = contours[active] if active.sum() > 8 else contours
+    spoken = energy[voiced]
+    slope, start, end, _ = _line(spoken)
+    voiced_energy = [np.abs(np.diff(spoken)).mean(), spoken.mean(), spoken.std(), slope, start, end]
+    row = np.concatenate(
+        [
+            _functionals(used),
+            contours[voiced][:, 1:].mean(axis=0),
+            _pitch_statistics(semitones, strength, voiced),
+            voiced_energy,
+            _rhythm(energy, active, voiced),
+            _modulation(log_mel),
+        ]
+    )
+    return row.astype(np.float32)

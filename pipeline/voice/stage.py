@@ -1,0 +1,110 @@
+"""The stages `speech` (where someone speaks) and `voice` (what it sounds like)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import ConfigError, VoiceSection
+from pipeline.engine.stage import Progress
+from pipeline.models.load import load_backend
+from pipeline.records import read_record, read_records, write_records
+from pipeline.types import US_PER_S, MediaInfo, Observation, Span, Status
+from pipeline.voice.activity import SAMPLE_RATE_HZ, load_detector, speech_probabilities, speech_spans
+from pipeline.voice.backends import BACKENDS, Samples, VoiceBackend
+from pipeline.voice.quality import window_quality
+from pipeline.voice.windows import Window, gaps, windows
+
+MODALITY = "voice"
+# Enough speech to know a voice by; more would only cost memory and time.
+KNOWN_SPEECH_S = 180
+KNOWN_PIECE_S = 3
+
+
+def run_speech(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
+    """Write ``speech.jsonl``: the stretches of speech, in order."""
+    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    audio = np.load(inputs["audio"] / "audio.npy", mmap_mode="r")
+    spans: list[Span] = []
+    if info.has_audio and audio.size:
+        probabilities = speech_probabilities(audio, load_detector(), progress)
+        spans = speech_spans(probabilities, settings.speech_threshold, info.duration_us)
+    write_records(out / "speech.jsonl", Span, spans)
+
+
+def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
+    """Write ``observations.jsonl``: one per window of speech and one per stretch without.
+
+    Raises:
+        ConfigError: ``voice.hop_s`` is longer than ``voice.window_s``.
+        ModelError: the chosen model is not on this machine or does not fit.
+    """
+    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    audio = np.load(inputs["audio"] / "audio.npy", mmap_mode="r")
+    speech = read_records(inputs["speech"] / "speech.jsonl", Span)
+    film = Span(0, info.duration_us)
+    if not info.has_audio or audio.size == 0:
+        observations = [Observation(MODALITY, film, Status.NO_AUDIO)]
+    else:
+        observations = _observations(audio, speech, film, settings, progress)
+    write_records(out / "observations.jsonl", Observation, observations)
+
+
+def _observations(
+    audio: Samples, speech: Sequence[Span], film: Span, settings: VoiceSection, progress: Progress
+) -> list[Observation]:
+    if settings.hop_s > settings.window_s:
+        raise ConfigError(
+            f"voice.hop_s ({settings.hop_s:g}) leaves holes between windows of voice.window_s "
+            f"({settings.window_s:g}); make it no longer"
+        )
+    cut = windows(speech, _us(settings.window_s), _us(settings.hop_s), _us(settings.min_speech_s))
+    readable = [window for window in cut if not window.too_short]
+    observations = [Observation(MODALITY, span, Status.SILENCE) for span in gaps(speech, film.end_us)]
+    observations += [Observation(MODALITY, w.span, Status.TOO_SHORT) for w in cut if w.too_short]
+    if readable:
+        observations += _read(audio, speech, readable, settings, progress)
+    return sorted(observations, key=lambda one: (one.span.start_us, one.span.end_us))
+
+
+def _read(
+    audio: Samples,
+    speech: Sequence[Span],
+    readable: Sequence[Window],
+    settings: VoiceSection,
+    progress: Progress,
+) -> Iterator[Observation]:
+    backend: VoiceBackend = load_backend(BACKENDS, settings.backend, settings.device)
+    known = known_speech(audio, speech)
+    for first in range(0, len(readable), settings.batch_size):
+        batch = readable[first : first + settings.batch_size]
+        samples = [samples_of(audio, window.span) for window in batch]
+        for window, heard, scores in zip(batch, samples, backend(samples, known), strict=True):
+            quality, evidence = window_quality(heard, settings.window_s)
+            yield Observation(
+                MODALITY, window.span, Status.OK, scores, raw=scores, quality=quality, evidence=evidence
+            )
+        progress(min(1.0, (first + len(batch)) / len(readable)))
+
+
+def samples_of(audio: Samples, span: Span) -> Samples:
+    """Samples of a span, in memory; what lies beyond the end of the audio is left out."""
+    first, last = (at_us * SAMPLE_RATE_HZ // US_PER_S for at_us in (span.start_us, span.end_us))
+    return np.array(audio[first:last], dtype=np.float32)
+
+
+def known_speech(audio: Samples, speech: Sequence[Span]) -> NDArray[np.float32]:
+    """All speech, or ``KNOWN_SPEECH_S`` of it in pieces spread evenly over a long video."""
+    pieces = [w.span for w in windows(speech, _us(KNOWN_PIECE_S), _us(KNOWN_PIECE_S), 0)]
+    most = KNOWN_SPEECH_S // KNOWN_PIECE_S
+    if len(pieces) > most:
+        pieces = [pieces[i] for i in np.linspace(0, len(pieces) - 1, most).round().astype(int)]
+    else:
+        pieces = list(speech)
+    parts = [samples_of(audio, span) for span in pieces]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * US_PER_S)
