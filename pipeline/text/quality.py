@@ -1,0 +1,49 @@
+"""How far the text of an utterance can be trusted: where it came from, and how much of it there is."""
+
+import math
+
+from pipeline.text.transcribe import is_suspicious
+from pipeline.types import Utterance
+
+# Share of words PocketSphinx gets right in conversational English, roughly.
+_POCKETSPHINX = 0.5
+_SUSPICIOUS = 0.2
+# From this much text on, length no longer limits; one syllable says little by itself.
+_ENOUGH_UNITS = 6
+_SHORTEST = 0.4
+
+
+def text_quality(utterance: Utterance) -> float:
+    """Trust in [0, 1]: the recogniser's (1 for subtitles) times what the length allows."""
+    return round(source_quality(utterance) * length_quality(utterance.text), 4)
+
+
+def source_quality(utterance: Utterance) -> float:
+    """1 for subtitles; for Whisper the mean token probability times the probability that somebody speaks."""
+    if is_suspicious(utterance):
+        return _SUSPICIOUS
+    if utterance.source == "pocketsphinx":
+        return _POCKETSPHINX
+    if utterance.avg_logprob is None:
+        return 1.0
+    return math.exp(min(0.0, utterance.avg_logprob)) * (1.0 - (utterance.no_speech_prob or 0.0))
+
+
+def length_quality(text: str) -> float:
+    """From 0.4 for a single syllable to 1 for six words or Chinese characters."""
+    return (
+        _SHORTEST + (1 - _SHORTEST) * min(1.0, (units(text) - 1) / (_ENOUGH_UNITS - 1))
+        if units(text)
+        else 0.0
+    )
+
+
+def units(text: str) -> int:
+    """Words, with every Chinese, Japanese or Korean character counted as one."""
+    wide = sum(_is_wide(char) for char in text)
+    words = "".join(" " if _is_wide(char) or not (char.isalnum() or char == "'") else char for char in text)
+    return wide + len(words.split())
+
+
+def _is_wide(char: str) -> bool:
+    return char.isalpha() and ord(char) >= 0x2E80

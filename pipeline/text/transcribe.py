@@ -1,0 +1,137 @@
+"""From a video to its transcript: the sources in order, text over non-speech dropped, languages named."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import AUTO, TranscriptSection
+from pipeline.text.backends import TRANSCRIBERS
+from pipeline.text.language import line_language, normal_code, transcript_language
+from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
+
+# Whisper's own limits: the defaults of its `transcribe`.
+MAX_COMPRESSION_RATIO = 2.4
+MAX_NO_SPEECH_PROB = 0.6
+MIN_AVG_LOGPROB = -1.0
+SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a source may need. ``waveform`` reads 16 kHz mono float32, sample 0 at clock 0, when called."""
+
+    source: Path
+    media: MediaInfo
+    settings: TranscriptSection
+    speech: tuple[Span, ...]
+    waveform: Callable[[], npt.NDArray[np.float32]]
+    progress: Callable[[float], None]
+    subtitles: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a source found, before gating; ``language`` as the source says."""
+
+    utterances: tuple[Utterance, ...]
+    language: str | None = None
+    note: str = ""
+
+
+def transcribe(request: Request) -> Transcript:
+    """Ask the chosen source, or with ``auto`` one after the other until one has text.
+
+    Raises:
+        ConfigError: the chosen source does not exist for this video.
+        ModelError: the chosen source's model is not on this machine.
+        MediaError: a subtitle file or stream cannot be read.
+    """
+    wanted = request.settings.source
+    notes = []
+    for name in TRANSCRIBERS if wanted == AUTO else (wanted,):
+        module, function = TRANSCRIBERS[name].split(":")
+        heard: Heard | None = getattr(import_module(module), function)(request)
+        if heard is None:
+            continue
+        transcript = settle(heard, name, request)
+        if transcript.status is Status.OK:
+            return transcript
+        notes.append(transcript.note)
+    return Transcript((), Status.NO_TRANSCRIPT, "none", note=" ".join(notes) or _advice(request))
+
+
+def settle(heard: Heard, source: str, request: Request) -> Transcript:
+    """Clip to the film, drop what was recognised over non-speech, name each line's language."""
+    film = Span(0, request.media.duration_us)
+    lines = [replace(u, span=_clipped(u.span, film)) for u in heard.utterances if u.text.strip()]
+    lines = [u for u in lines if u.span.start_us < film.end_us]
+    lines.sort(key=lambda u: u.span)
+    dropped = 0
+    if source in SPOKEN_SOURCES:
+        kept = over_speech(lines, request.speech, request.settings.min_speech_share)
+        dropped, lines = len(lines) - len(kept), list(kept)
+    language = transcript_language(
+        [u.text for u in lines], normal_code(request.settings.language) or heard.language
+    )
+    notes = [heard.note]
+    if dropped:
+        notes.append(f"{dropped} recognised lines lay over non-speech and were dropped.")
+    if doubtful := sum(map(is_suspicious, lines)):
+        notes.append(f"{doubtful} of {len(lines)} recognised lines look doubtful and weigh less.")
+    if not lines:
+        notes.append(_EMPTY[source in SPOKEN_SOURCES].format(source=source))
+    return Transcript(
+        utterances=tuple(replace(u, language=line_language(u.text, language)) for u in lines),
+        status=Status.OK if lines else Status.NO_TRANSCRIPT,
+        source=source,
+        language=language,
+        dropped_over_silence=dropped,
+        note=" ".join(note for note in notes if note),
+    )
+
+
+_EMPTY = {True: "No speech was recognised by {source}.", False: "The subtitle {source} holds no text."}
+
+
+def over_speech(
+    utterances: Sequence[Utterance], speech: Sequence[Span], min_share: float
+) -> tuple[Utterance, ...]:
+    """Those of which at least ``min_share`` lies over speech; a line of no length must touch speech."""
+    kept = []
+    for utterance in utterances:
+        span = utterance.span
+        shared = sum(span.overlap_us(other) for other in speech)
+        inside = any(s.start_us <= span.start_us < s.end_us for s in speech)
+        if shared >= min_share * span.duration_us if span.duration_us else inside:
+            kept.append(utterance)
+    return tuple(kept)
+
+
+def is_suspicious(utterance: Utterance) -> bool:
+    """Whether recognised text looks invented: too repetitive, or probably silence and unlikely words."""
+    ratio, silence, logprob = utterance.compression_ratio, utterance.no_speech_prob, utterance.avg_logprob
+    if ratio is not None and ratio > MAX_COMPRESSION_RATIO:
+        return True
+    return (
+        silence is not None
+        and silence > MAX_NO_SPEECH_PROB
+        and (logprob is None or logprob < MIN_AVG_LOGPROB)
+    )
+
+
+def _clipped(span: Span, film: Span) -> Span:
+    start = min(max(span.start_us, film.start_us), film.end_us)
+    return Span(start, max(start, min(span.end_us, film.end_us)))
+
+
+def _advice(request: Request) -> str:
+    if not request.media.has_audio:
+        return "The video has no sound and no subtitles; give a subtitle file with --transcript."
+    return (
+        "No subtitles and no speech recogniser: give a subtitle file with --transcript, or run "
+        "`emotion-pipeline models pull whisper`, or for English speech add --language en."
+    )
