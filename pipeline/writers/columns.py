@@ -1,0 +1,40 @@
+"""How a modality is called in everything a person opens: the one place that knows names.
+
+A modality that is not listed here is shown under its own name and comes after the listed ones.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """``prefix`` starts column names, ``noun`` stands in sentences, ``table`` holds its samples."""
+
+    prefix: str
+    noun: str
+    table: str | None
+    evidence: tuple[str, ...] = ()  # numbers of an observation's evidence that get a column
+
+
+KNOWN: dict[str, Display] = {
+    "face": Display("Visual", "face", "faces.csv", ("box",)),
+    "text": Display("Text", "words", None),
+    "voice": Display("Audio", "voice", "voice.csv", ("speech_share",)),
+}
+TRANSCRIBED = "text"  # the modality that reads the utterances
+FUSED = Display("Fused", "together", None)
+
+START, END, CONTENT, PERSON = "Start_Time", "End_Time", "Content", "Person"
+INTEGRATED, CONFLICTS = "integrated.csv", "conflicts.csv"
+
+
+def display(modality: str) -> Display:
+    """Names of any modality, known or plugged in."""
+    capitalised = "_".join(part.capitalize() for part in modality.split("_"))
+    return KNOWN.get(modality) or Display(capitalised, modality.replace("_", " "), f"{modality}.csv")
+
+
+def in_column_order(modalities: Iterable[str]) -> tuple[str, ...]:
+    """The known modalities, asked for or not, in the fixed order of the sheet; then all others."""
+    return (*KNOWN, *(modality for modality in modalities if modality not in KNOWN))

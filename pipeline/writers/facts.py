@@ -1,0 +1,92 @@
+"""What every writer reads off an analysis, so that sheet, film and page say the same."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.labels import top
+from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Span, Status
+from pipeline.writers.columns import FUSED, Display, display
+
+NO_FUSED = "unknown"  # no modality had anything to say
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An emotion with its probability, or a status with none."""
+
+    key: str
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One row of a timeline: a verdict per moment."""
+
+    display: Display
+    stretches: tuple[tuple[Span, Verdict], ...]
+
+
+def verdict(moment: Moment, modality: str, requested: Sequence[str]) -> Verdict:
+    """What one modality says about a moment."""
+    reading = moment.by_modality.get(modality)
+    if reading is None:
+        return Verdict(Status.FAILED if modality in requested else Status.NOT_REQUESTED, None)
+    return Verdict(*top(reading.scores)) if reading.scores else Verdict(str(reading.status), None)
+
+
+def fused_verdict(fused: Fused) -> Verdict:
+    """What the modalities say together about a moment."""
+    return Verdict(*top(fused.scores)) if fused.scores else Verdict(NO_FUSED, None)
+
+
+def observed(observation: Observation) -> Verdict:
+    """What one sampled frame, window or utterance says."""
+    scores = observation.scores
+    return Verdict(*top(scores)) if scores else Verdict(str(observation.status), None)
+
+
+def lanes(analysis: Analysis) -> tuple[Lane, ...]:
+    """One lane per modality in the analysis's own order, then the fused one."""
+    per_modality = [
+        Lane(display(m), tuple((x.span, verdict(x, m, analysis.modalities)) for x in analysis.moments))
+        for m in analysis.modalities
+    ]
+    return (*per_modality, Lane(FUSED, tuple((x.span, fused_verdict(x)) for x in analysis.fused)))
+
+
+def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
+    """Strongest first; masking, which is information and not a conflict, after all others."""
+    return tuple(
+        sorted(
+            conflicts, key=lambda c: (c.kind == "masking", -c.strength, -c.confidence, c.span, c.modalities)
+        )
+    )
+
+
+def headline(conflict: Conflict) -> str:
+    """A conflict in one line: kind, who says what, reading."""
+    said = ", ".join(f"{display(m).noun} {conflict.emotions.get(m, '?')}" for m in conflict.modalities)
+    return " · ".join(part for part in (conflict.kind, said, hypothesis(conflict)) if part)
+
+
+def hypothesis(conflict: Conflict) -> str:
+    """The reading, worded as the guess it is."""
+    label = one_line(conflict.label)
+    hedged = label.lower().startswith(("maybe", "perhaps", "possibl", "may "))
+    return f"maybe {label}" if label and not hedged else label
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, control characters and runs of white space."""
+    kept = (" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    return " ".join("".join(kept).split())
+
+
+def time_code(time_us: int) -> str:
+    """``M:SS.t`` as a player shows it, ``H:MM:SS.t`` from one hour on; tenths are cut, not rounded."""
+    tenths = max(0, time_us) // 100_000
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{minutes:02d}:{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{seconds}" if hours else seconds.removeprefix("0")

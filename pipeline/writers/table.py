@@ -1,0 +1,227 @@
+"""The spreadsheets: one row per moment, per conflict, per sampled frame or window.
+
+UTF-8 with BOM (Excel shows Chinese), ``\\n`` line ends, every cell formatted here, so equal analyses are
+equal bytes. A text cell that a spreadsheet would run as a formula (it starts with ``= + - @``) gets a leading
+apostrophe; the text as it was said is in ``transcript.srt`` and ``analysis.json``.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.stage import Progress
+from pipeline.labels import EMOTIONS
+from pipeline.records import read_record
+from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
+from pipeline.writers.columns import (
+    CONFLICTS,
+    CONTENT,
+    END,
+    INTEGRATED,
+    PERSON,
+    START,
+    Display,
+    display,
+    in_column_order,
+)
+from pipeline.writers.facts import (
+    Verdict,
+    fused_verdict,
+    hypothesis,
+    observed,
+    one_line,
+    ranked,
+    time_code,
+    verdict,
+)
+
+Row = dict[str, str]
+
+
+def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+    """Stage ``tables``: every spreadsheet of one analysis."""
+    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    sheets = tables(analysis)
+    for done, (name, rows) in enumerate(sheets.items(), start=1):
+        _write(out / name, *rows)
+        progress(done / len(sheets))
+
+
+def tables(analysis: Analysis) -> dict[str, tuple[Sequence[str], list[Row]]]:
+    """File name to column names and rows."""
+    sheets: dict[str, tuple[Sequence[str], list[Row]]] = {
+        INTEGRATED: (integrated_columns(analysis.modalities), integrated_rows(analysis)),
+        CONFLICTS: (conflict_columns(analysis.modalities), conflict_rows(analysis)),
+    }
+    for modality in analysis.modalities:
+        shown = display(modality)
+        if shown.table:
+            seen = analysis.observations.get(modality, ())
+            sheets[shown.table] = (sample_columns(shown), [_sample_row(o, shown) for o in seen])
+    return sheets
+
+
+def integrated_columns(modalities: Sequence[str]) -> list[str]:
+    """Column names of ``integrated.csv``; the first nine never move."""
+    prefixes = [display(m).prefix for m in in_column_order(modalities)]
+    return [
+        START,
+        END,
+        CONTENT,
+        *(f"{p}_{part}" for p in prefixes for part in ("Emotion", "Confidence")),
+        "Fused_Emotion",
+        "Fused_Confidence",
+        *(f"{p}_Weight" for p in prefixes),
+        *(f"Conflict_{part}" for part in ("Kind", "Strength", "Confidence", "Reading", "Why", "Ranks")),
+        *(f"{p}_{part}" for p in prefixes for part in ("Coverage", "Status")),
+        PERSON,
+    ]
+
+
+def integrated_rows(analysis: Analysis) -> list[Row]:
+    """One row per moment; a row shows the strongest of its conflicts and the ranks of all of them."""
+    order = ranked(analysis.conflicts)
+    pairs = zip(analysis.moments, analysis.fused, strict=True)
+    return [_moment_row(moment, fused, analysis.modalities, order) for moment, fused in pairs]
+
+
+def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: Sequence[Conflict]) -> Row:
+    row = {
+        START: seconds(moment.span.start_us),
+        END: seconds(moment.span.end_us),
+        CONTENT: text_cell(moment.utterance.text) if moment.utterance else "",
+        **_verdict_cells("Fused", fused_verdict(fused)),
+    }
+    persons = []
+    for modality in in_column_order(requested):
+        prefix = display(modality).prefix
+        said = verdict(moment, modality, requested)
+        reading = moment.by_modality.get(modality)
+        row |= _verdict_cells(prefix, said)
+        row[f"{prefix}_Weight"] = share(fused.weights.get(modality))
+        row[f"{prefix}_Coverage"] = share(reading.coverage if reading else None)
+        row[f"{prefix}_Status"] = str(reading.status) if reading else said.key
+        if reading and reading.subject:
+            persons.append(reading.subject)
+    row[PERSON] = text_cell(" ".join(dict.fromkeys(persons)))
+    here = [(rank, c) for rank, c in enumerate(order, start=1) if c.span.overlap_us(moment.span)]
+    if here:
+        strongest = here[0][1]
+        row |= {f"Conflict_{name}": cell for name, cell in _conflict_cells(strongest).items()}
+        row["Conflict_Ranks"] = " ".join(str(rank) for rank, _ in here)
+    return row
+
+
+def conflict_columns(modalities: Sequence[str]) -> list[str]:
+    """Column names of ``conflicts.csv``."""
+    emotions = [f"{display(m).prefix}_Emotion" for m in in_column_order(modalities)]
+    said = ["Modalities", "Kind", "Strength", "Confidence", "Reading"]
+    return ["Rank", START, END, "Time_Code", *said, *emotions, "Why"]
+
+
+def conflict_rows(analysis: Analysis) -> list[Row]:
+    """One row per conflict, strongest first; a modality that takes no part has an empty cell."""
+    return [
+        {
+            "Rank": str(rank),
+            START: seconds(conflict.span.start_us),
+            END: seconds(conflict.span.end_us),
+            "Time_Code": time_code(conflict.span.start_us),
+            "Modalities": " ".join(display(m).prefix for m in conflict.modalities),
+            **_conflict_cells(conflict),
+            **{f"{display(m).prefix}_Emotion": emotion for m, emotion in conflict.emotions.items()},
+        }
+        for rank, conflict in enumerate(ranked(analysis.conflicts), start=1)
+    ]
+
+
+def _conflict_cells(conflict: Conflict) -> Row:
+    return {
+        "Kind": conflict.kind,
+        "Strength": share(conflict.strength),
+        "Confidence": share(conflict.confidence),
+        "Reading": text_cell(hypothesis(conflict)),
+        "Why": text_cell(conflict.why),
+    }
+
+
+def sample_columns(shown: Display) -> list[str]:
+    """Column names of a modality's samples: ``Smoothed_`` is what was used, ``Raw_`` what the model said."""
+    evidence = [column for key in shown.evidence for column in _EVIDENCE.get(key, (key.capitalize(),))]
+    return [
+        START,
+        END,
+        PERSON,
+        "Status",
+        "Emotion",
+        "Confidence",
+        "Quality",
+        *evidence,
+        *(f"{kind}_{name}" for kind in ("Smoothed", "Raw") for name in (*EMOTIONS, "unmapped")),
+    ]
+
+
+_EVIDENCE = {"box": ("Box_X", "Box_Y", "Box_Width", "Box_Height"), "speech_share": ("Speech_Share",)}
+
+
+def _sample_row(observation: Observation, shown: Display) -> Row:
+    row = {
+        START: milliseconds(observation.span.start_us),
+        END: milliseconds(observation.span.end_us),
+        PERSON: text_cell(observation.subject or ""),
+        "Status": str(observation.status),
+        "Quality": share(observation.quality),
+        **{key.removeprefix("_"): cell for key, cell in _verdict_cells("", observed(observation)).items()},
+        **_score_cells("Smoothed", observation.scores),
+        **_score_cells("Raw", observation.raw or observation.scores),
+    }
+    for key in shown.evidence:
+        value = observation.evidence.get(key)
+        values = value if isinstance(value, list | tuple) else (value,) * (value is not None)
+        row |= {column: _plain(float(v)) for column, v in zip(_EVIDENCE[key], values, strict=False)}
+    return row
+
+
+def _verdict_cells(prefix: str, said: Verdict) -> Row:
+    return {f"{prefix}_Emotion": said.key, f"{prefix}_Confidence": share(said.confidence)}
+
+
+def _score_cells(kind: str, scores: Scores | None) -> Row:
+    if scores is None:
+        return {}
+    values = zip((*EMOTIONS, "unmapped"), (*scores.probabilities, scores.unmapped), strict=True)
+    return {f"{kind}_{name}": share(value) for name, value in values}
+
+
+def seconds(time_us: int) -> str:
+    """Seconds with 2 decimals, half up in integers: one boundary gives one text, so rows still tile."""
+    hundredths = (time_us + 5_000) // 10_000
+    return f"{'-' * (hundredths < 0)}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"
+
+
+def milliseconds(time_us: int) -> str:
+    """Seconds with 3 decimals, half up: single frames stay apart."""
+    thousandths = (time_us + 500) // 1_000
+    return f"{'-' * (thousandths < 0)}{abs(thousandths) // 1000}.{abs(thousandths) % 1000:03d}"
+
+
+def share(value: float | None) -> str:
+    """A number in [0, 1] with 4 decimals; nothing for nothing."""
+    return "" if value is None else f"{value:.4f}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def text_cell(text: str) -> str:
+    """One line that no spreadsheet runs as a formula."""
+    line = one_line(text)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+
+
+def _write(path: Path, columns: Sequence[str], rows: list[Row]) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=str).fillna("")
+    frame.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
