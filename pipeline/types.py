@@ -83,6 +83,9 @@ class MediaInfo:
     audio_codec: str | None = None
     subtitle_streams: tuple[SubtitleStream, ...] = ()
     warnings: tuple[str, ...] = ()
+    clock_zero_us: int = 0  # the container's own time at which the media clock reads 0
+    video_index: int | None = None  # which streams of the container are meant
+    audio_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
