@@ -60,6 +60,11 @@ def open_media(path: Path) -> InputContainer:
     return container
 
 
+def clock_zero_us(container: InputContainer) -> int:
+    """The container's own time at which the media clock reads 0: where its earliest stream starts."""
+    return int(container.start_time or 0)
+
+
 def _unreadable(path: Path, head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return (

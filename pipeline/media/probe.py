@@ -20,7 +20,15 @@ from av.stream import Disposition, Stream
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
-from pipeline.media.container import MediaError, OnDamage, decoded, open_media, read_packets, to_us
+from pipeline.media.container import (
+    MediaError,
+    OnDamage,
+    clock_zero_us,
+    decoded,
+    open_media,
+    read_packets,
+    to_us,
+)
 from pipeline.media.orient import display_size, frame_matrix, rotation_deg
 from pipeline.models.cards import file_sha256
 from pipeline.records import write_record
@@ -54,7 +62,7 @@ def probe(path: Path) -> MediaInfo:
         video = next((track for track in usable if track.kind == "video"), None)
         audio = next((track for track in usable if track.kind == "audio"), None)
         _refuse(path, tracks, video, audio)
-        zero_us = int(container.start_time or 0)
+        zero_us = clock_zero_us(container)
         duration_us = max(track.end_us() for track in usable) - zero_us
         times_us = video.times_us() if video else np.zeros(0, np.int64)
         width_px, height_px, turn_deg = _shown(video)
@@ -221,7 +229,7 @@ def _losses(container: InputContainer, usable: list[_Track], damaged_packets: in
     """One sentence when the header promises more than can be read, else one when packets are damaged."""
     stated = dict[str, int]()
     if STATES_DURATION & set(container.format.name.split(",")):
-        zero_us = int(container.start_time or 0)
+        zero_us = clock_zero_us(container)
         for track in usable:
             end_us = track.stated_end_us()
             promised_us = end_us - zero_us if end_us is not None else int(container.duration or 0)
