@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pysubs2
 
-from pipeline.media.container import MediaError
+from pipeline.media.container import MediaError, clock_zero_us, open_media
 from pipeline.media.encode import EncodeError, media_input, read_ffmpeg
 from pipeline.types import Span
 
