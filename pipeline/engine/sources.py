@@ -1,4 +1,4 @@
-"""Digests of source files, remembered by size and modification time so that a second run need not read them."""
+"""Digests of source files, remembered by size and modification time: a second run reads nothing."""
 
 import json
 import os

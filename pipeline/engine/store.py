@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,16 @@ from typing import Any
 
 MANIFEST = "manifest.json"
 SCRATCH_PREFIX = ".tmp-"
+SCRATCH_LIFE_S = 24 * 3600
+
+# Scratch folders this process is writing to: the one thing to clean up when it must end at once.
+_open_scratch: set[Path] = set()
+
+
+def discard_open_scratch() -> None:
+    """Remove what unfinished stages of this process have written; for a process that is about to end."""
+    for scratch in tuple(_open_scratch):
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def file_digest(path: Path) -> str:
@@ -62,6 +73,20 @@ class Store:
             return None
         return Artifact(path, manifest["digest"], manifest["seconds"], manifest["peak_memory_mb"])
 
+    def why_not(self, stage: str, recipe: Mapping[str, Any]) -> str:
+        """Why :meth:`find` would not give this recipe: what differs from the newest artifact of the stage."""
+        made = sorted((self.root / stage).glob(f"*/{MANIFEST}"), key=_age_s)
+        if not made:
+            return "it has not been run yet"
+        try:
+            before = json.loads(made[0].read_text(encoding="utf-8"))["recipe"]
+        except (json.JSONDecodeError, KeyError):
+            return "its last artifact is damaged"
+        now = json.loads(json.dumps(recipe))
+        if before == now:
+            return "its last artifact is damaged"
+        return "changed: " + ", ".join(_differences(before, now))
+
     def verify(self, stage: str, recipe: Mapping[str, Any]) -> bool:
         """Whether the artifact's bytes are those that were written (reads every file)."""
         found = self.find(stage, recipe)
@@ -82,6 +107,7 @@ class Store:
         final = self._path(stage, recipe)
         final.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
+        _open_scratch.add(scratch)
         try:
             yield scratch
             self._seal(scratch, recipe, measures)
@@ -95,12 +121,20 @@ class Store:
             _sync(final.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+            _open_scratch.discard(scratch)
 
-    def sweep(self, keep: set[Path]) -> None:
-        """Delete artifacts not in ``keep`` and scratch folders a killed run left behind."""
-        for folder in self.root.glob("*/*"):
-            if folder.is_dir() and folder not in keep:
-                shutil.rmtree(folder, ignore_errors=True)
+    def sweep(self, keep: set[Path], most_per_stage: int) -> None:
+        """Delete the oldest artifacts of each stage beyond ``most_per_stage``, never one in ``keep``.
+
+        Scratch folders that a killed run left behind go once they are a day old.
+        """
+        for stage in self.root.iterdir() if self.root.is_dir() else ():
+            folders = [f for f in stage.iterdir() if f.is_dir()] if stage.is_dir() else []
+            finished = sorted((f for f in folders if not f.name.startswith(SCRATCH_PREFIX)), key=_age_s)
+            stale = [f for f in folders if f.name.startswith(SCRATCH_PREFIX) and _age_s(f) > SCRATCH_LIFE_S]
+            for folder in (*finished[most_per_stage:], *stale):
+                if folder not in keep:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     @staticmethod
     def _seal(scratch: Path, recipe: Mapping[str, Any], measures: Mapping[str, float]) -> None:
@@ -121,6 +155,18 @@ class Store:
 
     def _path(self, stage: str, recipe: Mapping[str, Any]) -> Path:
         return self.root / stage / json_digest(recipe)[:16]
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    named = [name for name in ("version",) if before.get(name) != now.get(name)]
+    for part in ("settings", "inputs"):
+        old, new = before.get(part) or {}, now.get(part) or {}
+        named += [f"{part} {key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return named
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _sync(path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Moment, Observation, Reading, Scores, Span, Status, Utterance
 
 
 def tile(duration_us: int, spans: Sequence[Span], gap_us: int) -> list[tuple[Span, int | None]]:
-    """Cut ``[0, duration_us)`` into stretches: one per span, the gaps between in pieces of at most ``gap_us``.
+    """Cut ``[0, duration_us)`` into stretches: one per span, gaps in pieces of at most ``gap_us``.
 
     A span that overlaps the one before starts where that one ends; what lies outside the film is cut off.
     Returns each stretch with the index of its span, None for a gap. Stretches tile the film: no hole, no
@@ -35,7 +36,7 @@ def _pieces(start_us: int, end_us: int, most_us: int) -> list[Span]:
         return []
     count = -(-length // most_us)
     edges = [start_us + length * i // count for i in range(count + 1)]
-    return [Span(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Span(a, b) for a, b in pairwise(edges)]
 
 
 def summarise(span: Span, observations: Sequence[Observation]) -> Reading:

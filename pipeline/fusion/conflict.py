@@ -114,7 +114,7 @@ def speaks(reading: Reading) -> bool:
 
 
 def evidence(moment: Moment) -> list[Evidence]:
-    """Every pair of modalities that disagree in this moment, strongest first within the order of ``KINDS``."""
+    """Every pair of modalities that disagree in this moment, in the order of ``KINDS``, then of strength."""
     able = {m: r.scores for m, r in moment.by_modality.items() if speaks(r) and r.scores is not None}
     found = []
     for (one, a), (other, b) in combinations(able.items(), 2):
@@ -140,10 +140,11 @@ class Event:
 
 
 def events(moments: Sequence[Moment], limits: Limits) -> list[Event]:
-    """Conflicts over time, by hysteresis: entered at ``enter``, held down to ``leave``, merged over short gaps.
+    """Conflicts over time by hysteresis: entered at ``enter``, held to ``leave``, merged over short gaps.
 
-    Events shorter than ``min_duration_us`` are dropped. One event holds one pair of modalities with one emotion
-    each; where several pairs show the same kind at the same time, the strongest pair is kept.
+    Events shorter than ``min_duration_us`` are dropped. One event is one kind with one emotion per modality;
+    where several pairs show the same kind at the same time, the strongest names the event and a modality
+    that agrees with it joins.
     """
     series: dict[tuple[ConflictKind, tuple[tuple[str, str], ...]], dict[int, Evidence]] = {}
     for index, moment in enumerate(moments):

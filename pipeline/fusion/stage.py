@@ -10,10 +10,23 @@ from pipeline.fusion.align import align
 from pipeline.fusion.conflict import Limits, as_conflict, chance_rate_per_minute, events
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.readings import SHIPPED, load_rules, reading_of
-from pipeline.records import read_record, read_records, write_records
-from pipeline.types import US_PER_S, Conflict, Fused, MediaInfo, Moment, Observation, Transcript
+from pipeline.records import read_record, read_records, write_record, write_records
+from pipeline.types import (
+    US_PER_S,
+    Analysis,
+    Conflict,
+    Fused,
+    MediaInfo,
+    ModelCard,
+    Moment,
+    Observation,
+    Status,
+    Transcript,
+)
 
 OBSERVATIONS = "observations.jsonl"
+CARD = "card.json"
+WARNINGS = "warnings.txt"
 
 
 def run_moments(
@@ -63,3 +76,36 @@ def run_conflicts(
     write_records(out / "conflicts.jsonl", Conflict, found)
     rate = chance_rate_per_minute(moments, limits)
     (out / "null.json").write_text(json.dumps({"false_alarms_per_minute": rate}), encoding="utf-8")
+
+
+def run_analysis(
+    inputs: Mapping[str, Path], settings: tuple[str, tuple[str, ...]], out: Path, progress: Progress
+) -> None:
+    """Put everything found into the one record that every writer reads.
+
+    ``settings`` is the video's name and the modalities asked for.
+    """
+    name, modalities = settings
+    read = [modality for modality in modalities if modality in inputs]
+    null = json.loads((inputs["conflicts"] / "null.json").read_text(encoding="utf-8"))
+    analysis = Analysis(
+        name=name,
+        media=read_record(inputs["probe"] / "media.json", MediaInfo),
+        modalities=modalities,
+        transcript=read_record(inputs["transcript"] / "transcript.json", Transcript)
+        if "transcript" in inputs
+        else Transcript((), Status.NOT_REQUESTED, "none"),
+        observations={m: read_records(inputs[m] / OBSERVATIONS, Observation) for m in read},
+        moments=read_records(inputs["moments"] / "moments.jsonl", Moment),
+        fused=read_records(inputs["fuse"] / "fused.jsonl", Fused),
+        conflicts=read_records(inputs["conflicts"] / "conflicts.jsonl", Conflict),
+        false_alarms_per_minute=null["false_alarms_per_minute"],
+        models={m: read_record(inputs[m] / CARD, ModelCard) for m in read if (inputs[m] / CARD).is_file()},
+        warnings=tuple(
+            line
+            for stage in sorted(inputs)
+            if (inputs[stage] / WARNINGS).is_file()
+            for line in (inputs[stage] / WARNINGS).read_text(encoding="utf-8").splitlines()
+        ),
+    )
+    write_record(out / "analysis.json", analysis)

@@ -68,6 +68,11 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else user_cache_path("emotion-pipeline") / "models"
 
 
+def shipped_ids() -> tuple[str, ...]:
+    """Ids of the models inside the package."""
+    return tuple(sorted(path.name.removesuffix(".card.json") for path in WEIGHTS.glob("*.card.json")))
+
+
 def shipped_card(model_id: str) -> ModelCard:
     """Card of a model inside the package. Raises ModelError when there is none."""
     path = WEIGHTS / f"{model_id}.card.json"

@@ -1,0 +1,57 @@
+# make analyze VIDEO=vlog.mp4   analyse one video (inputs/sample.mp4 without VIDEO)
+# make test                     the tests
+# make check                    the whole gate: format, lint, types, import rules, tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The video's name goes through the environment, untouched: names with spaces, quotes, % or $ work.
+export VIDEO := $(value VIDEO)
+export ARGS := $(value ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help analyze test check check-data bench sample accept clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+	@$(BIN)/emotion-pipeline models pull --best-effort
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+analyze: $(VENV)/installed
+	@$(BIN)/emotion-pipeline analyze $$ARGS -- "$$VIDEO"
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# Tests that need the shared data folder (EMOTION_DATA, ../shared/data by default), and the slow ones.
+check-data: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "data or slow" --timeout 1800
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.whole_job
+
+sample: $(VENV)/installed-dev
+	$(BIN)/python -m tests.made.sample inputs
+
+# After a change to code that leaves a stage's bytes as they were.
+accept: $(VENV)/installed-dev
+	$(BIN)/python -m tests.engine.test_stage_lock
+
+clean:
+	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

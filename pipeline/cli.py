@@ -1,0 +1,299 @@
+"""Arguments in, exit codes out; no judgement."""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+DESCRIPTION = """\
+Reads face, voice and words of one video on one timeline and flags where they disagree.
+
+exit codes: 0 all done; 3 partly done (what is missing is named); 2 bad usage or input;
+            1 a fault of ours; 130 interrupted (finished stages are kept)
+"""
+ANALYZE_EXAMPLES = """\
+examples:
+  emotion-pipeline analyze vlog.mp4
+  emotion-pipeline analyze talk.mov --transcript talk.srt --language zh
+  emotion-pipeline analyze vlog.mp4 --profile compact --no-video --json
+  emotion-pipeline analyze vlog.mp4 --only face,voice --out results/vlog
+  emotion-pipeline analyze -- -odd-name.mp4
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="emotion-pipeline",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Start with: emotion-pipeline analyze VIDEO, or emotion-pipeline doctor.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    analyze = _command(commands, "analyze", "analyse one video", ANALYZE_EXAMPLES)
+    _video_arguments(analyze)
+    analyze.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    analyze.set_defaults(act=_analyze)
+    explain = _command(
+        commands,
+        "explain",
+        "show which stages would run for a video, and why",
+        "example:\n  emotion-pipeline explain vlog.mp4 --transcript vlog.srt\n",
+    )
+    _video_arguments(explain)
+    explain.set_defaults(act=_explain)
+    doctor = _command(
+        commands, "doctor", "say what works on this machine and what each missing thing costs", ""
+    )
+    doctor.set_defaults(act=_doctor)
+    models = _command(
+        commands,
+        "models",
+        "list, fetch or check models",
+        "examples:\n  emotion-pipeline models list\n  emotion-pipeline models pull\n"
+        "  emotion-pipeline models pull hubert\n  emotion-pipeline models verify\n",
+    )
+    models.add_argument("what", choices=("list", "pull", "verify"))
+    models.add_argument("ids", nargs="*", metavar="MODEL", help="ids or back-end names; none: all")
+    models.add_argument(
+        "--best-effort", action="store_true", help="end with 0 and one line when the hub is out of reach"
+    )
+    models.set_defaults(act=_models)
+    return parser
+
+
+def _command(commands: Any, name: str, what: str, examples: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return command
+
+
+def _video_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "video",
+        nargs="?",
+        metavar="VIDEO",
+        help="a path, or a name found in inputs/; without it, inputs/sample.mp4",
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="where results go; outputs/<video name>")
+    command.add_argument(
+        "--profile",
+        choices=("auto", "compact", "full"),
+        help="auto: per modality the best model that is on this machine",
+    )
+    command.add_argument("--language", metavar="CODE", help="spoken language, for instance zh or en")
+    command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
+    command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
+    command.add_argument("--no-video", action="store_true", help="skip the annotated film")
+    command.add_argument("--highlights", action="store_true", help="also cut a reel of the strongest moments")
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML, see docs/CONFIG.md")
+    command.add_argument("--force", action="store_true", help="run every stage again")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        from pipeline import __version__
+
+        print(f"emotion-pipeline {__version__}")
+        return EXIT_OK
+    if arguments.command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        return _guarded(arguments.act, arguments)
+    except KeyboardInterrupt:
+        return _end_interrupted()
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _as_interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    from pipeline.config import ConfigError
+    from pipeline.job import UsageError, one_sentence
+    from pipeline.models.cards import ModelError
+
+    expected: tuple[type[Exception], ...] = (ConfigError, UsageError, ModelError)
+    if arguments.command in ("analyze", "explain"):
+        from pipeline.media.container import MediaError
+
+        expected = (*expected, MediaError)
+    try:
+        return act(arguments)
+    except expected as error:
+        return _fail(one_sentence(error), EXIT_USAGE)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("EMOTION_PIPELINE_DEBUG"):
+            raise
+        hint = "set EMOTION_PIPELINE_DEBUG=1 and run it again to see where"
+        return _fail(f"a fault of ours: {type(error).__name__}: {one_sentence(error)}; {hint}", EXIT_FAULT)
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(f"emotion-pipeline: {sentence}", file=sys.stderr)
+    return code
+
+
+def _end_interrupted() -> int:
+    """End at once: native code in worker threads cannot be stopped, its scratch folders can be removed."""
+    from pipeline.engine.store import discard_open_scratch
+    from pipeline.media.encode import stop_children
+
+    stop_children()
+    discard_open_scratch()
+    print("\ninterrupted; finished stages are kept, the same command goes on from there", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_INTERRUPTED)
+
+
+def _config(arguments: argparse.Namespace) -> Any:
+    from pipeline.config import config_from_mapping, load_config
+
+    flags: dict[str, dict[str, Any]] = {}
+    if arguments.profile:
+        flags.setdefault("run", {})["profile"] = arguments.profile
+    if arguments.only:
+        flags.setdefault("run", {})["only"] = [part.strip() for part in arguments.only.split(",")]
+    if arguments.language:
+        flags["transcript"] = {"language": arguments.language}
+    if arguments.no_video:
+        flags["film"] = {"enabled": False}
+    return load_config(arguments.config, flags) if arguments.config else config_from_mapping(flags)
+
+
+def _request(arguments: argparse.Namespace) -> Any:
+    from pipeline.job import Request, find_video
+
+    return Request(
+        video=find_video(arguments.video),
+        config=_config(arguments),
+        out=arguments.out,
+        transcript=arguments.transcript,
+        force=arguments.force,
+        highlights=arguments.highlights,
+    )
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from pipeline.engine.progress import progress_lines
+    from pipeline.job import run
+    from pipeline.summary import as_json, as_text
+
+    with progress_lines(Console(stderr=True)) as show:
+        result = run(_request(arguments), show)
+    code = EXIT_OK if result.complete else EXIT_PARTIAL
+    if result.analysis is None:
+        code = EXIT_FAULT
+    print(json.dumps(as_json(result, code), ensure_ascii=False) if arguments.json else as_text(result))
+    return code
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from pipeline.job import explain
+
+    for stage, why in explain(_request(arguments)):
+        print(f"{stage:<12} {why}")
+    return EXIT_OK
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pipeline.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        mark = "ok     " if finding.works else "missing"
+        print(f"{mark}  {finding.what}" + ("" if finding.works else f" - {finding.cost}"))
+    return EXIT_OK if all(finding.works or not finding.needed for finding in findings) else EXIT_PARTIAL
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from pipeline.models.cards import ModelError
+
+    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
+        "list": _models_list,
+        "pull": _models_pull,
+        "verify": _models_verify,
+    }
+    try:
+        return actions[arguments.what](arguments)
+    except ModelError as error:
+        if not arguments.best_effort:
+            raise
+        print(f"full models not fetched ({error}); the compact ones in the package are used")
+        return EXIT_OK
+
+
+def _models_list(arguments: argparse.Namespace) -> int:
+    from pipeline.models.cards import shipped_ids
+    from pipeline.models.fetch import list_models
+
+    for model_id in shipped_ids():
+        print(f"in the package  {model_id}")
+    for line in list_models():
+        state = "here" if line.is_here else "not here"
+        print(f"{state:<14}  {line.model.id}  {line.model.size_bytes / 1e6:.0f} MB  {line.model.licence}")
+    return EXIT_OK
+
+
+def _models_pull(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pipeline.models.fetch import pull
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[tuple[str, str], Any] = {}
+
+        def show(model_id: str, file: str, done: int, total: int) -> None:
+            key = (model_id, file)
+            if key not in tasks:
+                tasks[key] = bars.add_task(f"{model_id} {file}", total=total or None)
+            bars.update(tasks[key], completed=done, total=total or None)
+
+        fetched = pull(arguments.ids, show)
+    print(f"fetched {', '.join(fetched)}" if fetched else "nothing to fetch: every model is here")
+    return EXIT_OK
+
+
+def _models_verify(arguments: argparse.Namespace) -> int:
+    from pipeline.models.fetch import verify
+
+    checked = verify()
+    for file in checked:
+        print(f"{file.state:<11} {file.model_id}  {file.path}")
+    if not checked:
+        print("no fetched model is on this machine; the package's own are checked when they are loaded")
+    return EXIT_OK if all(file.state in ("ok", "unrecorded") for file in checked) else EXIT_PARTIAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""THE page: every stage, what it needs, what it writes, and which settings are in its key.
+
+To add a modality: one folder, its entry in ``MODALITIES`` with its stages in ``STAGES``, one config section.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.engine.stage import Progress, Stage, in_order
+
+
+def _call(target: str, inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+    module, function = target.split(":")
+    getattr(import_module(module), function)(inputs, settings, out, progress)
+
+
+def _stage(
+    name: str, version: int, target: str, needs: tuple[str, ...] = (), wants: tuple[str, ...] = ()
+) -> Stage:
+    """A stage whose module is imported when it runs, so that ``--help`` loads no video library."""
+    return Stage(name, version, partial(_call, target), needs, wants)
+
+
+@dataclass(frozen=True, slots=True)
+class Modality:
+    """One channel of a person: its stages (the last one writes its observations) and its back-ends.
+
+    ``section`` is the config section that names the back-end; ``shipped`` is the id of the model inside the
+    package and ``full`` the back-end that ``--profile full`` asks for.
+    """
+
+    stages: tuple[str, ...]
+    backends: str
+    section: str
+    shipped: str
+    full: str
+
+
+MODALITIES: Mapping[str, Modality] = {
+    "face": Modality(
+        ("faces", "face"), "pipeline.face.backends:BACKENDS", "face", "face_compact", "convnext"
+    ),
+    "voice": Modality(
+        ("audio", "speech", "voice"), "pipeline.voice.backends:BACKENDS", "voice", "voice_compact", "hubert"
+    ),
+    "text": Modality(
+        ("audio", "speech", "transcript", "text"),
+        "pipeline.text.backends:BACKENDS",
+        "text",
+        "text_compact",
+        "xlm-roberta",
+    ),
+}
+
+SOURCES = frozenset({"source", "subtitles"})
+OBSERVING = tuple(MODALITIES)
+FOUND = ("moments", "fuse", "conflicts")
+
+STAGES: tuple[Stage, ...] = in_order(
+    (
+        _stage("probe", 1, "pipeline.media.probe:run", ("source",)),
+        _stage("audio", 1, "pipeline.media.audio:run", ("source", "probe")),
+        _stage("faces", 1, "pipeline.face.stage:run_faces", ("source", "probe")),
+        _stage("face", 1, "pipeline.face.stage:run_face", ("faces", "probe")),
+        _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
+        _stage("voice", 1, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
+        _stage(
+            "transcript",
+            1,
+            "pipeline.text.stage:run_transcript",
+            ("source", "probe", "audio", "speech"),
+            ("subtitles",),
+        ),
+        _stage("text", 1, "pipeline.text.stage:run_text", ("transcript", "probe")),
+        _stage("moments", 1, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
+        _stage("conflicts", 1, "pipeline.fusion.stage:run_conflicts", ("moments",)),
+        _stage(
+            "analysis",
+            1,
+            "pipeline.fusion.stage:run_analysis",
+            ("probe", *FOUND),
+            ("transcript", *OBSERVING),
+        ),
+        _stage("tables", 1, "pipeline.writers.table:run", ("analysis",)),
+        _stage("captions", 1, "pipeline.writers.captions:run", ("analysis",)),
+        _stage("picture", 1, "pipeline.writers.picture:run", ("analysis",)),
+        _stage("film", 1, "pipeline.writers.video:run", ("source", "analysis")),
+        _stage("report", 1, "pipeline.writers.report:run", ("analysis",)),
+        _stage("highlights", 1, "pipeline.writers.highlights:run", ("source", "analysis")),
+    ),
+    SOURCES,
+)
+
+WRITERS = ("analysis", "tables", "captions", "picture", "film", "report", "highlights")
+
+# The fields of each stage's config section that change its bytes; the rest (device, batch size) do not.
+SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "faces": ("face", frozenset({"sample_fps", "detector", "min_face_px", "hold_s", "crop_px"})),
+    "face": ("face", frozenset({"backend", "smoothing_s"})),
+    "speech": ("voice", frozenset({"speech_threshold", "min_speech_s"})),
+    "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
+    "transcript": ("transcript", frozenset({"source", "whisper_model", "language", "min_speech_share"})),
+    "text": ("text", frozenset({"backend"})),
+    "moments": ("fusion", frozenset({"gap_s"})),
+    "fuse": ("fusion", frozenset({"strategy", "weights"})),
+    "conflicts": ("conflict", frozenset({"enter", "leave", "min_duration_s", "merge_gap_s", "readings"})),
+    "film": ("film", frozenset({"crf", "preset", "max_height_px"})),
+}
+
+
+def stages_for(modalities: tuple[str, ...], film: bool, highlights: bool) -> tuple[Stage, ...]:
+    """The stages of a run that reads ``modalities``; wants that are not asked for are dropped."""
+    chosen = {"probe", *FOUND, *WRITERS}
+    chosen |= {stage for modality in modalities for stage in MODALITIES[modality].stages}
+    chosen -= set() if film else {"film"}
+    chosen -= set() if highlights else {"highlights"}
+    kept = []
+    for stage in STAGES:
+        if stage.name in chosen:
+            wants = tuple(want for want in stage.wants if want in chosen or want in SOURCES)
+            kept.append(Stage(stage.name, stage.version, stage.run, stage.needs, wants, stage.slot))
+    return tuple(kept)
+
+
+def section_of(stage: str, config: Config) -> Any:
+    """The config section a stage receives; None for a stage without settings."""
+    return getattr(config, SETTINGS[stage][0]) if stage in SETTINGS else None
+
+
+def key_of(stage: str, config: Config) -> dict[str, Any]:
+    """The part of a stage's settings that belongs in its key, as JSON values."""
+    if stage not in SETTINGS:
+        return {}
+    section, fields = SETTINGS[stage]
+    values: dict[str, Any] = getattr(config, section).model_dump(mode="json", include=set(fields))
+    return values

@@ -1,0 +1,136 @@
+"""The short account of a run: for a person at the keyboard, and as one JSON object for a program."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.job import Result
+from pipeline.labels import top
+from pipeline.types import US_PER_S, Analysis, Conflict, Status
+
+STRONGEST = 3
+
+
+def time_code(us: int) -> str:
+    """``H:MM:SS.s`` (``M:SS.s`` under an hour)."""
+    tenths = us // (US_PER_S // 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
+
+
+def strongest(conflicts: tuple[Conflict, ...]) -> list[Conflict]:
+    """All conflicts, alarms before information, strongest first."""
+    return sorted(conflicts, key=lambda c: (c.kind == "masking", -c.strength, c.span))
+
+
+def modality_facts(analysis: Analysis) -> dict[str, dict[str, Any]]:
+    """Per modality: share of the film with scores, dominant emotion by time, persons, statuses by time."""
+    facts = {}
+    for modality in analysis.modalities:
+        by_status: dict[str, int] = defaultdict(int)
+        by_emotion: dict[str, int] = defaultdict(int)
+        covered = 0
+        for moment in analysis.moments:
+            reading = moment.by_modality[modality]
+            by_status[reading.status] += moment.span.duration_us
+            if reading.scores is not None:
+                by_emotion[top(reading.scores)[0]] += moment.span.duration_us
+                covered += round(reading.coverage * moment.span.duration_us)
+        subjects = {o.subject for o in analysis.observations.get(modality, ()) if o.subject is not None}
+        facts[modality] = {
+            "coverage": round(covered / max(1, analysis.media.duration_us), 4),
+            "dominant_emotion": max(by_emotion, key=lambda e: (by_emotion[e], e)) if by_emotion else None,
+            "subjects": len(subjects),
+            "status": max(by_status, key=lambda s: (by_status[s], s)) if by_status else Status.FAILED.value,
+        }
+    return facts
+
+
+def as_json(result: Result, exit_code: int) -> dict[str, Any]:
+    """The summary as JSON values."""
+    analysis = result.analysis
+    found: Mapping[str, Any] = {}
+    if analysis is not None:
+        found = {
+            "duration_s": round(analysis.media.duration_us / US_PER_S, 3),
+            "modalities": modality_facts(analysis),
+            "models": {modality: card.id for modality, card in analysis.models.items()},
+            "utterances": len(analysis.transcript.utterances),
+            "transcript_source": analysis.transcript.source,
+            "false_alarms_per_minute": analysis.false_alarms_per_minute,
+            "conflicts": [
+                {
+                    "start_s": round(c.span.start_s, 2),
+                    "end_s": round(c.span.end_s, 2),
+                    "kind": c.kind,
+                    "emotions": dict(c.emotions),
+                    "strength": c.strength,
+                    "confidence": c.confidence,
+                    "reading": c.label,
+                    "why": c.why,
+                }
+                for c in strongest(analysis.conflicts)
+            ],
+        }
+    return {
+        "exit_code": exit_code,
+        "out": str(result.out),
+        "files": [path.name for path in result.files],
+        "missing": dict(result.missing),
+        "warnings": list(result.warnings),
+        "stages_run": list(result.ran),
+        "seconds": result.seconds,
+        **found,
+    }
+
+
+def as_text(result: Result) -> str:
+    """The summary for a person."""
+    lines = [] if result.analysis is None else _found(result.analysis)
+    lines += [f"warning: {warning}" for warning in result.warnings]
+    lines += [f"missing: {stage}: {why}" for stage, why in result.missing.items()]
+    if result.files:
+        lines += ["", f"results in {result.out}/", *(f"  {path.name}" for path in result.files)]
+    done = "nothing to do, all stages were done before" if not result.ran else f"{len(result.ran)} stages run"
+    return "\n".join([*lines, f"took {result.seconds:.1f} s ({done})"])
+
+
+def _found(analysis: Analysis) -> list[str]:
+    lines = [f"{analysis.name}: {analysis.media.duration_us / US_PER_S:.1f} s"]
+    for modality, facts in modality_facts(analysis).items():
+        card = analysis.models.get(modality)
+        with_model = f" [{card.id}]" if card else ""
+        if facts["dominant_emotion"] is None:
+            lines.append(f"  {modality:<6} {facts['status']}{with_model}")
+            continue
+        persons = f", {facts['subjects']} persons" if facts["subjects"] > 1 else ""
+        lines.append(
+            f"  {modality:<6} mostly {facts['dominant_emotion']}, read in {facts['coverage']:.0%} of the film"
+            f"{persons}{with_model}"
+        )
+    transcript = analysis.transcript
+    if transcript.utterances:
+        lines.append(f"  {len(transcript.utterances)} utterances from {transcript.source}")
+    return lines + _conflict_lines(analysis)
+
+
+def _conflict_lines(analysis: Analysis) -> list[str]:
+    alarms = [c for c in analysis.conflicts if c.kind != "masking"]
+    masked = len(analysis.conflicts) - len(alarms)
+    rate = analysis.false_alarms_per_minute
+    expected = (
+        "too little material to estimate how many chance would give"
+        if rate is None
+        else f"chance alone would give about {rate * analysis.media.duration_us / US_PER_S / 60:.1f}"
+    )
+    lines = [f"{len(alarms)} conflicts ({expected}), {masked} stretches of masking"]
+    for conflict in strongest(analysis.conflicts)[:STRONGEST]:
+        emotions = ", ".join(f"{m} {e}" for m, e in conflict.emotions.items())
+        reading = f" - {conflict.label}" if conflict.label else ""
+        lines.append(
+            f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  {conflict.kind}: "
+            f"{emotions} (strength {conflict.strength:.2f}, confidence {conflict.confidence:.2f}){reading}"
+        )
+    return lines

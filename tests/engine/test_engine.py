@@ -1,0 +1,233 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.runner import Run, run_graph
+from pipeline.engine.sources import source_artifact
+from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.store import Store
+
+SOURCES = frozenset({"source"})
+
+
+class Film:
+    """A graph in the shape of the real one, whose stages note that they were called."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.source = tmp_path / "a.mp4"
+        self.source.write_bytes(b"v")
+        self.store = Store(tmp_path / "work")
+        self.memory = tmp_path / "digests.json"
+        self.calls: list[str] = []
+        self.events: list[tuple[str, str]] = []
+
+    def stages(self, fail=frozenset(), version=None, gpu=None):
+        def make(name):
+            def run(inputs, settings, out, progress):
+                self.calls.append(name)
+                progress(0.5)
+                if gpu is not None and name in ("face", "speech", "asr"):
+                    gpu.enter()
+                if name in fail:
+                    raise RuntimeError(name)
+                (out / "x.txt").write_text(f"{name} {settings} {sorted(inputs)}")
+
+            return run
+
+        def stage(name, *needs, wants=(), slot="cpu"):
+            return Stage(name, (version or {}).get(name, 1), make(name), needs, wants, slot)
+
+        return in_order(
+            (
+                stage("probe", "source"),
+                stage("frames", "source", "probe"),
+                stage("audio", "source", "probe"),
+                stage("face", "frames", slot="gpu"),
+                stage("speech", "audio", slot="gpu"),
+                stage("asr", "audio", slot="gpu"),
+                stage("text", "asr"),
+                stage("align", "probe", wants=("face", "speech", "text")),
+                stage("csv", "align"),
+                stage("film", "source", "align"),
+            ),
+            SOURCES,
+        )
+
+    def run(self, stages=None, settings=None, **changes):
+        self.calls.clear()
+        values = settings or {}
+        run = Run(
+            settings=values,
+            keys=values,
+            store=self.store,
+            workers=4,
+            on_event=lambda event: self.events.append((event.stage, event.state)),
+        )
+        sources = {"source": source_artifact(self.source, self.memory)}
+        return run_graph(stages or self.stages(), sources, replace(run, **changes))
+
+
+@pytest.fixture
+def film(tmp_path):
+    return Film(tmp_path)
+
+
+def test_second_run_executes_nothing(film):
+    assert len(film.run().ran) == 10
+    again = film.run()
+    assert film.calls == [] and again.ran == () and len(again.artifacts) == 11
+
+
+def test_force_executes_everything(film):
+    film.run()
+    assert len(film.run(force=True).ran) == 10
+
+
+def test_setting_touches_only_its_branch(film):
+    film.run()
+    film.run(settings={"text": {"v": 2}})
+    # `align` writes the same bytes, so what follows it is not disturbed.
+    assert film.calls == ["text", "align"]
+
+
+def test_version_bump_with_same_bytes_cuts_off(film):
+    film.run()
+    film.run(film.stages(version={"face": 2}))
+    assert film.calls == ["face"]
+
+
+def test_changed_source_runs_again(film):
+    film.run()
+    film.source.write_bytes(b"another film")
+    assert set(film.run().ran) == {"probe", "frames", "audio", "film"}
+
+
+def test_failed_branch_leaves_its_siblings(film):
+    outcome = film.run(film.stages(fail={"asr"}))
+    assert set(outcome.failed) == {"asr"} and outcome.blocked == {"text": ("asr",)}
+    assert {"face", "speech", "align", "csv", "film"} <= outcome.artifacts.keys()
+    healed = film.run()
+    assert {"asr", "text", "align"} <= set(film.calls) and not healed.failed
+    assert "face" not in film.calls
+
+
+def test_blocked_without_a_need(film):
+    outcome = film.run(film.stages(fail={"probe"}))
+    assert set(outcome.blocked) == {s.name for s in film.stages()} - {"probe"}
+
+
+def test_gpu_stages_run_one_at_a_time(film):
+    class Gpu:
+        now = most = 0
+        lock = threading.Lock()
+
+        def enter(self):
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.05)
+            with self.lock:
+                self.now -= 1
+
+    gpu = Gpu()
+    film.run(film.stages(gpu=gpu))
+    assert gpu.most == 1
+
+
+def test_damaged_artifact_is_made_again(film):
+    outcome = film.run()
+    (outcome.artifacts["asr"].path / "x.txt").write_text("")
+    film.run()
+    assert film.calls == ["asr"]
+
+
+def test_verify_sees_same_size_damage(film):
+    outcome = film.run()
+    stage = film.stages()[0]
+    recipe = {"stage": "probe", "version": 1, "settings": None, "inputs": {}}
+    recipe["inputs"]["source"] = source_artifact(film.source, film.memory).digest
+    assert film.store.verify(stage.name, recipe)
+    path = outcome.artifacts["probe"].path / "x.txt"
+    path.write_text("#" * path.stat().st_size)
+    assert not film.store.verify(stage.name, recipe)
+
+
+KILLED = textwrap.dedent("""
+    import sys, time, pathlib
+    from pipeline.engine.stage import Stage, in_order
+    from pipeline.engine.store import Store
+    from pipeline.engine.sources import source_artifact
+    from pipeline.engine.runner import Run, run_graph
+    work, nap = pathlib.Path(sys.argv[1]), float(sys.argv[2])
+    def ok(i, s, o, p): (o / "x").write_text("1")
+    def slow(i, s, o, p):
+        (o / "x").write_text("half")
+        print("slow", flush=True)
+        time.sleep(nap)
+        (o / "x").write_text("whole")
+    g = in_order((Stage("a", 1, ok, ("source",)), Stage("b", 1, slow, ("a",))), frozenset({"source"}))
+    src = source_artifact(work / "src", work / "digests.json")
+    tell = lambda e: print(e.stage, e.state, flush=True)
+    r = run_graph(g, {"source": src}, Run({}, {}, Store(work / "store"), workers=2, on_event=tell))
+    print((r.artifacts["b"].path / "x").read_text())
+""")
+
+
+def test_kill_9_leaves_no_half_artifact(tmp_path):
+    (tmp_path / "src").write_bytes(b"v")
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen([*command, "30"], stdout=subprocess.PIPE, text=True) as process:
+        while process.stdout.readline().strip() != "slow":
+            pass
+        os.kill(process.pid, signal.SIGKILL)
+    again = subprocess.run([*command, "0"], capture_output=True, text=True, check=True).stdout
+    assert "a cached" in again and "b started" in again and again.endswith("whole\n")
+
+
+def test_several_runs_on_one_store(film):
+    sizes = []
+    threads = [threading.Thread(target=lambda: sizes.append(len(film.run().artifacts))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sizes == [11] * 6 and not list(film.store.root.rglob(".tmp-*"))
+
+
+def test_sweep_keeps_the_newest_and_the_used(film):
+    used = {a.path for a in film.run().artifacts.values()}
+    for v in range(4):
+        film.run(settings={"csv": v})
+    film.store.sweep(used, most_per_stage=2)
+    left = list((film.store.root / "csv").iterdir())
+    assert len(left) <= 3 and used >= {p for p in left if p in used}
+    film.run()
+    assert film.calls == []
+
+
+def test_why_not_names_the_difference(film):
+    film.run()
+    recipe = {"stage": "probe", "version": 2, "settings": {"a": 1}, "inputs": {}}
+    assert film.store.why_not("probe", recipe).startswith("changed: version, settings a, inputs source")
+    assert film.store.why_not("nothing", recipe) == "it has not been run yet"
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        (Stage("a", 1, print, ("nowhere",)),),
+        (Stage("a", 1, print), Stage("a", 1, print)),
+        (Stage("a", 1, print, ("b",)), Stage("b", 1, print, ("a",))),
+    ],
+)
+def test_bad_graph_is_refused(stages):
+    with pytest.raises(ValueError):
+        in_order(stages, SOURCES)
