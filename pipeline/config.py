@@ -6,6 +6,7 @@ bytes of a result (device, batch size) stay out of it.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,67 +27,87 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _device() -> Any:
+    return Field("cpu", description="Torch device of a Transformers model, for instance `cuda`.")
+
+
+def _batch(size: int) -> Any:
+    return Field(size, ge=1, description="Inputs given to the model at a time; changes memory, not results.")
+
+
 class FaceSection(Section):
-    sample_fps: float | Literal["all"] = 5.0
-    detector: str = AUTO
-    backend: str = AUTO
-    min_face_px: int = Field(32, ge=8)
-    hold_s: float = Field(1.0, ge=0)  # a person lost for no longer than this keeps the id
-    smoothing_s: float = Field(0.6, ge=0)
-    crop_px: int = Field(224, ge=32)
-    batch_size: int = Field(32, ge=1)
-    device: str = "cpu"
+    sample_fps: float | Literal["all"] = Field(
+        5.0, description="Frames read per second; `all` reads every one."
+    )
+    detector: str = Field(AUTO, description="`haar`, `yunet`, or `auto`: YuNet when it was fetched.")
+    backend: str = Field(AUTO, description="`compact`, `deepface`, `convnext`, a model folder or a hub id.")
+    min_face_px: int = Field(32, ge=8, description="Smaller faces are passed over.")
+    hold_s: float = Field(1.0, ge=0, description="A person lost for no longer keeps the id.")
+    smoothing_s: float = Field(0.6, ge=0, description="Width of the smoothing over time, per person.")
+    crop_px: int = Field(224, ge=32, description="Largest side of a face handed to the model.")
+    batch_size: int = _batch(32)
+    device: str = _device()
 
 
 class VoiceSection(Section):
-    backend: str = AUTO
-    window_s: float = Field(3.0, gt=0)
-    hop_s: float = Field(1.0, gt=0)
-    min_speech_s: float = Field(0.5, ge=0)
-    speech_threshold: float = Field(0.5, gt=0, lt=1)
-    batch_size: int = Field(8, ge=1)
-    device: str = "cpu"
+    backend: str = Field(AUTO, description="`compact`, `hubert`, a model folder or a hub id.")
+    window_s: float = Field(3.0, gt=0, description="Length of a window inside speech.")
+    hop_s: float = Field(1.0, gt=0, description="From one window to the next; no longer than a window.")
+    min_speech_s: float = Field(0.5, ge=0, description="Shorter speech is `too_short`.")
+    speech_threshold: float = Field(
+        0.5, gt=0, lt=1, description="Speech probability from which speech begins."
+    )
+    batch_size: int = _batch(8)
+    device: str = _device()
 
 
 class TranscriptSection(Section):
-    source: Literal["auto", "file", "stream", "whisper", "pocketsphinx"] = "auto"
-    whisper_model: str = "base"
-    language: str | None = None
-    min_speech_share: float = Field(0.2, ge=0, le=1)  # Whisper text over less speech than this is dropped
-    device: str = "cpu"
+    source: Literal["auto", "file", "stream", "whisper", "pocketsphinx"] = Field(
+        "auto", description="Where words come from; `auto` takes the first of these that there is."
+    )
+    whisper_model: str = Field("base", description="Size of the Whisper model.")
+    language: str | None = Field(None, description="Spoken language (`zh`, `en`); unset: detected.")
+    min_speech_share: float = Field(
+        0.2, ge=0, le=1, description="Whisper text over a smaller share of speech is dropped and counted."
+    )
+    device: str = _device()
 
 
 class TextSection(Section):
-    backend: str = AUTO
-    batch_size: int = Field(16, ge=1)
-    device: str = "cpu"
+    backend: str = Field(AUTO, description="`compact`, `xlm-roberta`, a model folder or a hub id.")
+    batch_size: int = _batch(16)
+    device: str = _device()
 
 
 class FusionSection(Section):
-    strategy: Literal["fixed", "dynamic"] = "dynamic"
-    weights: dict[str, float] = Field(default_factory=dict)  # a modality not named weighs 1
-    gap_s: float = Field(5.0, gt=0)  # gaps without speech are cut into moments no longer than this
+    strategy: Literal["fixed", "dynamic"] = Field(
+        "dynamic", description="`dynamic`: quality, coverage and uncertainty lower a modality's say."
+    )
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="Weight per modality; one that is not named weighs 1."
+    )
+    gap_s: float = Field(5.0, gt=0, description="Gaps without words are cut into rows no longer than this.")
 
 
 class ConflictSection(Section):
-    enter: float = Field(0.25, gt=0, le=1)
-    leave: float = Field(0.15, gt=0, le=1)
-    min_duration_s: float = Field(0.5, ge=0)
-    merge_gap_s: float = Field(1.0, ge=0)
-    readings: Path | None = None  # more named readings, same format as fusion/readings.toml
+    enter: float = Field(0.25, gt=0, le=1, description="Strength at which a conflict begins.")
+    leave: float = Field(0.15, gt=0, le=1, description="Strength below which it ends.")
+    min_duration_s: float = Field(0.5, ge=0, description="Shorter conflicts are dropped.")
+    merge_gap_s: float = Field(1.0, ge=0, description="The same conflict after a shorter gap is one event.")
+    readings: Path | None = Field(None, description="Your own named readings, as in `fusion/readings.toml`.")
 
 
 class FilmSection(Section):
-    enabled: bool = True
-    crf: int = Field(23, ge=0, le=51)
-    preset: str = "veryfast"
-    max_height_px: int = Field(1080, ge=120)
+    enabled: bool = Field(True, description="Whether to make `annotated.mp4`.")
+    crf: int = Field(23, ge=0, le=51, description="x264 quality; smaller is better and larger.")
+    preset: str = Field("veryfast", description="x264 preset.")
+    max_height_px: int = Field(1080, ge=120, description="A taller picture is scaled down to this.")
 
 
 class RunSection(Section):
-    profile: Profile = "auto"
-    only: tuple[str, ...] = ()
-    workers: int = Field(0, ge=0)  # 0: one per processor
+    profile: Profile = Field("auto", description="`auto`: the best model that is here; `compact`; `full`.")
+    only: tuple[str, ...] = Field((), description="Modalities to read; empty: all.")
+    workers: int = Field(0, ge=0, description="Stages at a time; 0: one per processor.")
 
 
 class Config(Section):
@@ -159,3 +180,26 @@ def known_keys() -> list[str]:
         assert isinstance(kind, type) and issubclass(kind, BaseModel)
         keys += [f"{section}.{name}" for name in kind.model_fields]
     return keys
+
+
+def document() -> str:
+    """docs/CONFIG.md, from the models above."""
+    lines = [
+        "# Settings",
+        "",
+        "Written by `python -m pipeline.config`. Give a TOML file with `--config FILE`; flags win over it.",
+        "Fields not named keep their default. An unknown key is an error that names the nearest known one.",
+    ]
+    for section, field in Config.model_fields.items():
+        kind = field.annotation
+        assert isinstance(kind, type) and issubclass(kind, BaseModel)
+        lines += ["", f"## `[{section}]`", "", "| key | default | what it does |", "|---|---|---|"]
+        for name, setting in kind.model_fields.items():
+            default = setting.get_default(call_default_factory=True)
+            shown = "unset" if default is None else f"`{json.dumps(default)}`"
+            lines.append(f"| `{name}` | {shown} | {setting.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

@@ -17,7 +17,8 @@ from pipeline.config import Config
 from pipeline.engine.runner import Outcome, Run, StageEvent, run_graph
 from pipeline.engine.sources import source_artifact
 from pipeline.engine.stage import Stage
-from pipeline.engine.store import MANIFEST, Artifact, Store
+from pipeline.engine.store import MANIFEST, Artifact, Store, file_digest
+from pipeline.fusion.readings import load_rules
 from pipeline.fusion.stage import WARNINGS
 from pipeline.graph import OBSERVING, WRITERS, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
@@ -138,6 +139,8 @@ def plan(request: Request) -> Plan:
     }
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
+    if config.conflict.readings is not None:
+        keys["conflicts"] |= {"readings": _digest_of_readings(config.conflict.readings)}
     keys["moments"] |= {"modalities": modalities}
     keys["analysis"] |= {"name": request.video.stem, "modalities": modalities}
     return Plan(request, resolved, modalities, stages, sources, settings, keys, Store(work / "artifacts"))
@@ -176,6 +179,12 @@ def run(request: Request, on_event: Callable[[StageEvent], None] = lambda event:
     result = Result(analysis, request.folder, files, missing, warnings, outcome.ran, seconds)
     _write_atomically(request.folder / RUN_FILE, json.dumps(_run_facts(planned, outcome, result), indent=1))
     return result
+
+
+def _digest_of_readings(path: Path) -> str:
+    """The file's content is in the key, not its name. Raises ConfigError when it cannot be read."""
+    load_rules(path)
+    return file_digest(path)
 
 
 def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
