@@ -232,7 +232,8 @@ def _losses(container: InputContainer, usable: list[_Track], damaged_packets: in
         zero_us = clock_zero_us(container)
         for track in usable:
             end_us = track.stated_end_us()
-            promised_us = end_us - zero_us if end_us is not None else int(container.duration or 0)
+            # A container's own duration may count from 0 (Matroska), a stream's end is on its clock.
+            promised_us = (int(container.duration or 0) if end_us is None else end_us) - zero_us
             read_us = track.end_us() - zero_us
             if promised_us - read_us > LOSS_TOLERANCE_US:
                 stated[f"the {track.noun} only up to {read_us / US_PER_S:.1f} s"] = promised_us

@@ -1,0 +1,36 @@
+"""What all tests share: made films, and the folder of real ones."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.made import media
+
+Made = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """``made("ntsc.mp4")``: a film of ``media.CLOCKS``; ``made(media.make_faces, 2)``: another; made once."""
+    folder = tmp_path_factory.mktemp("made")
+    ready: dict[tuple[object, ...], Path] = {}
+
+    def make(what: str | Callable[..., Path], *arguments: object) -> Path:
+        key = (what, *arguments)
+        if key not in ready:
+            ready[key] = media.make_clock(what, folder) if isinstance(what, str) else what(folder, *arguments)
+        return ready[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of shared data (``EMOTION_DATA``); the test is skipped where there is none."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    root = Path(os.environ.get("EMOTION_DATA", default))
+    if not root.is_dir():
+        pytest.skip(f"no shared data in {root}")
+    return root

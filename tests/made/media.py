@@ -1,0 +1,259 @@
+"""The films and faults that tests share: every clock, shape and defect that a real file may bring.
+
+``python -m tests.made.media FOLDER`` writes them all.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.made.film import LENGTH_S, MILLISECOND, Film, add_video, constant, marker_picture, write_film
+
+LATE_S = 1.075
+GAP_S = (1.0, 1.6)
+NTSC = Fraction(30_000, 1_001)
+ODD_NAMES = (
+    "with space",
+    "it's",
+    'say "hi"',
+    "100%d",
+    "12:30",
+    "a,b;c",
+    "[v]",
+    "back\\slash",
+    "-dash",
+    "採訪 片段",
+    "a=b",
+    "#x@y&z",
+)
+SRT = """1
+00:00:00,500 --> 00:00:01,200
+first line
+
+2
+00:00:01,500 --> 00:00:02,500
+第二行
+"""
+
+
+def two_speeds() -> Film:
+    """Variable frame rate: 10 frames a second until 1.5 s, then 24."""
+    slow = [100 * i for i in range(15)]
+    fast = [1500 + round(1000 * i / 24) for i in range(36)]
+    return Film(slow + fast, MILLISECOND)
+
+
+_PLAIN = constant(25)
+# Every clock a film may have; all are marked. The name's suffix chooses the container.
+CLOCKS: dict[str, Film] = {
+    "plain.mp4": _PLAIN,
+    "ntsc.mp4": constant(NTSC),
+    "variable.mp4": two_speeds(),
+    "variable.mkv": two_speeds(),
+    "late_sound.mp4": replace(_PLAIN, sound=((LATE_S, LENGTH_S),)),
+    "late_sound.mkv": replace(_PLAIN, sound=((LATE_S, LENGTH_S),)),
+    "late_sound.ts": replace(_PLAIN, sound=((LATE_S, LENGTH_S),)),
+    "late_picture.mp4": replace(_PLAIN, frame_times=_PLAIN.frame_times[20:]),
+    "late_picture.ts": replace(_PLAIN, frame_times=_PLAIN.frame_times[20:]),
+    "gap_in_sound.mp4": replace(_PLAIN, sound=((0.0, GAP_S[0]), (GAP_S[1], LENGTH_S))),
+    "gap_in_sound.mkv": replace(_PLAIN, sound=((0.0, GAP_S[0]), (GAP_S[1], LENGTH_S))),
+    "starts_at_5s.mkv": replace(_PLAIN, container_start_s=5.0),
+    "starts_at_5s.ts": replace(_PLAIN, container_start_s=5.0, sound=((LATE_S, LENGTH_S),)),
+    "rotated.mp4": replace(_PLAIN, rotation_deg=90),
+    "wide_pixels.mp4": replace(_PLAIN, pixel_aspect=Fraction(4, 3)),
+    "rotated_wide_pixels.mp4": replace(_PLAIN, rotation_deg=270, pixel_aspect=Fraction(4, 3)),
+    "vp8.webm": replace(_PLAIN, codec="libvpx", audio_codec="libopus"),
+}
+
+
+def make_clock(name: str, folder: Path) -> Path:
+    """One of ``CLOCKS``."""
+    return write_film(folder / name, CLOCKS[name])
+
+
+def make_turned(folder: Path, rotation_deg: int, mirrored: bool = False) -> Path:
+    """A short film that is stored turned clockwise by ``rotation_deg``, and mirrored."""
+    film = replace(constant(25, 0.4), rotation_deg=rotation_deg, mirrored=mirrored, sound=())
+    return write_film(folder / f"turned_{rotation_deg}_{mirrored}.mp4", film)
+
+
+def make_avi(folder: Path) -> Path:
+    """A marked film whose container keeps no presentation times."""
+    path = folder / "mjpeg.avi"
+    plain = write_film(folder / "for_avi.mp4", _PLAIN)
+    _ffmpeg("-i", plain, "-c:v", "mjpeg", "-q:v", "3", "-c:a", "pcm_s16le", path)
+    return path
+
+
+def make_no_audio(folder: Path) -> Path:
+    return write_film(folder / "no_audio.mp4", replace(_PLAIN, sound=()))
+
+
+def make_audio_only(folder: Path) -> Path:
+    return write_film(folder / "audio_only.m4a", replace(_PLAIN, frame_times=()))
+
+
+def make_cover_art(folder: Path) -> Path:
+    """Sound with a cover picture, which is no video."""
+    sound, cover, path = make_audio_only(folder), make_image(folder), folder / "cover_art.m4a"
+    _ffmpeg(
+        "-i",
+        sound,
+        "-i",
+        cover,
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-disposition:v",
+        "attached_pic",
+        path,
+    )
+    return path
+
+
+def make_silence(folder: Path) -> Path:
+    return write_film(folder / "silence.mp4", replace(_PLAIN, silent=True))
+
+
+def make_subtitled(folder: Path, suffix: str = ".mkv", start_s: float = 0.0) -> Path:
+    """A film with ``SRT`` in a subtitle stream."""
+    film = write_film(folder / f"bare_{start_s:.0f}.mkv", replace(_PLAIN, container_start_s=start_s))
+    text, path = folder / "captions.txt.srt", folder / f"subtitled_{start_s:.0f}{suffix}"
+    text.write_text(SRT, encoding="utf-8")
+    codec = "mov_text" if suffix == ".mp4" else "srt"
+    late = ["-itsoffset", str(start_s)] if start_s else []
+    _ffmpeg(
+        "-copyts", "-i", film, *late, "-i", text, "-map", "0", "-map", "1", "-c", "copy", "-c:s", codec, path
+    )
+    return path
+
+
+def make_truncated(folder: Path, share: float = 0.6) -> Path:
+    """A film whose index comes first, cut off: its beginning can still be read."""
+    whole = write_film(folder / "whole.mp4", replace(_PLAIN, options=(("movflags", "+faststart"),)))
+    path = folder / "truncated.mp4"
+    data = whole.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def make_headless(folder: Path) -> Path:
+    """A film whose index would come last, cut off: nothing can be read."""
+    data = write_film(folder / "whole_index_last.mp4", _PLAIN).read_bytes()
+    path = folder / "headless.mp4"
+    path.write_bytes(data[: len(data) // 2])
+    return path
+
+
+def make_damaged(folder: Path) -> Path:
+    """A film with a stretch of its picture overwritten."""
+    data = bytearray(write_film(folder / "sound.mp4", replace(_PLAIN, sound=())).read_bytes())
+    middle = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 3
+    data[middle : middle + 600] = bytes(600)
+    path = folder / "damaged.mp4"
+    path.write_bytes(data)
+    return path
+
+
+def make_zero_length(folder: Path) -> Path:
+    """A film with a picture stream and no picture in it."""
+    path = folder / "zero_length.mp4"
+    with av.open(f"file:{path}", "w") as container:
+        add_video(container, _PLAIN)
+        container.start_encoding()
+    return path
+
+
+def make_image(folder: Path, name: str = "image.png") -> Path:
+    path = folder / name
+    av.VideoFrame.from_ndarray(marker_picture(0, 160, 120), "rgb24").to_image().save(path, "PNG")
+    return path
+
+
+def make_empty(folder: Path) -> Path:
+    path = folder / "empty.mp4"
+    path.touch()
+    return path
+
+
+def make_text(folder: Path) -> Path:
+    path = folder / "text.mp4"
+    path.write_text("This is no film.\n" * 40, encoding="utf-8")
+    return path
+
+
+def make_playlist(folder: Path) -> Path:
+    """A playlist that calls itself a film and names an address in the network."""
+    path = folder / "playlist.mp4"
+    path.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n", encoding="utf-8"
+    )
+    return path
+
+
+def make_faces(folder: Path, faces: int) -> Path:
+    """A film of 320 x 160 with 0, 1 or 2 faces (scikit-image's public-domain portrait) that sway."""
+    from skimage import data, transform
+
+    portrait = transform.resize(data.astronaut()[0:256, 96:352], (160, 160), anti_aliasing=True)
+    portrait = (portrait * 255).astype(np.uint8)
+
+    def draw(time_s: float, width: int, height: int) -> NDArray[np.uint8]:
+        image = np.full((height, width, 3), 90, np.uint8)
+        sway = round(6 * np.sin(2 * np.pi * time_s / 2))
+        for left in (0, 160)[:faces]:
+            image[:, left : left + 160] = np.roll(portrait, sway, axis=1)
+        return image
+
+    film = replace(constant(12), picture=draw, stored_size=(320, 160))
+    return write_film(folder / f"faces_{faces}.mp4", film)
+
+
+def _ffmpeg(*arguments: object) -> None:
+    import imageio_ffmpeg
+
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    subprocess.run([program, "-v", "error", "-nostdin", "-y", *map(str, arguments)], check=True)
+
+
+SINGLE: tuple[Callable[[Path], Path], ...] = (
+    make_avi,
+    make_no_audio,
+    make_audio_only,
+    make_cover_art,
+    make_silence,
+    make_subtitled,
+    make_truncated,
+    make_headless,
+    make_damaged,
+    make_zero_length,
+    make_image,
+    make_empty,
+    make_text,
+    make_playlist,
+)
+
+
+def make_all(folder: Path) -> list[Path]:
+    """Every film and every fault."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        *(make_clock(name, folder) for name in CLOCKS),
+        *(make(folder) for make in SINGLE),
+        *(make_faces(folder, faces) for faces in (0, 1, 2)),
+    ]
+
+
+if __name__ == "__main__":
+    for made in make_all(Path(sys.argv[1])):
+        print(made)
