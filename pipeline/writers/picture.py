@@ -1,0 +1,167 @@
+"""``timeline.png``: the whole video on one picture, one lane per modality and one for all together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engine.stage import Progress
+from pipeline.labels import EMOTIONS
+from pipeline.records import read_record
+from pipeline.types import US_PER_S, Analysis, Span
+from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, one_line, ranked, time_code
+from pipeline.writers.fonts import font_for
+from pipeline.writers.palette import (
+    ABSENT,
+    CONFLICT,
+    HATCH,
+    LETTERS,
+    MARKS,
+    colour,
+    ink,
+    is_emotion,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PICTURE = "timeline.png"
+WIDTH_IN, DPI = 13.0, 110
+LANE, DETAIL = 0.62, 0.18  # heights in lanes: what the moment was judged to be, and the samples under it
+NAMED = 3  # conflicts written out under the lanes
+
+Stretches = Sequence[tuple[Span, Verdict]]
+
+
+def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+    """Stage ``picture``."""
+    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    figure = timeline(analysis)
+    figure.savefig(out / PICTURE, dpi=DPI, metadata={"Software": None})
+    progress(1.0)
+
+
+def timeline(analysis: Analysis) -> "Figure":
+    """The figure; nothing of matplotlib's global state is touched."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = lanes(analysis)
+    named = ranked(analysis.conflicts)[:NAMED]
+    below_in = 0.5 + 0.24 * len(named)
+    height_in = 0.95 + 0.55 * (len(shown) + 0.5) + below_in
+    figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.075, below_in / height_in, 0.91, 1 - (below_in + 0.7) / height_in))
+    for row, lane in enumerate(shown):
+        _draw_lane(axes, row, lane.stretches, LANE)
+    for row, modality in enumerate(analysis.modalities):
+        seen = analysis.observations.get(modality, ())
+        finer = [(o.span, observed(o)) for o in seen]
+        if len(finer) > len(analysis.moments):
+            _draw_stretches(axes, row + LANE + 0.02, DETAIL, thinned(finer, analysis.media.duration_us))
+    _draw_conflicts(axes, analysis, len(shown))
+    _finish(axes, analysis, shown)
+    _legend(axes, analysis)
+    font: dict[str, Any] = {"font": font_for(analysis.transcript.language).path}
+    for line, conflict in enumerate(named):
+        text = f"{MARKS[conflict.kind]} {time_code(conflict.span.start_us)}  {headline(conflict)}"
+        figure.text(0.075, (0.24 * (len(named) - line) - 0.12) / height_in, text, fontsize=9, **font)
+    return figure
+
+
+def thinned(stretches: Stretches, duration_us: int, columns: int = 1200) -> list[tuple[Span, Verdict]]:
+    """Neighbours of one colour joined; where samples are denser than pixels, a column keeps the longest."""
+    column_us = max(1, duration_us // columns)
+    longest: dict[int, dict[str, int]] = {}
+    for span, said in stretches:
+        for column in range(span.start_us // column_us, -(-span.end_us // column_us)):
+            inside = Span(column * column_us, (column + 1) * column_us).overlap_us(span)
+            keys = longest.setdefault(column, {})
+            keys[said.key] = keys.get(said.key, 0) + inside
+    joined: list[tuple[Span, Verdict]] = []
+    for column, keys in sorted(longest.items()):
+        key = max(keys, key=lambda k: (keys[k], k))
+        start_us = column * column_us
+        end_us = min(start_us + column_us, max(duration_us, start_us))
+        if joined and joined[-1][1].key == key and joined[-1][0].end_us == start_us:
+            start_us = joined.pop()[0].start_us
+        joined.append((Span(start_us, end_us), Verdict(key, None)))
+    return joined
+
+
+def _draw_lane(axes: "Axes", row: int, stretches: Stretches, height: float) -> None:
+    _draw_stretches(axes, row, height, stretches)
+    shortest_us = stretches[-1][0].end_us / 90 if stretches else 0
+    for span, said in stretches:
+        if is_emotion(said.key) and span.duration_us > shortest_us:
+            middle = (span.start_us + span.end_us) / 2 / US_PER_S
+            text = said.key if span.duration_us > 5 * shortest_us else LETTERS[said.key]
+            axes.text(
+                middle, row + height / 2, text, color=ink(colour(said.key)), size=8, ha="center", va="center"
+            )
+
+
+def _draw_stretches(axes: "Axes", top: float, height: float, stretches: Stretches) -> None:
+    """One collection per colour: a long video has thousands of stretches."""
+    by_key: dict[str, list[tuple[float, float]]] = {}
+    for span, said in stretches:
+        by_key.setdefault(said.key, []).append((span.start_s, span.duration_us / US_PER_S))
+    for key, ranges in by_key.items():
+        hatch = None if is_emotion(key) else "////"
+        edge = "white" if hatch is None else HATCH
+        face = colour(key) if hatch is None else "#E4E4E4"
+        axes.broken_barh(ranges, (top, height), facecolor=face, edgecolor=edge, hatch=hatch, linewidth=0.3)
+
+
+def _draw_conflicts(axes: "Axes", analysis: Analysis, lane_count: int) -> None:
+    for conflict in ranked(analysis.conflicts):
+        span, masking = conflict.span, conflict.kind == "masking"
+        tint = ABSENT if masking else CONFLICT
+        axes.broken_barh([(span.start_s, span.duration_us / US_PER_S)], (-0.16, 0.1), facecolor=tint)
+        middle = (span.start_s + span.end_s) / 2
+        marker = {"polarity": "^", "blend": "D", "masking": "o"}[conflict.kind]
+        axes.plot(
+            middle, -0.36, marker, color=tint, markerfacecolor="white" if masking else tint, markersize=7
+        )
+        if not masking:
+            axes.axvspan(span.start_s, span.end_s, ymax=1, color=CONFLICT, alpha=0.12, linewidth=0, zorder=0)
+    axes.set_ylim(lane_count - 0.05, -0.62)
+
+
+def _finish(axes: "Axes", analysis: Analysis, shown: Sequence[Lane]) -> None:
+    names = [lane.display.noun for lane in shown]
+    axes.set_yticks([-0.36, *(row + LANE / 2 for row in range(len(shown)))], ["conflicts", *names])
+    axes.set_xlim(0, max(1, analysis.media.duration_us) / US_PER_S)
+    axes.xaxis.set_major_formatter(lambda s, _: time_code(round(s * US_PER_S)).removesuffix(".0"))
+    axes.tick_params(length=0, labelsize=9)
+    axes.spines[:].set_visible(False)
+    font: dict[str, Any] = {"font": font_for(analysis.transcript.language).path}
+    axes.set_title(one_line(analysis.name), loc="left", fontsize=11, pad=26, **font)
+
+
+def _legend(axes: "Axes", analysis: Analysis) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Any] = [Patch(facecolor=colour(e), label=f"{LETTERS[e]} {e}") for e in EMOTIONS]
+    handles.append(Patch(facecolor="#E4E4E4", edgecolor=HATCH, hatch="////", label="nothing to read"))
+    kinds = {c.kind for c in analysis.conflicts}
+    for kind, marker in (("polarity", "^"), ("blend", "D"), ("masking", "o")):
+        if kind in kinds:
+            tint, inner = (ABSENT, "white") if kind == "masking" else (CONFLICT, CONFLICT)
+            mark = Line2D(
+                [], [], color=tint, marker=marker, markerfacecolor=inner, linestyle="none", label=kind
+            )
+            handles.append(mark)
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=len(handles),
+        frameon=False,
+        fontsize=8.5,
+        handlelength=1.1,
+        columnspacing=1.1,
+        borderaxespad=0.1,
+    )
