@@ -1,0 +1,43 @@
+"""The compact face model that ships with the package."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from pipeline.face.backends import Image
+from pipeline.face.crop import tight
+from pipeline.face.session import session
+from pipeline.labels import to_scores
+from pipeline.models.cards import WEIGHTS, ModelError, shipped_card
+from pipeline.types import ModelCard, Scores
+
+MODEL_ID = "face_compact"
+SIDE_PX = 48
+
+
+class CompactFace:
+    """(n, 1, 48, 48) grey values in [0, 255] to logits, on one CPU thread."""
+
+    def __init__(self, net: onnxruntime.InferenceSession, card: ModelCard) -> None:
+        self.card = card
+        self._net = net
+
+    def __call__(self, crops: Sequence[Image]) -> list[Scores]:
+        return [self._read(crop) for crop in crops]
+
+    def _read(self, crop: Image) -> Scores:
+        # One face a run: an answer must not depend on the batch it was in, and batches are no faster.
+        grey = cv2.cvtColor(tight(crop, SIDE_PX), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        logits = self._net.run(None, {"faces": grey[None, None]})[0][0].astype(np.float64)
+        powers = np.exp((logits - logits.max()) / self.card.temperature)
+        return to_scores(self.card.labels, powers / powers.sum(), self.card.canonical)
+
+
+def load(name: str, device: str) -> CompactFace:
+    """The shipped model, on the CPU whatever ``device``. Raises ModelError when the package lacks it."""
+    path = WEIGHTS / f"{MODEL_ID}.onnx"
+    if not path.is_file():
+        raise ModelError(f"the package carries no model {MODEL_ID!r}; reinstall it")
+    return CompactFace(session(path), shipped_card(MODEL_ID))

@@ -1,0 +1,73 @@
+"""Persons seen in a film: one sample per sampled frame, numbered and steadied over time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.face.backends import Box, Point
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSample:
+    """One person in one sampled frame. Box, landmarks and size are in display pixels.
+
+    ``followed`` says that the detector missed the face in this frame and its looks alone told where it was.
+    The crop is ``crop_length`` bytes of ``crops.bin`` from ``crop_offset``.
+    """
+
+    time_us: int
+    track: str
+    box: Box
+    landmarks: tuple[Point, ...] | None
+    detector_score: float
+    followed: bool
+    size_px: float
+    sharpness: float
+    frontality: float
+    quality: float
+    crop_offset: int
+    crop_length: int
+
+    def evidence(self) -> dict[str, Any]:
+        """What an observation says about the frame it rests on."""
+        return {
+            "box": [round(side, 1) for side in self.box],
+            "time_us": self.time_us,
+            "detector_score": self.detector_score,
+            "followed": self.followed,
+            "size_px": self.size_px,
+            "sharpness": self.sharpness,
+            "frontality": self.frontality,
+        }
+
+
+def numbered(samples: Iterable[FaceSample]) -> tuple[FaceSample, ...]:
+    """Persons called P1, P2, … by first appearance, then from left to right; samples by time, then person."""
+    ordered = sorted(samples, key=lambda one: (one.time_us, one.box, one.track))
+    names: dict[str, int] = {}
+    for one in ordered:
+        names.setdefault(one.track, len(names) + 1)
+    ordered.sort(key=lambda one: (one.time_us, names[one.track]))
+    return tuple(replace(one, track=f"P{names[one.track]}") for one in ordered)
+
+
+def smoothed(
+    times_us: NDArray[np.int64], values: NDArray[np.float64], weights: NDArray[np.float64], width_us: int
+) -> NDArray[np.float64]:
+    """Weighted mean of rows (n, k) around each time, under a Gaussian of deviation ``width_us`` / 2.
+
+    Rows further off than ``width_us`` play no part; a width of 0 returns the values as they are.
+    """
+    if width_us == 0:
+        return values
+    result = np.empty_like(values)
+    for row, time in enumerate(times_us):
+        low, high = np.searchsorted(times_us, (time - width_us, time + width_us + 1))
+        offset = (times_us[low:high] - time) / (width_us / 2)
+        share = np.exp(-0.5 * offset**2) * weights[low:high]
+        total = share.sum()
+        result[row] = share @ values[low:high] / total if total > 0 else values[row]
+    return result

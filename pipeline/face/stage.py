@@ -1,0 +1,183 @@
+"""The stages `faces` (who is to be seen where) and `face` (what their faces say)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import FaceSection
+from pipeline.engine.stage import Progress
+from pipeline.face.backends import BACKENDS, DETECTORS, FaceBackend, FaceDetector
+from pipeline.face.persons import FaceSample, numbered, smoothed
+from pipeline.labels import to_scores
+from pipeline.models.load import load_backend
+from pipeline.records import read_record, read_records, write_records
+from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, Span, Status
+
+if TYPE_CHECKING:
+    from pipeline.face.track import Found
+
+MODALITY = "face"
+# Frames are brought down to this longer side: a face a twentieth as wide still fills a model's input.
+WORKING_PX = 1280
+# A last frame stands as long as frames usually do; from this many times that on, the picture has ended.
+LONGEST_LAST_FRAME = 1.5
+
+
+def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progress: Progress) -> None:
+    """Write ``frames.npy`` (sampled times), ``samples.jsonl`` (``FaceSample``), ``crops.bin`` (JPEG files).
+
+    Raises:
+        ModelError: the chosen detector is not on this machine.
+    """
+    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    times: list[int] = []
+    samples: list[FaceSample] = []
+    with (out / "crops.bin").open("wb") as crops:
+        for time_us, scale, certain in _tracked(inputs["source"], info, settings) if info.has_video else ():
+            if time_us is not None:
+                times.append(time_us)
+                progress(min(1.0, time_us / max(1, info.duration_us)))
+            for number, seen in certain:
+                samples.append(seen.sample(f"track {number}", scale, crops.tell()))
+                crops.write(seen.jpeg)
+    np.save(out / "frames.npy", np.array(times, np.int64))
+    write_records(out / "samples.jsonl", FaceSample, numbered(samples))
+
+
+def _tracked(
+    source: Path, info: MediaInfo, settings: FaceSection
+) -> Iterator[tuple[int | None, float, list["Found"]]]:
+    """Each sampled time, image pixels per display pixel, and the sightings that became certain with it.
+
+    Those that became certain only at the end of the film come last, without a time.
+    """
+    from pipeline.face.track import Tracker
+    from pipeline.media.frames import iter_frames, stored_size
+
+    _, scale = stored_size(info, WORKING_PX)
+    detector: FaceDetector = load_backend(DETECTORS, settings.detector, settings.device)
+    hold_us = round(settings.hold_s * US_PER_S)
+    tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px)
+    for frame in iter_frames(source, info, settings.sample_fps, WORKING_PX):
+        yield frame.time_us, frame.scale, tracker.step(frame.time_us, frame.image)
+    yield None, scale, tracker.finish()
+
+
+def run_face(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progress: Progress) -> None:
+    """Write ``observations.jsonl``: one per sampled frame and person, or per frame without a face.
+
+    Raises:
+        ModelError: the chosen model is not on this machine or does not fit.
+    """
+    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    times: NDArray[np.int64] = np.load(inputs["faces"] / "frames.npy")
+    samples = read_records(inputs["faces"] / "samples.jsonl", FaceSample)
+    film = Span(0, info.duration_us)
+    if not info.has_video or len(times) == 0:
+        observations = [Observation(MODALITY, film, Status.NO_VIDEO)]
+    else:
+        raw: list[Scores] = []
+        steady: list[Scores] = []
+        if samples:
+            backend: FaceBackend = load_backend(BACKENDS, settings.backend, settings.device)
+            raw = _read(inputs["faces"] / "crops.bin", samples, backend, settings.batch_size, progress)
+            steady = smoothed_scores(samples, raw, backend.card, settings.smoothing_s, settings.hold_s)
+        observations = observed(times.tolist(), samples, raw, steady, film)
+    write_records(out / "observations.jsonl", Observation, observations)
+
+
+def _read(
+    crops: Path, samples: Sequence[FaceSample], backend: FaceBackend, batch_size: int, progress: Progress
+) -> list[Scores]:
+    from pipeline.face.crop import decoded
+
+    scores: list[Scores] = []
+    with crops.open("rb") as stream:
+        for first in range(0, len(samples), batch_size):
+            images = []
+            for one in samples[first : first + batch_size]:
+                stream.seek(one.crop_offset)
+                images.append(decoded(stream.read(one.crop_length)))
+            scores += backend(images)
+            progress(len(scores) / len(samples))
+    return scores
+
+
+def smoothed_scores(
+    samples: Sequence[FaceSample],
+    raw: Sequence[Scores],
+    card: ModelCard,
+    smoothing_s: float,
+    hold_s: float,
+) -> list[Scores]:
+    """Scores steadied over time, person by person, better frames counting more; never across an absence."""
+    result = list(raw)
+    for person in dict.fromkeys(one.track for one in samples):
+        rows = [i for i, one in enumerate(samples) if one.track == person]
+        gaps = [
+            at
+            for at in range(1, len(rows))
+            if samples[rows[at]].time_us - samples[rows[at - 1]].time_us > hold_s * US_PER_S
+        ]
+        for first, last in zip([0, *gaps], [*gaps, len(rows)], strict=True):
+            stretch = rows[first:last]
+            values = np.array([[raw[i].native[label] for label in card.labels] for i in stretch])
+            steady = smoothed(
+                np.array([samples[i].time_us for i in stretch], np.int64),
+                values,
+                np.array([samples[i].quality for i in stretch]),
+                round(smoothing_s * US_PER_S),
+            )
+            for i, row in zip(stretch, steady, strict=True):
+                result[i] = to_scores(card.labels, row.tolist(), card.canonical)
+    return result
+
+
+def observed(
+    times_us: Sequence[int],
+    samples: Sequence[FaceSample],
+    raw: Sequence[Scores],
+    steady: Sequence[Scores],
+    film: Span,
+) -> list[Observation]:
+    """One observation per sampled frame and person; frames without a face and ends without a picture too."""
+    at: dict[int, list[int]] = {}
+    for i, one in enumerate(samples):
+        at.setdefault(one.time_us, []).append(i)
+    observations = []
+    spans = frame_spans(times_us, film)
+    if spans[0].start_us > film.start_us:
+        observations.append(Observation(MODALITY, Span(film.start_us, spans[0].start_us), Status.NO_VIDEO))
+    for time_us, span in zip(times_us, spans, strict=True):
+        if time_us not in at:
+            observations.append(Observation(MODALITY, span, Status.NO_FACE, evidence={"time_us": time_us}))
+        for i in at.get(time_us, []):
+            one = samples[i]
+            observations.append(
+                Observation(
+                    MODALITY,
+                    span,
+                    Status.OK,
+                    steady[i],
+                    raw=raw[i],
+                    subject=one.track,
+                    quality=one.quality,
+                    evidence=one.evidence(),
+                )
+            )
+    if spans[-1].end_us < film.end_us:
+        observations.append(Observation(MODALITY, Span(spans[-1].end_us, film.end_us), Status.NO_VIDEO))
+    return observations
+
+
+def frame_spans(times_us: Sequence[int], film: Span) -> list[Span]:
+    """How long each sampled frame stands: until the next one; the first from the film's start if near."""
+    usual = float(np.median(np.diff(times_us))) if len(times_us) > 1 else float(film.duration_us)
+    longest = round(usual * LONGEST_LAST_FRAME)
+    last = times_us[-1]
+    end = film.end_us if film.end_us - last <= longest else last + round(usual)
+    starts = [film.start_us if times_us[0] - film.start_us <= longest else times_us[0], *times_us[1:]]
+    return [Span(a, max(a, b)) for a, b in zip(starts, [*times_us[1:], max(end, last)], strict=True)]

@@ -1,0 +1,222 @@
+"""Train the compact face model: ``python -m pipeline.train.face --data DIR --out DIR``.
+
+One epoch ends in a checkpoint; the same command takes up an interrupted training where it stood.
+"""
+
+import argparse
+import copy
+import math
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from pipeline.labels import EMOTIONS
+from pipeline.train.face_data import (
+    Augment,
+    Faces,
+    Images,
+    ScoredFaces,
+    augmented,
+    ferplus_scored,
+    ferplus_training,
+    joined,
+    muxspace,
+)
+from pipeline.train.face_net import FaceNet
+
+CONFIG = Path(__file__).with_suffix(".toml")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    seed: int
+    epochs: int
+    batch_size: int
+    sides_px: tuple[tuple[float, int], ...]
+    learning_rate: float
+    warmup_epochs: float
+    weight_decay: float
+    dropout: float
+    ema_decay: float
+    threads: int
+    bfloat16: bool
+    fer2013_share: float
+    muxspace_per_class: int
+    muxspace_trust: float
+    prior_correction_max_loss: float
+    augment: Augment
+
+
+def read_recipe(path: Path, epochs: int | None = None) -> Recipe:
+    """The committed recipe, or another one in the same form; ``epochs`` wins over the file."""
+    values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    values["augment"] = Augment(**values["augment"])
+    values["sides_px"] = tuple((float(share), int(side)) for share, side in values["sides_px"])
+    return Recipe(**(values | ({} if epochs is None else {"epochs": epochs})))
+
+
+def training_faces(data: Path, recipe: Recipe) -> Faces:
+    """FER+ training faces and a balanced share of muxspace."""
+    parts = [ferplus_training(data / "face" / "ferplus_48px.npz", recipe.fer2013_share)]
+    if recipe.muxspace_per_class:
+        folder = data / "face" / "muxspace"
+        parts.append(muxspace(folder, recipe.muxspace_per_class, recipe.muxspace_trust, recipe.seed))
+    return joined(parts)
+
+
+def predict(net: FaceNet, images: Images, batch_size: int = 256) -> torch.Tensor:
+    """Logits (n, 7) of grey faces (n, 48, 48)."""
+    net.eval()
+    with torch.inference_mode():
+        batches = (images[at : at + batch_size] for at in range(0, len(images), batch_size))
+        return torch.cat([net(torch.from_numpy(batch)[:, None].float()) for batch in batches])
+
+
+def accuracy(logits: torch.Tensor, faces: ScoredFaces) -> float:
+    """Share of faces whose top emotion is right."""
+    return float((logits.argmax(1).numpy() == faces.truth).mean())
+
+
+def _rate(progress: float, recipe: Recipe) -> float:
+    """Learning rate at a share of the training: a linear start, then half a cosine."""
+    start = recipe.warmup_epochs / recipe.epochs
+    if progress < start:
+        return recipe.learning_rate * progress / start
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - start) / (1 - start)))
+
+
+def _batches(count: int, size: int, seed: int) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    order = np.random.default_rng(seed).permutation(count)
+    for at in range(0, count - size + 1, size):
+        yield order[at : at + size]
+
+
+class Trainer:
+    """Weights, their moving average and the optimiser, as they stand after ``epoch`` epochs."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.net = FaceNet(len(EMOTIONS), recipe.dropout).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.net).requires_grad_(False)
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        )
+        self.epoch = 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything a later process needs to go on."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.epoch,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch = state["epoch"]
+
+    def run_epoch(self, faces: Faces) -> float:
+        """One pass over the faces; returns the mean loss. Seeded by the epoch: a resumed run is the same."""
+        self.net.train()
+        torch.manual_seed(self.recipe.seed + self.epoch)
+        steps = len(faces) // self.recipe.batch_size
+        losses = []
+        for step, rows in enumerate(
+            _batches(len(faces), self.recipe.batch_size, self.recipe.seed + self.epoch)
+        ):
+            progress = (self.epoch + step / steps) / self.recipe.epochs
+            for group in self.optimiser.param_groups:
+                group["lr"] = _rate(progress, self.recipe)
+            losses.append(self._step(faces, rows, seed=(self.recipe.seed + self.epoch) * 10_000 + step))
+        self.epoch += 1
+        return float(np.mean(losses))
+
+    def _step(self, faces: Faces, rows: np.ndarray[Any, np.dtype[np.int64]], seed: int) -> float:
+        side_px = [side for share, side in self.recipe.sides_px if share <= self.epoch / self.recipe.epochs][
+            -1
+        ]
+        batch = augmented(faces.images[rows], self.recipe.augment, side_px, seed)
+        batch = batch.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
+            logits = self.net(batch)
+        losses = functional.cross_entropy(
+            logits.float(), torch.from_numpy(faces.targets[rows]), reduction="none"
+        )
+        loss = (losses * torch.from_numpy(faces.weights[rows])).mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        keep = min(self.recipe.ema_decay, (1 + self.optimiser_steps()) / (10 + self.optimiser_steps()))
+        with torch.no_grad():
+            for mean, now in zip(
+                self.average.state_dict().values(), self.net.state_dict().values(), strict=True
+            ):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1 - keep)
+                else:
+                    mean.copy_(now)
+        return float(loss.detach())
+
+    def optimiser_steps(self) -> int:
+        """Steps taken so far."""
+        state = self.optimiser.state
+        return int(next(iter(state.values()))["step"]) if state else 0
+
+
+def train(data: Path, out: Path, recipe: Recipe) -> FaceNet:
+    """Train, or go on with, a net; returns the averaged weights after the last epoch."""
+    torch.set_num_threads(recipe.threads)
+    faces = training_faces(data, recipe)
+    dev = ferplus_scored(data / "face" / "ferplus_48px.npz", "dev")
+    dev_part = ScoredFaces(dev.images[::3], dev.truth[::3])  # a third tells how it goes
+    trainer = Trainer(recipe)
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.is_file():
+        trainer.restore(torch.load(checkpoint, weights_only=True))
+    while trainer.epoch < recipe.epochs:
+        began = time.monotonic()
+        loss = trainer.run_epoch(faces)
+        scratch = checkpoint.with_suffix(".part")
+        torch.save(trainer.state(), scratch)
+        scratch.replace(checkpoint)
+        right = accuracy(predict(trainer.average, dev_part.images), dev_part)
+        seconds = time.monotonic() - began
+        left_min = seconds * (recipe.epochs - trainer.epoch) / 60
+        print(
+            f"epoch {trainer.epoch}/{recipe.epochs}  loss {loss:.4f}  dev {right:.4f}  "
+            f"{seconds:.0f} s  {left_min:.0f} min left",
+            flush=True,
+        )
+    averaged: FaceNet = trainer.average
+    return averaged
+
+
+def main() -> None:
+    """Read the arguments, train, export, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True, help="the shared data folder")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints and results go here")
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--epochs", type=int, help="instead of the number in the recipe")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    recipe = read_recipe(arguments.config, arguments.epochs)
+    train(arguments.data, arguments.out, recipe)
+
+
+if __name__ == "__main__":
+    main()
