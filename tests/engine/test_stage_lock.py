@@ -57,7 +57,7 @@ def stale(now: dict[str, list], locked: dict[str, list]) -> list[str]:
 
 def test_changed_code_has_a_new_version():
     now, locked = current(), json.loads(LOCK.read_text(encoding="utf-8"))
-    advice = "bump the version in pipeline/graph.py, then `make accept`; only `make accept` if no byte changes"
+    advice = "bump the version in pipeline/graph.py (not if no byte changes), then `make accept`"
     assert not stale(now, locked), f"{stale(now, locked)}: code changed; {advice}"
     assert now == locked, "a version was bumped: `make accept`"
 
