@@ -58,7 +58,7 @@ class TrainingReport:
     confusion: Mapping[str, Confusion] = field(default_factory=dict)
     size_bytes: int = 0
     milliseconds: float | None = None  # one input on one thread
-    train_seconds: float | None = None
+    train_seconds: float | None = None  # of processor time
     notes: str = ""
 
 

@@ -1,0 +1,149 @@
+"""The shipped text model: per language a linear layer over n-grams and a small convolution over tokens.
+
+Each language has two experts, one per register of text it was trained on (written posts, spoken lines), and a
+gate that tells from the text itself which register it is in. The answer is the gate's mixture.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.labels import EMOTIONS, to_scores
+from pipeline.models.cards import WEIGHTS, ModelError, file_sha256, shipped_card
+from pipeline.text.featurise import ngram_features, token_hashes, tokens
+from pipeline.types import ModelCard, Scores
+
+MODEL_ID = "text_compact"
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """Arrays of one language; ``r`` experts of ``k`` emotions, so a column each plus one for the gate.
+
+    ``columns`` (m, r * k + 1) int8 with ``scale`` and ``bias`` (r * k + 1,); ``embedding`` (v + 2, e) int8
+    with ``embedding_scale`` (e,): row 0 is padding, row 1 an unknown token; ``blend`` (r, 2) weighs the
+    log-probabilities of the linear and the convolutional part and holds the temperature.
+    """
+
+    hashes: npt.NDArray[np.uint32]
+    columns: npt.NDArray[np.int8]
+    scale: Floats
+    bias: Floats
+    vocabulary: npt.NDArray[np.uint32]
+    embedding: npt.NDArray[np.int8]
+    embedding_scale: Floats
+    blend: Floats
+    convolution: Any
+
+    def linear(self, words: Sequence[str], language: str) -> Doubles:
+        """Raw columns of the linear part, shape ``(r * k + 1,)``."""
+        hashes, values = ngram_features(words, language)
+        found, rows = _lookup(self.hashes, hashes)
+        # No BLAS: the sum does not depend on how many threads it may use.
+        summed = np.einsum("n,nk->k", values[found].astype(np.float64), self.columns[rows].astype(np.float64))
+        return np.asarray(summed * self.scale + self.bias, dtype=np.float64)
+
+    def convolved(self, words: Sequence[str]) -> Doubles:
+        """Logits of the convolutional part, shape ``(r, k)``."""
+        found, rows = _lookup(self.vocabulary, token_hashes(words))
+        ids = np.ones(max(len(words), 1), dtype=np.int64)
+        ids[: len(words)][found] = rows + 2
+        embedded = (self.embedding[ids] * self.embedding_scale).astype(np.float32)
+        (logits,) = self.convolution.run(None, {"tokens": embedded.T[None]})
+        return np.asarray(logits, dtype=np.float64).reshape(-1, len(EMOTIONS))
+
+
+class CompactText:
+    """The shipped back-end; ``card.languages`` are what it reads."""
+
+    def __init__(self, card: ModelCard, models: Mapping[str, LanguageModel]) -> None:
+        self.card = card
+        self.models = models
+
+    def __call__(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[Scores | None]:
+        """One distribution per text; None where the language is not one of the card's."""
+        return [self._score(text, language) for text, language in zip(texts, languages, strict=True)]
+
+    def _score(self, text: str, language: str | None) -> Scores | None:
+        if language is None or language not in self.models:
+            return None
+        probabilities = probability(self.models[language], tokens(text, language), language)
+        scaled = np.log(np.maximum(probabilities, 1e-9)) / self.card.temperature
+        return to_scores(self.card.labels, np.exp(log_softmax(scaled)).tolist(), self.card.canonical)
+
+
+def probability(model: LanguageModel, words: Sequence[str], language: str) -> Doubles:
+    """Distribution over the emotions, shape ``(k,)``."""
+    raw = model.linear(words, language)
+    experts = mix_parts(raw[:-1].reshape(-1, len(EMOTIONS)), model.convolved(words), model.blend)
+    gate = 1.0 / (1.0 + np.exp(-raw[-1]))
+    return np.asarray((1.0 - gate) * experts[0] + gate * experts[1])
+
+
+def mix_parts(linear: Doubles, convolved: Doubles, blend: Floats) -> Doubles:
+    """Weighted geometric mean of both parts, expert by expert; the last two axes are ``(r, k)``."""
+    first, second = blend[:, 0, None], blend[:, 1, None]
+    return np.exp(log_softmax(first * log_softmax(linear) + second * log_softmax(convolved)))
+
+
+def log_softmax(values: Doubles) -> Doubles:
+    """Over the last axis."""
+    shifted = values - values.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def load(name: str, device: str) -> CompactText:
+    """Load the package's model; it runs on the processor whatever ``device`` says. Raises ModelError."""
+    card = shipped_card(MODEL_ID)
+    return _loaded(card, WEIGHTS / f"{MODEL_ID}.npz")
+
+
+def load_file(card: ModelCard, path: Path) -> CompactText:
+    """A model from its file, for instance one just trained."""
+    with np.load(io.BytesIO(path.read_bytes())) as arrays:
+        models = {language: _language_model(arrays, language) for language in card.languages}
+    return CompactText(card, models)
+
+
+def _loaded(card: ModelCard, path: Path) -> CompactText:
+    if not path.is_file() or file_sha256(path) != card.sha256:
+        raise ModelError("the package's text model is damaged or missing; reinstall emotion-pipeline")
+    return load_file(card, path)
+
+
+def _language_model(arrays: Mapping[str, npt.NDArray[Any]], language: str) -> LanguageModel:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    graph = arrays[f"{language}_convolution"].tobytes()
+    return LanguageModel(
+        hashes=np.cumsum(arrays[f"{language}_hash_steps"], dtype=np.uint32),
+        columns=arrays[f"{language}_columns"],
+        scale=arrays[f"{language}_scale"],
+        bias=arrays[f"{language}_bias"],
+        vocabulary=np.cumsum(arrays[f"{language}_token_steps"], dtype=np.uint32),
+        embedding=arrays[f"{language}_embedding"],
+        embedding_scale=arrays[f"{language}_embedding_scale"],
+        blend=arrays[f"{language}_blend"],
+        convolution=onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]),
+    )
+
+
+def _lookup(
+    table: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Which of ``wanted`` stand in the sorted ``table``, and their rows."""
+    rows = np.searchsorted(table, wanted)
+    rows[rows == len(table)] = 0
+    found = table[rows] == wanted
+    return found, rows[found]
