@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
+from pipeline.media.encode import film_settings, media_input, run_ffmpeg
 from pipeline.records import read_record
-from pipeline.types import Analysis, MediaInfo
+from pipeline.types import US_PER_S, Analysis, MediaInfo
 from pipeline.writers.facts import headline, lanes
 from pipeline.writers.fonts import font_for, undrawable
 from pipeline.writers.layout import Layout, film_layout
@@ -16,8 +18,6 @@ from pipeline.writers.strip import PLAYHEAD_PX, Panel, panel, playhead_image, st
 
 FILM = "annotated.mp4"
 SCRIPT, STRIP, PLAYHEAD = "film.ass", "strip.png", "playhead.png"
-# Sound that every player reads inside an mp4; anything else is encoded as AAC.
-COPIED_AUDIO = frozenset({"aac", "mp3"})
 
 
 def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: Progress) -> None:
@@ -41,63 +41,36 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
         (folder / SCRIPT).write_text(ass_script(analysis, layout, font), encoding="utf-8")
         strip_image(analysis, layout, font).save(folder / STRIP)
         playhead_image(layout, place, len(shown)).save(folder / PLAYHEAD)
-        source, geometry = inputs["source"].absolute(), (layout, place)
-        arguments = film_arguments(source, analysis.media, geometry, font.path.parent, settings)
-        encode(arguments, folder, analysis.media.duration_us, progress)
+        output = film(inputs["source"], analysis.media, (layout, place), font.path.parent, settings)
+        run_ffmpeg(output, analysis.media.duration_us, progress, folder)
         (folder / FILM).replace(out / FILM)
 
 
-def film_arguments(
+def film(
     source: Path, media: MediaInfo, geometry: tuple[Layout, Panel], fonts: Path, settings: FilmSection
-) -> list[str]:
-    """ffmpeg's arguments, to be run in the folder that holds script, strip and playhead.
+) -> Any:
+    """An ffmpeg-python output, to be run in the folder that holds script, strip and playhead.
 
-    The source's clock is kept: ffmpeg moves the container's start to 0, no filter retimes a frame, the sound
-    is copied where mp4 players read it. ffmpeg turns the picture by itself when the container says so.
+    Nothing retimes a frame, and the sound keeps its place on the media clock. ffmpeg turns the picture by
+    itself when the container says so. The panel is padded before libass draws, so one copy serves both.
     """
     import ffmpeg
 
-    film = ffmpeg.input(str(source))
     layout, place = geometry
     width, height = layout.width_px, layout.height_px
-    travel = f"{place.left_px - PLAYHEAD_PX // 2}+{place.width_px}*min(1,t/{media.duration_us / 1e6:.6f})"
+    travel = f"{place.left_px - PLAYHEAD_PX // 2}+{place.width_px}*min(1,t/{media.duration_us / US_PER_S})"
+    whole = media_input(source, media.clock_zero_us)
     picture = (
-        film["V:0"]
-        .filter("scale", width, height, out_range="tv")
-        .filter("setsar", 1)
-        .filter("format", "yuv420p")
-        .filter("pad", width, height + layout.panel_px, 0, 0)
+        whole[str(media.video_index)]
+        .filter("scale", w=width, h=height, out_range="tv")
+        .filter("setsar", r=1)
+        .filter("format", pix_fmts="yuv420p")
+        .filter("pad", w=width, h=height + layout.panel_px)
         .filter("ass", filename=SCRIPT, fontsdir=str(fonts))
         .overlay(ffmpeg.input(STRIP), x=0, y=height, eval="init")
         .overlay(ffmpeg.input(PLAYHEAD), x=travel, y=height)
     )
-    sound = {"acodec": "copy" if media.audio_codec in COPIED_AUDIO else "aac"} if media.has_audio else {}
-    streams = [picture, film["a:0"]] if media.has_audio else [picture]
-    output = ffmpeg.output(
-        *streams,
-        FILM,
-        vcodec="libx264",
-        pix_fmt="yuv420p",
-        preset=settings.preset,
-        crf=settings.crf,
-        fps_mode="vfr",
-        movflags="+faststart",
-        map_metadata=-1,
-        map_chapters=-1,
-        fflags="+bitexact",
-        **{"flags:v": "+bitexact", "flags:a": "+bitexact"},
-        **sound,
-    )
-    arguments: list[str] = output.get_args()
-    return arguments
-
-
-def encode(arguments: list[str], folder: Path, duration_us: int, progress: Progress) -> None:
-    """Run ffmpeg in ``folder``; all names it writes are relative, so odd folder names cannot matter."""
-    import subprocess
-
-    import imageio_ffmpeg
-
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-v", "error", *arguments]
-    subprocess.run(command, cwd=folder, check=True)
-    progress(1.0)
+    sound = [whole[str(media.audio_index)]] if media.has_audio else []
+    options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
+    kept_out = {"map_metadata": -1, "map_chapters": -1}
+    return ffmpeg.output(picture, *sound, FILM, **options, **kept_out, max_error_rate=1)

@@ -1,0 +1,36 @@
+"""``report.html``: one file that explains what was found, opens offline, plays the film beside it.
+
+Everything that came from the video, its subtitles or a user's own readings is escaped by the template engine.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.stage import Progress
+from pipeline.records import read_record
+from pipeline.types import Analysis
+from pipeline.writers.report.page import page
+
+REPORT = "report.html"
+
+
+def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+    """Stage ``report``."""
+    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    (out / REPORT).write_text(html(analysis), encoding="utf-8", newline="\n")
+    progress(1.0)
+
+
+def html(analysis: Analysis) -> str:
+    """The page as text; equal analyses give equal bytes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html").render(page=page(analysis))
