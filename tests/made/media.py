@@ -64,6 +64,10 @@ CLOCKS: dict[str, Film] = {
     "late_picture.ts": replace(_PLAIN, frame_times=_PLAIN.frame_times[20:]),
     "gap_in_sound.mp4": replace(_PLAIN, sound=((0.0, GAP_S[0]), (GAP_S[1], LENGTH_S))),
     "gap_in_sound.mkv": replace(_PLAIN, sound=((0.0, GAP_S[0]), (GAP_S[1], LENGTH_S))),
+    # Stretches of 0.1 s that each start 8 ms late: no gap to speak of, and 0.16 s in all.
+    "drifting_sound.mkv": replace(
+        _PLAIN, sound=tuple((0.108 * i, 0.108 * i + 0.1) for i in range(28)), audio_codec="pcm_s16le"
+    ),
     "starts_at_5s.mkv": replace(_PLAIN, container_start_s=5.0),
     "starts_at_5s.ts": replace(_PLAIN, container_start_s=5.0, sound=((LATE_S, LENGTH_S),)),
     "rotated.mp4": replace(_PLAIN, rotation_deg=90),

@@ -14,6 +14,7 @@ from tests.made import media
 from tests.made.film import BEEP_HZ, MARKER_S
 
 TOLERANCE_S = 0.040
+BLANK = MediaInfo("", 0, 0, 0, 0.0, False, True, False, 0, 0, video_index=0)
 MARKED = [*media.CLOCKS, media.make_avi]
 
 

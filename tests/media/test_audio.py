@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, run, write_audio
+from pipeline.media.probe import MEDIA_FILE, probe
+from pipeline.records import write_record
+from tests.conftest import Made
+from tests.made import media
+
+
+def read(path: Path, folder: Path) -> np.ndarray:
+    write_audio(path, probe(path), folder / AUDIO_FILE, lambda share: None)
+    return np.load(folder / AUDIO_FILE)
+
+
+def test_the_stage_writes_mono_float32(made: Made, tmp_path: Path) -> None:
+    path, shares = made("plain.mp4"), list[float]()
+    write_record(tmp_path / MEDIA_FILE, probe(path))
+    run({"source": path, "probe": tmp_path}, None, tmp_path, shares.append)
+    samples = np.load(tmp_path / AUDIO_FILE, mmap_mode="r")
+    assert samples.dtype == np.float32
+    assert samples.shape == (3 * SAMPLE_RATE_HZ,)
+    assert np.abs(samples).max() == pytest.approx(0.6, abs=0.05)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_no_sound_is_no_samples(made: Made, tmp_path: Path) -> None:
+    assert read(made(media.make_no_audio), tmp_path).shape == (0,)
+
+
+def test_silence_is_zeros(made: Made, tmp_path: Path) -> None:
+    samples = read(made(media.make_silence), tmp_path)
+    assert len(samples) == 3 * SAMPLE_RATE_HZ
+    assert np.abs(samples).max() < 1e-3
+
+
+def test_sound_without_picture(made: Made, tmp_path: Path) -> None:
+    assert len(read(made(media.make_audio_only), tmp_path)) == 3 * SAMPLE_RATE_HZ
+
+
+def test_a_cut_off_film_gives_the_sound_that_is_there(made: Made, tmp_path: Path) -> None:
+    path = made(media.make_truncated)
+    assert len(read(path, tmp_path)) / SAMPLE_RATE_HZ == pytest.approx(probe(path).duration_us / 1e6, abs=0.2)
+
+
+def test_same_bytes_twice(made: Made, tmp_path: Path) -> None:
+    read(made("ntsc.mp4"), tmp_path)
+    first = (tmp_path / AUDIO_FILE).read_bytes()
+    read(made("ntsc.mp4"), tmp_path)
+    assert (tmp_path / AUDIO_FILE).read_bytes() == first
+
+
+@pytest.mark.parametrize("name", media.ODD_NAMES)
+def test_odd_names(name: str, made: Made, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.mp4"
+    path.write_bytes(made("plain.mp4").read_bytes())
+    assert len(read(path, tmp_path)) == 3 * SAMPLE_RATE_HZ
+
+
+def test_a_relative_name_with_a_leading_dash(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-dash.mp4").write_bytes(made("plain.mp4").read_bytes())
+    assert len(read(Path("-dash.mp4"), tmp_path)) == 3 * SAMPLE_RATE_HZ
