@@ -14,11 +14,11 @@ INTRODUCTION = """# Models
 Written by `python -m pipeline.models.document` from the cards beside the weights; do not edit by hand.
 
 An analysis never touches the network. The compact models are in the package. `emotion-pipeline models pull`
-fetches the others into the cache folder (`EMOTION_PIPELINE_MODELS` moves it), `models list` says what is there,
-`models verify` hashes everything again. Files whose digest was known beforehand are checked against it
-(*pinned*). For the others the revision is fixed, the digest of the first pull is written to `lock.json` in the cache folder,
-and every later pull is held to it (*recorded at first pull*): that protects against later change, not against a
-bad first download.
+fetches the others into the cache folder (`EMOTION_PIPELINE_MODELS` moves it), `models list` says what is
+there, `models verify` hashes everything again. Files whose digest was known beforehand are checked against
+it (*pinned*). For the others the revision is fixed, the digest of the first pull is written to `lock.json`
+in the cache folder, and every later pull is held to it (*recorded at first pull*): that protects against
+later change, not against a bad first download.
 """
 
 

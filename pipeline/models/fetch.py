@@ -83,7 +83,7 @@ def pull(ids: Sequence[str], progress: Progress | None = None) -> tuple[str, ...
     missing = [item for item in wanted if isinstance(item, str) or not item.is_here]
     if not missing:
         return ()
-    unreachable = probe({_host(url) for item in missing for url in _addresses(item)})
+    unreachable = probe({_host(url) for item in missing for url in _addresses(item)}, PROBE_S)
     if unreachable:
         raise ModelError(
             f"{', '.join(sorted(unreachable))} cannot be reached; the models in the package work without, "
@@ -118,7 +118,7 @@ def verify(ids: Sequence[str] = ()) -> tuple[Verified, ...]:
     return tuple(results)
 
 
-def probe(addresses: Iterable[str], timeout_s: float = PROBE_S) -> set[str]:
+def probe(addresses: Iterable[str], timeout_s: float) -> set[str]:
     """Ask all addresses at once; return those that did not answer within ``timeout_s`` in all.
 
     Any answer counts, an error page too. The threads are daemons: a name server that hangs holds nothing up.

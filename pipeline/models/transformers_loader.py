@@ -80,7 +80,7 @@ def load_strict(auto_class: Any, folder_or_id: str, device: str) -> Any:
             model, info = auto_class.from_pretrained(
                 where, local_files_only=True, output_loading_info=True, dtype=torch.float32
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except Exception as error:  # a damaged file raises what its reader likes, not only OSError
             raise ModelError(
                 f"the model {folder_or_id} cannot be loaded as {auto_class.__name__}: {_first_line(error)}"
             ) from error

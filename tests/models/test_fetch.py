@@ -1,0 +1,208 @@
+"""Fetching from a real HTTP server on this machine."""
+
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline.models import fetch
+from pipeline.models.cards import CACHE_VARIABLE, ModelError
+from pipeline.models.known import KnownModel, RemoteFile, known_models, read_lock, recorded_sha256
+from pipeline.models.transformers_loader import find_model
+
+WEIGHTS = b"weights" * 1000
+CONFIG = b'{"id2label": {"0": "happy", "1": "sad"}}'
+
+
+class Hub:
+    """What the server serves and what it was asked."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.cut_after: int | None = None
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                hub.asked.append(f"HEAD {self.path}")
+                self.send_response(404)
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                hub.asked.append(self.path)
+                content = hub.files.get(self.path)
+                self.send_response(404 if content is None else 200)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write((content or b"")[: hub.cut_after])
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    hub = Hub()
+    thread = threading.Thread(target=hub.server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(fetch.HUB_VARIABLE, hub.address)
+    yield hub
+    hub.server.shutdown()
+    thread.join()
+    hub.server.server_close()
+
+
+def listed(monkeypatch: pytest.MonkeyPatch, *files: RemoteFile) -> KnownModel:
+    """Make a model with these files the only listed one."""
+    model = KnownModel("owner/model", "text", "thing", "r1", "MIT", files)
+    monkeypatch.setattr(fetch, "known_models", lambda: (model,))
+    monkeypatch.setattr(fetch, "find_known", lambda name: model if name == model.id else None)
+    return model
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_pull_brings_all_files_and_tells_its_progress(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = listed(monkeypatch, RemoteFile("model.bin"), RemoteFile("config.json"))
+    hub.files = {
+        "/owner/model/resolve/r1/model.bin": WEIGHTS,
+        "/owner/model/resolve/r1/config.json": CONFIG,
+    }
+    seen: list[tuple[str, str, int, int]] = []
+    assert fetch.pull((), lambda *step: seen.append(step)) == ("owner/model",)
+    assert (model.home / "model.bin").read_bytes() == WEIGHTS
+    assert seen[0] == ("owner/model", "model.bin", len(WEIGHTS), len(WEIGHTS))
+    assert left_in(model.home) == ["config.json", "model.bin"]
+    assert read_lock()["owner/model"]["files"]["model.bin"] == hashlib.sha256(WEIGHTS).hexdigest()
+    assert find_model("owner/model") == str(model.home)
+    assert len(recorded_sha256(model)) == 64
+    hub.asked.clear()
+    assert fetch.pull(()) == ()
+    assert hub.asked == []
+
+
+def test_the_hub_is_asked_once_before_the_files(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch, RemoteFile("a"), RemoteFile("b"))
+    hub.files = {"/owner/model/resolve/r1/a": b"a", "/owner/model/resolve/r1/b": b"b"}
+    fetch.pull(())
+    assert [line.split()[0] for line in hub.asked] == [
+        "HEAD",
+        "/owner/model/resolve/r1/a",
+        "/owner/model/resolve/r1/b",
+    ]
+
+
+def test_a_wrong_digest_is_refused_and_nothing_is_left(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = hashlib.sha256(b"a").hexdigest()
+    model = listed(monkeypatch, RemoteFile("a", sha256=good), RemoteFile("b", sha256="0" * 64))
+    hub.files = {"/owner/model/resolve/r1/a": b"a", "/owner/model/resolve/r1/b": b"forged"}
+    with pytest.raises(ModelError, match="sha256"):
+        fetch.pull(())
+    assert not model.is_here
+    assert not model.home.exists()
+    assert read_lock() == {}
+
+
+def test_a_later_pull_is_held_to_the_recorded_digest(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = listed(monkeypatch, RemoteFile("a"))
+    hub.files = {"/owner/model/resolve/r1/a": b"first"}
+    fetch.pull(())
+    (model.home / "a").unlink()
+    hub.files = {"/owner/model/resolve/r1/a": b"other"}
+    with pytest.raises(ModelError, match="sha256"):
+        fetch.pull(())
+    assert not model.is_here
+
+
+def test_a_connection_that_breaks_off_leaves_nothing(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = listed(monkeypatch, RemoteFile("a"))
+    hub.files = {"/owner/model/resolve/r1/a": WEIGHTS}
+    hub.cut_after = 100
+    with pytest.raises(ModelError, match="broke off"):
+        fetch.pull(())
+    assert not model.home.exists()
+
+
+def test_a_missing_file_names_the_answer(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch, RemoteFile("a"))
+    with pytest.raises(ModelError, match="404"):
+        fetch.pull(())
+
+
+def test_a_hub_model_that_is_not_listed(hub: Hub) -> None:
+    names = ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json", "README.md"]
+    about = {"sha": "abc", "siblings": [{"rfilename": name} for name in names]}
+    hub.files = {"/api/models/some/one": json.dumps(about).encode()}
+    hub.files |= {
+        f"/some/one/resolve/abc/{name}": CONFIG
+        for name in ("config.json", "model.safetensors", "tokenizer.json")
+    }
+    assert fetch.pull(["some/one"]) == ("some/one",)
+    assert left_in(Path(find_model("some/one"))) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert {line.state for line in fetch.verify()} == {"ok"}
+
+
+def test_verify_finds_changed_and_missing_files(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = listed(monkeypatch, RemoteFile("a"), RemoteFile("b"), RemoteFile("c"))
+    hub.files = {f"/owner/model/resolve/r1/{name}": name.encode() for name in "abc"}
+    fetch.pull(())
+    (model.home / "b").write_bytes(b"changed")
+    (model.home / "c").unlink()
+    assert [line.state for line in fetch.verify()] == ["ok", "changed", "missing"]
+    assert fetch.verify(["somebody/else"]) == ()
+
+
+def test_an_unreachable_hub_is_said_within_the_probe_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    listed(monkeypatch, RemoteFile("a"), RemoteFile("b"))
+    with socket.socket() as deaf:  # accepts the connection and never answers
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv(fetch.HUB_VARIABLE, f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        assert fetch.PROBE_S == 3.0
+        monkeypatch.setattr(fetch, "PROBE_S", 0.5)
+        started = time.monotonic()
+        with pytest.raises(ModelError, match="cannot be reached"):
+            fetch.pull(())
+        assert time.monotonic() - started < 1.5
+    assert left_in(tmp_path) == []
+
+
+def test_a_closed_port_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(fetch.HUB_VARIABLE, "http://127.0.0.1:1")
+    listed(monkeypatch, RemoteFile("a"))
+    started = time.monotonic()
+    with pytest.raises(ModelError, match="cannot be reached"):
+        fetch.pull(())
+    assert time.monotonic() - started < 1
+
+
+def test_unknown_names_are_refused_without_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    with pytest.raises(ModelError, match="no model 'huburt'"):
+        fetch.pull(["huburt"])
+
+
+def test_every_listed_model_has_what_a_pull_needs() -> None:
+    for model in known_models():
+        assert model.files and model.revision and model.licence and model.size_bytes
+        assert model.files[-1].path == "config.json" or all(file.url for file in model.files)
+        assert all(len(file.sha256) in (0, 64) for file in model.files)

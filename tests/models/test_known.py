@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.labels import EMOTIONS
+from pipeline.models.cards import (
+    CACHE_VARIABLE,
+    ModelError,
+    shipped_card,
+    shipped_ids,
+    shipped_report,
+)
+from pipeline.models.known import find_known, known_for, known_models, read_lock, transformers_card
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+
+def test_label_orders_of_the_design() -> None:
+    orders = {model.backend: model.labels for model in known_models()}
+    assert orders["hubert"] == ("angry", "fear", "happy", "neutral", "sad", "surprise")
+    assert orders["xlm-roberta"] == (
+        "neutral", "concerned", "happy", "angry", "sad", "questioning", "surprise", "disgust",
+    )  # fmt: skip
+    assert orders["deepface"] == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+def test_concerned_and_questioning_have_no_canonical_emotion() -> None:
+    canonical = known_for("xlm-roberta").card().canonical
+    assert [label for label, emotion in canonical.items() if emotion is None] == ["concerned", "questioning"]
+
+
+def test_a_model_that_is_not_here_has_no_digest() -> None:
+    model = known_for("hubert")
+    assert not model.is_here
+    assert model.card().sha256 == ""
+
+
+def test_a_folder_named_like_a_listed_model_is_that_model() -> None:
+    found = find_known("/somewhere/Johnson8187/Chinese-Emotion")
+    assert found is not None and found.backend == "xlm-roberta"
+    assert find_known("/somewhere/else") is None
+
+
+def test_card_of_a_folder_comes_from_its_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": {"1": "Joy", "0": "anger", "2": "other"}}))
+    card = transformers_card(str(tmp_path), "text", str(tmp_path))
+    assert card.labels == ("anger", "Joy", "other")
+    assert card.canonical == {"anger": "angry", "Joy": "happy", "other": None}
+    assert len(card.sha256) == 64
+
+
+def test_outputs_without_names_are_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}))
+    with pytest.raises(ModelError, match="id2label"):
+        transformers_card(str(tmp_path), "text", str(tmp_path))
+
+
+def test_a_damaged_lock_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "lock.json").write_text("{")
+    with pytest.raises(ModelError, match="delete it"):
+        read_lock()
+
+
+@pytest.mark.parametrize("model_id", shipped_ids())
+def test_cards_and_reports_of_the_package_can_be_read(model_id: str) -> None:
+    card, report = shipped_card(model_id), shipped_report(model_id)
+    assert set(card.labels) == set(EMOTIONS)
+    assert report is not None and report.metrics and report.size_bytes < 12_000_000

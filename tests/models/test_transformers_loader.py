@@ -1,0 +1,82 @@
+"""Strict loading, with tiny checkpoints saved by the library itself."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from pipeline.models.cards import CACHE_VARIABLE, ModelError
+from pipeline.models.transformers_loader import find_model, load_processor, load_strict
+from tests.text.checkpoints import tiny_config, tiny_text_model
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+
+def test_a_whole_checkpoint_loads_silently_in_evaluation_mode(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = tiny_text_model(tmp_path / "m", ("happy", "sad"))
+    capfd.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = load_strict(AutoModelForSequenceClassification, str(folder), "cpu")
+        load_processor(AutoTokenizer, str(folder))
+    assert not model.training
+    assert capfd.readouterr() == ("", "")
+
+
+def test_missing_head_weights_are_an_error(tmp_path: Path) -> None:
+    """The library itself would fill the head with random numbers and go on."""
+    from transformers import AutoModelForSequenceClassification, XLMRobertaModel
+
+    XLMRobertaModel(tiny_config(("happy", "sad"))).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="missing: classifier"):
+        load_strict(AutoModelForSequenceClassification, str(tmp_path), "cpu")
+
+
+def test_left_over_weights_are_an_error(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    folder = tiny_text_model(tmp_path / "m", ("happy", "sad"))
+    with pytest.raises(ModelError, match="left over"):
+        load_strict(AutoModel, str(folder), "cpu")
+
+
+def test_a_head_of_another_size_is_an_error(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    folder = tiny_text_model(tmp_path / "m", ("happy", "sad"))
+    tiny_config(("happy", "sad", "angry")).save_pretrained(folder)
+    with pytest.raises(ModelError, match="m"):
+        load_strict(AutoModelForSequenceClassification, str(folder), "cpu")
+
+
+def test_damaged_weights_are_one_sentence(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    folder = tiny_text_model(tmp_path / "m", ("happy", "sad"))
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        load_strict(AutoModelForSequenceClassification, str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_id_is_found_in_the_cache_folder(tmp_path: Path) -> None:
+    folder = tiny_text_model(tmp_path / "cache" / "owner" / "model", ("happy", "sad"))
+    assert find_model("owner/model") == str(folder)
+
+
+@pytest.mark.parametrize("name", ["owner/model", "nowhere"])
+def test_a_model_that_is_not_here_says_how_to_get_it(name: str) -> None:
+    with pytest.raises(ModelError, match="emotion-pipeline models pull"):
+        find_model(name)
+
+
+def test_a_folder_without_configuration_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json"):
+        find_model(str(tmp_path))
