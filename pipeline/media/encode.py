@@ -105,7 +105,7 @@ def run_ffmpeg(output: Any, duration_us: int, progress: Progress, folder: Path |
     Raises:
         EncodeError: ffmpeg failed or was stopped; a full disk is named as such.
     """
-    with _child(["-progress", "pipe:1", *ffmpeg.get_args(output)], folder) as stdout:
+    with _child(["-stats_period", "0.1", "-progress", "pipe:1", *ffmpeg.get_args(output)], folder) as stdout:
         for line in stdout:
             key, _, value = line.decode("ascii", "replace").partition("=")
             if key == "out_time_us" and value.strip().isdigit() and duration_us > 0:
