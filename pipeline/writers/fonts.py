@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.writers.facts import one_line
+
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
@@ -51,13 +53,20 @@ def font_for(language: str | None) -> Font:
 
 def undrawable(texts: Iterable[str], font: Font) -> str:
     """Characters that neither the packaged font nor a system font can draw, sorted."""
-    missing = {c for text in texts for c in text if not c.isspace()} - {chr(c) for c in _coverage(font.path)}
+    missing = {c for text in texts for c in one_line(text) if not c.isspace()}
+    missing -= {chr(c) for c in _coverage(font.path)}
     if missing:
         for path in _system_fonts():
             missing -= {chr(c) for c in _coverage(path)}
             if not missing:
                 break
     return "".join(sorted(missing))
+
+
+def drawable(text: str, font: Font) -> str:
+    """Text with an empty square for each character that the packaged font lacks."""
+    has = _coverage(font.path)
+    return "".join(c if ord(c) in has or c.isspace() else "□" for c in text)
 
 
 @cache

@@ -9,7 +9,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.records import read_record
 from pipeline.types import US_PER_S, Analysis, Span
 from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, one_line, ranked, time_code
-from pipeline.writers.fonts import font_for
+from pipeline.writers.fonts import drawable, font_for
 from pipeline.writers.palette import (
     ABSENT,
     CONFLICT,
@@ -63,10 +63,11 @@ def timeline(analysis: Analysis) -> "Figure":
     _draw_conflicts(axes, analysis, len(shown))
     _finish(axes, analysis, shown)
     _legend(axes, analysis)
-    font: dict[str, Any] = {"font": font_for(analysis.transcript.language).path}
+    font = _font(analysis, 9)
     for line, conflict in enumerate(named):
-        text = f"{MARKS[conflict.kind]} {time_code(conflict.span.start_us)}  {headline(conflict)}"
-        figure.text(0.075, (0.24 * (len(named) - line) - 0.12) / height_in, text, fontsize=9, **font)
+        text = drawable(headline(conflict), font_for(analysis.transcript.language))
+        text = f"{MARKS[conflict.kind]} {time_code(conflict.span.start_us)}  {text}"
+        figure.text(0.075, (0.24 * (len(named) - line) - 0.12) / height_in, text, **font)
     return figure
 
 
@@ -136,8 +137,15 @@ def _finish(axes: "Axes", analysis: Analysis, shown: Sequence[Lane]) -> None:
     axes.xaxis.set_major_formatter(lambda s, _: time_code(round(s * US_PER_S)).removesuffix(".0"))
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
-    font: dict[str, Any] = {"font": font_for(analysis.transcript.language).path}
-    axes.set_title(one_line(analysis.name), loc="left", fontsize=11, pad=26, **font)
+    font = font_for(analysis.transcript.language)
+    title = drawable(one_line(analysis.name), font)
+    axes.set_title(title, loc="left", pad=26, **_font(analysis, 11))
+
+
+def _font(analysis: Analysis, size: float) -> dict[str, Any]:
+    """Text properties for words from the video: a font with Chinese, and a dollar sign is a dollar sign."""
+    path = font_for(analysis.transcript.language).path
+    return {"font": path, "fontsize": size, "parse_math": False}
 
 
 def _legend(axes: "Axes", analysis: Analysis) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.types import Analysis, Conflict, Observation, Span
 from pipeline.writers.columns import TRANSCRIBED
@@ -20,11 +20,17 @@ STYLE_FIELDS = (
 )
 
 
+# A box is redrawn once an edge has moved by this share of its width: it stands still instead of trembling,
+# and libass, which looks through all events for every frame, has a fraction of them to look through.
+STILL = 0.06
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """A box to draw for a while, in output pixels."""
 
     span: Span
+    owner: str
     box: Box
     label: str
     key: str
@@ -35,7 +41,8 @@ def ass_script(analysis: Analysis, layout: Layout, font: Font) -> str:
     shown = faces(analysis, layout)
     together = _by_start(shown)
     events = [
-        *(line for face in shown for line in _face_events(face, together[face.span.start_us], layout, font)),
+        *(line for face in joined(shown) for line in _box_events(face, layout)),
+        *(_label_event(face, together[face.span.start_us], layout, font) for face in shown),
         *(_subtitle_events(analysis)),
         *(_badge_event(conflict, shown, layout) for conflict in ranked(analysis.conflicts)),
     ]
@@ -45,12 +52,51 @@ def ass_script(analysis: Analysis, layout: Layout, font: Font) -> str:
 def faces(analysis: Analysis, layout: Layout) -> tuple[Face, ...]:
     """Every observation with a box, of any modality, scaled to the film, in order of time."""
     found = (
-        Face(o.span, _scaled(o.evidence["box"], layout), _face_label(o), observed(o).key)
+        Face(
+            o.span,
+            f"{modality} {o.subject}",
+            _scaled(o.evidence["box"], layout),
+            _face_label(o),
+            observed(o).key,
+        )
         for modality in analysis.modalities
         for o in analysis.observations.get(modality, ())
         if o.evidence.get("box")
     )
-    return tuple(sorted(found, key=lambda face: face.span))
+    return _held(sorted(found, key=lambda face: face.span))
+
+
+def _held(moving: Iterable[Face]) -> tuple[Face, ...]:
+    last: dict[str, Face] = {}
+    result = []
+    for face in moving:
+        before = last.get(face.owner)
+        near = before is not None and all(
+            abs(a - b) <= STILL * face.box[2] for a, b in zip(before.box, face.box, strict=True)
+        )
+        kept = replace(face, box=before.box) if before is not None and near else face
+        last[face.owner] = kept
+        result.append(kept)
+    return tuple(result)
+
+
+def joined(shown: Iterable[Face]) -> Iterator[Face]:
+    """Faces that follow on each other with the same box and colour, as one."""
+    open_: dict[str, Face] = {}
+    for face in shown:
+        before = open_.get(face.owner)
+        same = before is not None and (before.box, before.key, before.span.end_us) == (
+            face.box,
+            face.key,
+            face.span.start_us,
+        )
+        if before is not None and same:
+            open_[face.owner] = replace(before, span=Span(before.span.start_us, face.span.end_us))
+            continue
+        if before is not None:
+            yield before
+        open_[face.owner] = face
+    yield from open_.values()
 
 
 def escaped(text: str) -> str:
@@ -135,27 +181,31 @@ def _by_start(shown: Iterable[Face]) -> dict[int, list[Box]]:
     return together
 
 
-def _face_events(face: Face, others: list[Box], layout: Layout, font: Font) -> Iterator[str]:
+def _box_events(face: Face, layout: Layout) -> Iterator[str]:
     left, top, width, height = face.box
     line = max(2, round(0.005 * layout.unit_px))
-    tint = colour(face.key)
+    tint = ass_colour(colour(face.key))
     # libass blends whole bitmaps: four bars cost a tenth of one frame that is empty inside.
     for x, y, across, down in (
-        (left, top, width, line),
-        (left, top + height - line, width, line),
         (left, top, line, height),
         (left + width - line, top, line, height),
+        (left, top, width, line),
+        (left, top + height - line, width, line),
     ):
         bar = f"m 0 0 l {across} 0 {across} {down} 0 {down}"
-        yield _event(0, face.span, "Box", f"{{\\pos({x},{y})\\c{ass_colour(tint)}\\p1}}{bar}")
+        yield _event(0, face.span, "Box", f"{{\\pos({x},{y})\\c{tint}\\p1}}{bar}")
+
+
+def _label_event(face: Face, faces_here: list[Box], layout: Layout, font: Font) -> str:
     pad = max(2, round(0.006 * layout.unit_px))
     size = (
         font.width_px(face.label, layout.label_px) + 2 * pad,
         round(font.ass_size(layout.label_px)) + 2 * pad,
     )
-    x, y = place_label(size, face.box, others, (layout.width_px, layout.height_px))
+    x, y = place_label(size, face.box, faces_here, (layout.width_px, layout.height_px))
+    tint = colour(face.key)
     style = f"\\pos({x + pad},{y + pad})\\c{ass_colour(ink(tint))}\\3c{ass_colour(tint)}"
-    yield _event(1, face.span, "Label", f"{{{style}}}{escaped(face.label)}")
+    return _event(1, face.span, "Label", f"{{{style}}}{escaped(face.label)}")
 
 
 def _subtitle_events(analysis: Analysis) -> Iterator[str]:
@@ -172,7 +222,8 @@ def _subtitle_events(analysis: Analysis) -> Iterator[str]:
 def _mark(said: Verdict | None) -> str:
     if said is None or not is_emotion(said.key):
         return ""
-    return f"{{\\fscx70\\fscy70\\c{ass_colour(colour(said.key))}}}● {said.key}  {{\\r}}"
+    dot = f"{{\\fscx70\\fscy70\\c{ass_colour(colour(said.key))}\\3c&HFFFFFF&}}●"
+    return f"{dot}{{\\3c&H000000&\\c&HFFFFFF&}} {said.key}  {{\\r}}"
 
 
 def _badge_event(conflict: Conflict, shown: Sequence[Face], layout: Layout) -> str:
