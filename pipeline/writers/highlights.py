@@ -8,25 +8,30 @@ from pipeline.engine.stage import Progress
 from pipeline.records import read_record
 from pipeline.types import US_PER_S, Analysis, Conflict, Span
 from pipeline.writers.facts import ranked
+from pipeline.writers.video import FILM
 
 HIGHLIGHTS = "highlights.mp4"
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
-    """Stage ``highlights``: cut from the source; one warning instead when there is nothing to cut."""
+    """Stage ``highlights``: cut from the annotated film where there is one, else from the source.
+
+    Leaves one warning instead when there is nothing to cut.
+    """
     analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
     if not analysis.media.has_video or not analysis.conflicts:
         why = "no conflict was found" if analysis.media.has_video else "no picture"
         (out / "warnings.txt").write_text(f"{why}: highlights skipped\n", encoding="utf-8")
         return
-    write_highlights(inputs["source"], analysis.conflicts, out / HIGHLIGHTS)
+    film = inputs["film"] / FILM if "film" in inputs else inputs["source"]
+    write_highlights(film, analysis.conflicts, out / HIGHLIGHTS)
     progress(1.0)
 
 
 def write_highlights(
     film: Path, conflicts: Sequence[Conflict], out_path: Path, lead_in_s: float = 1.0, most: int = 3
 ) -> None:
-    """A reel of the ``most`` strongest conflicts in order of time, each with ``lead_in_s`` before and after it.
+    """A reel of the ``most`` strongest conflicts in order of time, ``lead_in_s`` before and after each.
 
     Raises:
         ValueError: no conflict lies inside the film.
@@ -62,6 +67,7 @@ def reel(conflicts: Sequence[Conflict], duration_us: int, lead_in_us: int, most:
     cuts: list[Span] = []
     for span in sorted(wide):
         if cuts and span.start_us <= cuts[-1].end_us:
-            span = Span(cuts[-1].start_us, max(cuts.pop().end_us, span.end_us))
-        cuts.append(span)
+            cuts[-1] = Span(cuts[-1].start_us, max(cuts[-1].end_us, span.end_us))
+        else:
+            cuts.append(span)
     return cuts
