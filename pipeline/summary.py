@@ -6,23 +6,10 @@ from typing import Any
 
 from pipeline.job import Result
 from pipeline.labels import top
-from pipeline.types import US_PER_S, Analysis, Conflict, Status
+from pipeline.types import US_PER_S, Analysis, Status
+from pipeline.writers.facts import headline, ranked, time_code
 
 STRONGEST = 3
-
-
-def time_code(us: int) -> str:
-    """``H:MM:SS.s`` (``M:SS.s`` under an hour)."""
-    tenths = us // (US_PER_S // 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    seconds = f"{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
-
-
-def strongest(conflicts: tuple[Conflict, ...]) -> list[Conflict]:
-    """All conflicts, alarms before information, strongest first."""
-    return sorted(conflicts, key=lambda c: (c.kind == "masking", -c.strength, c.span))
 
 
 def modality_facts(analysis: Analysis) -> dict[str, dict[str, Any]]:
@@ -71,7 +58,7 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
                     "reading": c.label,
                     "why": c.why,
                 }
-                for c in strongest(analysis.conflicts)
+                for c in ranked(analysis.conflicts)
             ],
         }
     return {
@@ -126,11 +113,8 @@ def _conflict_lines(analysis: Analysis) -> list[str]:
         else f"chance alone would give about {rate * analysis.media.duration_us / US_PER_S / 60:.1f}"
     )
     lines = [f"{len(alarms)} conflicts ({expected}), {masked} stretches of masking"]
-    for conflict in strongest(analysis.conflicts)[:STRONGEST]:
-        emotions = ", ".join(f"{m} {e}" for m, e in conflict.emotions.items())
-        reading = f" - {conflict.label}" if conflict.label else ""
-        lines.append(
-            f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  {conflict.kind}: "
-            f"{emotions} (strength {conflict.strength:.2f}, confidence {conflict.confidence:.2f}){reading}"
-        )
-    return lines
+    return lines + [
+        f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  {headline(conflict)} "
+        f"(strength {conflict.strength:.2f}, confidence {conflict.confidence:.2f})"
+        for conflict in ranked(analysis.conflicts)[:STRONGEST]
+    ]
