@@ -1,18 +1,19 @@
-"""Clips of acted speech, and virtual speakers made from them: another voice, microphone, room and codec."""
+"""Clips of acted speech, and virtual speakers made from them: another voice, microphone and room."""
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import av
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import fft
 
 from pipeline.labels import CROSSWALK, EMOTIONS
 from pipeline.voice.features import SAMPLE_RATE_HZ, statistics
 
 Wave = NDArray[np.float32]
+TAIL_SAMPLES = SAMPLE_RATE_HZ // 3  # longest echo kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ def read_manifest(folder: Path) -> Clips:
     )
 
 
-def decode(path: Path | BytesIO) -> Wave:
+def decode(path: Path) -> Wave:
     """All samples of an audio file, mono 16 kHz."""
-    with av.open(path if isinstance(path, BytesIO) else str(path)) as container:
+    with av.open(str(path)) as container:
         resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
         parts = [
             part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)
@@ -62,7 +63,6 @@ class Channel:
     noise_db: float
     noise_tilt: float
     low_pass_hz: float
-    opus_bit_rate: int
 
 
 def random_channel(random: np.random.Generator) -> Channel:
@@ -76,7 +76,6 @@ def random_channel(random: np.random.Generator) -> Channel:
         noise_db=float(random.uniform(-65, -25)),
         noise_tilt=float(random.uniform(0, 1)),
         low_pass_hz=float(random.choice([8000.0, random.uniform(3400, 8000)])),
-        opus_bit_rate=int(random.choice([0, 0, 12_000, 24_000])),
     )
 
 
@@ -84,40 +83,27 @@ def through(channel: Channel, wave: Wave, random: np.random.Generator) -> Wave:
     """The clip as this channel would have recorded it."""
     speed = channel.speed * float(np.exp(random.uniform(-0.02, 0.02)))
     place = np.arange(0, wave.size - 1, speed)
-    wave64 = np.interp(place, np.arange(wave.size), wave)
-    size = 1 << int(np.ceil(np.log2(wave64.size + SAMPLE_RATE_HZ // 2)))
-    hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
+    faster = np.interp(place, np.arange(wave.size), wave).astype(np.float32)
+    size = fft.next_fast_len(faster.size + TAIL_SAMPLES, real=True)
+    hz = fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     knots_hz = np.geomspace(80, 8000, channel.equaliser_db.size)
     response = 10 ** (np.interp(np.log(hz + 1), np.log(knots_hz), channel.equaliser_db) / 20)
     response = response / (1 + (hz / channel.low_pass_hz) ** 12)
-    spectrum = np.fft.rfft(wave64, size) * response
+    spectrum = fft.rfft(faster, size) * response.astype(np.float32)
     if channel.reverb_share > 0:
-        tail = random.normal(size=SAMPLE_RATE_HZ // 2)
-        tail *= np.exp(-6.9 * np.arange(tail.size) / SAMPLE_RATE_HZ / channel.reverb_s)
+        tail = random.standard_normal(TAIL_SAMPLES, dtype=np.float32)
+        tail *= np.exp(-6.9 * np.arange(tail.size) / SAMPLE_RATE_HZ / channel.reverb_s).astype(np.float32)
         tail *= channel.reverb_share / np.sqrt((tail**2).sum())
         tail[0] += 1
-        spectrum = spectrum * np.fft.rfft(tail, size)
-    wave64 = np.fft.irfft(spectrum)[: wave64.size]
-    loudness = np.sqrt((wave64**2).mean()) + 1e-9
-    noise = np.fft.rfft(random.normal(size=size)) / (1 + hz / 100) ** channel.noise_tilt
-    hiss = np.fft.irfft(noise)[: wave64.size]
-    wave64 = wave64 + hiss / hiss.std() * loudness * 10 ** (channel.noise_db / 20)
-    clipped = np.clip(wave64 * 10 ** (channel.gain_db / 20), -1, 1).astype(np.float32)
-    return opus(clipped, channel.opus_bit_rate) if channel.opus_bit_rate else clipped
-
-
-def opus(wave: Wave, bit_rate: int) -> Wave:
-    """Encoded by Opus and decoded again."""
-    file = BytesIO()
-    with av.open(file, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=SAMPLE_RATE_HZ)
-        stream.bit_rate = bit_rate
-        frame = av.AudioFrame.from_ndarray(wave[None], format="flt", layout="mono")
-        frame.sample_rate = SAMPLE_RATE_HZ
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    file.seek(0)
-    return decode(file)
+        spectrum = spectrum * fft.rfft(tail, size)
+    heard = fft.irfft(spectrum, size)[: faster.size]
+    colour = ((1 + hz / 100) ** -channel.noise_tilt).astype(np.float32)
+    noise = fft.rfft(random.standard_normal(size, dtype=np.float32)) * colour
+    hiss = fft.irfft(noise, size)[: faster.size]
+    loudness = np.sqrt((heard**2).mean()) + 1e-9
+    heard = heard + hiss / hiss.std() * loudness * 10 ** (channel.noise_db / 20)
+    loud: Wave = np.clip(heard * 10 ** (channel.gain_db / 20), -1, 1).astype(np.float32)
+    return loud
 
 
 def features(clips: Clips, copies: int, seed: int) -> NDArray[np.float32]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import to_scores
-from pipeline.models.cards import WEIGHTS, ModelError, shipped_card
+from pipeline.models.cards import WEIGHTS, ModelError
+from pipeline.records import read_record
 from pipeline.types import ModelCard, Scores
 from pipeline.voice.backends import Samples
 from pipeline.voice.features import FEATURE_NAMES, SAMPLE_RATE_HZ, statistics
@@ -99,14 +100,18 @@ def session_of(path: Path) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def load_weights(folder: Path) -> CompactBackend:
+    """Load what the training command left in ``folder``. Raises ModelError when something is missing."""
+    card, weights = (folder / f"{MODEL_ID}.{end}" for end in ("card.json", "onnx"))
+    if not (card.is_file() and weights.is_file()):
+        raise ModelError(f"the voice model's files are missing from {folder}; reinstall the package")
+    return CompactBackend(session_of(weights), read_record(card, ModelCard))
+
+
 def load(name: str, device: str) -> CompactBackend:
     """Load the shipped weights; they always run on the processor.
 
     Raises:
         ModelError: the package lacks them.
     """
-    card = shipped_card(MODEL_ID)
-    path = WEIGHTS / f"{MODEL_ID}.onnx"
-    if not path.is_file():
-        raise ModelError(f"the package carries no weights for the voice back-end {name!r}; reinstall it")
-    return CompactBackend(session_of(path), card)
+    return load_weights(WEIGHTS)

@@ -1,8 +1,9 @@
 """What the compact voice model hears: contours of a window (energy, pitch, spectrum) and their statistics.
 
-Pure numpy in float64, so the figures do not depend on the thread count of a BLAS. A window becomes one row of
-``len(FEATURE_NAMES)`` numbers. Pitch follows Boersma (1993), "Accurate short-term analysis of the fundamental
-frequency", Proc. IFA 17: the autocorrelation of a windowed frame over that of its window.
+Pure numpy; products of matrices are in float64, so the figures do not hang on the thread count of a BLAS. A
+window becomes one row of ``len(FEATURE_NAMES)`` numbers. Pitch follows Boersma (1993), "Accurate short-term
+analysis of the fundamental frequency", Proc. IFA 17: the autocorrelation of a windowed frame over that of its
+window.
 """
 
 from functools import cache
@@ -21,12 +22,12 @@ CEPSTRA = 16
 PITCH_RANGE_HZ = (70.0, 500.0)
 VOICED_STRENGTH = 0.45
 ACTIVE_BELOW_PEAK = 8.0  # natural-log units (about 35 dB) under the loud frames: quieter ones are pauses
-MIN_SAMPLES = FRAME_SAMPLES + 4 * HOP_SAMPLES
+MIN_SAMPLES = FRAME_SAMPLES + 16 * HOP_SAMPLES
 
-_BANDS_HZ = ((0, 250), (250, 500), (500, 1000), (1000, 2000), (2000, 4000), (4000, 7000))
+_GROUPS = 6
 _SPECTRAL = (
-    "centroid", "spread", "rolloff", "flux", "tilt", "flatness", "alpha",
-    *(f"band{low}" for low, _ in _BANDS_HZ),
+    "centroid", "spread", "rolloff", "flux", "flatness", "low_over_high",
+    *(f"group{i}" for i in range(_GROUPS)),
 )  # fmt: skip
 CONTOURS = ("energy", *(f"cepstrum{i}" for i in range(1, CEPSTRA + 1)), *_SPECTRAL)
 _FUNCTIONALS = ("mean", "std", "p10", "p50", "p90", "delta_std", "skew")
@@ -50,15 +51,16 @@ FEATURE_NAMES: tuple[str, ...] = (
 
 
 @cache
-def _hann() -> Array:
-    return np.hanning(FRAME_SAMPLES)
+def _hann() -> NDArray[np.float32]:
+    return np.hanning(FRAME_SAMPLES).astype(np.float32)
 
 
 @cache
 def _window_autocorrelation() -> Array:
-    spectrum = np.abs(np.fft.rfft(_hann(), FFT_SAMPLES)) ** 2
-    correlation = np.fft.irfft(spectrum)[: FRAME_SAMPLES // 2]
-    return np.asarray(correlation / correlation[0])
+    """Of the analysis window, at the lags of :func:`pitch`."""
+    spectrum = np.abs(np.fft.rfft(_hann().astype(np.float64), 2 * FFT_SAMPLES)) ** 2
+    correlation = np.fft.irfft(spectrum)[:FRAME_SAMPLES:2]
+    return np.asarray(np.maximum(correlation / correlation[0], 0.05))
 
 
 @cache
@@ -84,73 +86,54 @@ def _dct() -> Array:
     return cosines * float(np.sqrt(2 / MEL_BANDS))
 
 
-def spectrogram(samples: NDArray[np.float32]) -> Array:
-    """Power spectrum of 40 ms frames every 10 ms, (frames, 513); shorter input is padded with zeros."""
-    wave = samples.astype(np.float64)
-    if wave.size < MIN_SAMPLES:
-        wave = np.pad(wave, (0, MIN_SAMPLES - wave.size))
+def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power spectrum of 40 ms frames every 10 ms, (frames, 513); shorter input is padded with zeros.
+
+    Hum and offset under 45 Hz are left out.
+    """
+    wave = samples if samples.size >= MIN_SAMPLES else np.pad(samples, (0, MIN_SAMPLES - samples.size))
     frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME_SAMPLES)[::HOP_SAMPLES]
-    frames = frames - frames.mean(axis=1, keepdims=True)
     spectrum = np.fft.rfft(frames * _hann(), FFT_SAMPLES)
-    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+    power = np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
+    power[:, :3] = 0
+    return power
 
 
-def pitch(power: Array) -> tuple[Array, Array]:
-    """Pitch in semitones above 55 Hz and its strength in [0, 1], per frame."""
-    correlation = np.fft.irfft(power)[:, : FRAME_SAMPLES // 2]
-    correlation = (
-        correlation / np.maximum(correlation[:, :1], 1e-9) / np.maximum(_window_autocorrelation(), 0.05)
-    )
-    shortest = int(SAMPLE_RATE_HZ / PITCH_RANGE_HZ[1])
-    longest = int(SAMPLE_RATE_HZ / PITCH_RANGE_HZ[0])
-    lags = np.arange(shortest, longest + 1)
+def pitch(power: NDArray[np.float32]) -> tuple[Array, Array]:
+    """Pitch in semitones above 55 Hz and its strength in [0, 1], per frame.
+
+    The autocorrelation is taken at 8 kHz, of the lower half of the spectrum: that is where a voice repeats.
+    """
+    rate_hz = SAMPLE_RATE_HZ / 2
+    shortest, longest = (int(rate_hz / hz) for hz in PITCH_RANGE_HZ[::-1])
+    correlation = np.fft.irfft(power[:, : FFT_SAMPLES // 4 + 1])[:, : longest + 2]
+    correlation /= np.maximum(correlation[:, :1], 1e-9)
+    correlation /= _window_autocorrelation()[: longest + 2]
     # A small cost per octave keeps a period from being read as two.
-    ranked = correlation[:, lags] - 0.02 * np.log2(lags / shortest)
-    best = ranked.argmax(axis=1) + shortest
+    cost = 0.02 * np.log2(np.arange(shortest, longest + 1) / shortest)
+    best = (correlation[:, shortest : longest + 1] - cost).argmax(axis=1) + shortest
     rows = np.arange(len(best))
     left, middle, right = (correlation[rows, best + step] for step in (-1, 0, 1))
-    bend = left - 2 * middle + right
-    shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0)
-    hz = SAMPLE_RATE_HZ / (best + np.clip(shift, -0.5, 0.5))
-    return 12.0 * np.log2(hz / 55.0), np.clip(middle, 0.0, 1.0)
+    bend = np.minimum(left - 2 * middle + right, -1e-9)
+    shift = np.clip(0.5 * (left - right) / bend, -0.5, 0.5)
+    semitones = 12.0 * np.log2(rate_hz / (best + shift) / 55.0)
+    return semitones.astype(np.float64), np.clip(middle, 0.0, 1.0).astype(np.float64)
 
 
-def _spectral(power: Array) -> Array:
-    """Shape of each frame's spectrum, (frames, len(_SPECTRAL)); independent of gain."""
-    hz = np.fft.rfftfreq(FFT_SAMPLES, 1 / SAMPLE_RATE_HZ)
-    total = power.sum(axis=1, keepdims=True) + 1e-9
-    share = power / total
-    centroid = share @ hz
-    spread = np.sqrt(np.maximum(share @ hz**2 - centroid**2, 0.0))
-    cumulated = np.cumsum(share, axis=1)
-    rolloff = hz[np.minimum((cumulated < 0.85).sum(axis=1), hz.size - 1)]
+def _spectral(mel_power: Array) -> Array:
+    """Shape of each frame's spectrum on the mel bands, (frames, len(_SPECTRAL)); independent of gain."""
+    share = mel_power / mel_power.sum(axis=1, keepdims=True)
+    place = np.linspace(0, 1, MEL_BANDS)
+    centroid = share @ place
+    spread = np.sqrt(np.maximum(share @ place**2 - centroid**2, 0.0))
+    rolloff = (np.cumsum(share, axis=1) < 0.85).sum(axis=1) / MEL_BANDS
     root = np.sqrt(share)
     flux = np.r_[0.0, np.sqrt(((root[1:] - root[:-1]) ** 2).sum(axis=1))]
-    log_power = np.log(power[:, 4:450] + 1e-7)  # 60 Hz to 7 kHz
-    log_hz = np.log2(hz[4:450])
-    tilt = (
-        (log_power - log_power.mean(axis=1, keepdims=True))
-        @ (log_hz - log_hz.mean())
-        / (((log_hz - log_hz.mean()) ** 2).sum())
-    )
-    flatness = log_power.mean(axis=1) - np.log(power[:, 4:450].mean(axis=1) + 1e-7)
-
-    def between(low: float, high: float) -> Array:
-        return np.asarray(power[:, (hz >= low) & (hz < high)].sum(axis=1)) + 1e-7
-
-    alpha = np.log(between(50, 1000) / between(1000, 5000))
-    bands = [np.log(between(low, high) / total[:, 0]) for low, high in _BANDS_HZ]
-    columns = [
-        np.log(centroid + 1),
-        np.log(spread + 1),
-        np.log(rolloff + 1),
-        flux,
-        tilt,
-        flatness,
-        alpha,
-        *bands,
-    ]
-    return np.stack(columns, axis=1)
+    log_share = np.log(share)
+    flatness = log_share.mean(axis=1)
+    groups = [np.log(group.sum(axis=1)) for group in np.array_split(share, _GROUPS, axis=1)]
+    low, high = share[:, : MEL_BANDS // 2].sum(axis=1), share[:, MEL_BANDS // 2 :].sum(axis=1)
+    return np.stack([centroid, spread, rolloff, flux, flatness, np.log(low / high), *groups], axis=1)
 
 
 def _functionals(contours: Array) -> Array:
@@ -219,7 +202,7 @@ def _modulation(log_mel: Array) -> Array:
 def statistics(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """One row of features for a window of 16 kHz mono; finite for any finite input, silence included."""
     power = spectrogram(samples)
-    energy = np.log(power.sum(axis=1) + 1e-6)
+    energy = np.log(power.sum(axis=1, dtype=np.float64) + 1e-6)
     loud = np.percentile(energy, 95)
     active = energy > loud - ACTIVE_BELOW_PEAK
     first, last = np.flatnonzero(active)[[0, -1]] if active.any() else (0, len(energy) - 1)
@@ -230,8 +213,9 @@ def statistics(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     voiced = (strength > VOICED_STRENGTH) & active
     if voiced.sum() < 6:
         voiced = np.ones(len(energy), bool)
-    log_mel = np.log(power @ _mel_filters() + 1e-4)
-    contours = np.column_stack([energy, log_mel @ _dct(), _spectral(power)])
+    mel_power = power.astype(np.float64) @ _mel_filters() + 1e-4
+    log_mel = np.log(mel_power)
+    contours = np.column_stack([energy, log_mel @ _dct(), _spectral(mel_power)])
     used = contours[active] if active.sum() > 8 else contours
     spoken = energy[voiced]
     slope, start, end, _ = _line(spoken)

@@ -15,9 +15,9 @@ AUDIBLE_DB = -60.0  # of full scale; below it codecs leave little but their own 
 def window_quality(samples: Samples, window_s: float) -> tuple[float, dict[str, float]]:
     """Quality in [0, 1] of a window taken from speech, and what it was made of.
 
-    The product of three: the share of its frames that are spoken (the others are pauses); its length against a
-    whole window, by the square root, since errors shrink so; how far loud frames stand over quiet ones, between
-    ``NO_SNR_DB`` and ``FULL_SNR_DB`` and never under a quarter. A window too quiet to hear has quality 0.
+    Three things multiplied: the share of its frames that are spoken (the others are pauses); its length
+    against a whole window, by the square root, since errors shrink so; how far loud frames stand over quiet
+    ones, from ``NO_SNR_DB`` to ``FULL_SNR_DB``, never under a quarter. A window too quiet to hear has 0.
     """
     whole = samples[: samples.size - samples.size % FRAME_SAMPLES].astype(np.float64)
     if whole.size == 0:

@@ -1,0 +1,186 @@
+"""Trains the parts of the compact voice network on rows of features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.labels import EMOTIONS
+from pipeline.train.voice_data import Clips
+from pipeline.train.voice_net import Expert, Normaliser, VoiceNet
+from pipeline.voice.compact import PIECE_S, voice_of
+
+Rows = NDArray[np.int64]
+KEPT = 16  # parameters smaller than this many rows are biases: no decay
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """See ``voice.toml``."""
+
+    seed: int
+    threads: int
+    copies: int
+    clean_share: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    members: int
+    hidden: int
+    dropout_inputs: float
+    dropout_hidden: float
+    label_smoothing: float
+    unknown_voice_share: float
+    gate_floor: float
+    joint_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Features of all clips and of their virtual recordings, (1 + copies, clips, features)."""
+
+    rows: NDArray[np.float32]
+    clips: Clips
+
+
+def normaliser_of(table: Table, used: Rows) -> Normaliser:
+    """Mean and standard deviation over clips, and the mean spread within one speaker."""
+    rows = table.rows[0, used].astype(np.float64)
+    speakers = table.clips.speaker[used]
+    within = np.mean([rows[speakers == one].var(axis=0) for one in np.unique(speakers)], axis=0)
+    figures = (rows.mean(axis=0), rows.std(axis=0) + 1e-4, np.sqrt(within) + 1e-4)
+    return Normaliser(*(torch.tensor(figure, dtype=torch.float32) for figure in figures))
+
+
+def episode(
+    table: Table, used: Rows, recipe: Recipe, random: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One pass over the clips as a video would hold them: features, speaker's mean, spread and trust.
+
+    Each speaker is cut into two videos. In each the speaker is unknown, or known from some of the clips: a
+    few or many, balanced or mostly of a few emotions, as a real video is.
+    """
+    count, width = len(used), table.rows.shape[2]
+    features = np.empty((count, width), np.float32)
+    mean, spread = np.zeros_like(features), np.ones_like(features)
+    trust = np.zeros((count, 2), np.float32)
+    speakers, emotions = table.clips.speaker[used], table.clips.emotion[used]
+    for speaker in np.unique(speakers):
+        own = np.flatnonzero(speakers == speaker)
+        for part in np.array_split(random.permutation(own), 2):
+            copy = 0 if random.random() < recipe.clean_share else int(random.integers(len(table.rows)))
+            features[part] = table.rows[copy, used[part]]
+            if random.random() < recipe.unknown_voice_share:
+                continue
+            heard = own
+            if random.random() < 0.6:
+                size = int(np.exp(random.uniform(np.log(2), np.log(min(60, len(own))))))
+                liking = random.dirichlet(np.full(len(EMOTIONS), 2.0))[emotions[own]]
+                heard = random.choice(own, size, replace=False, p=liking / liking.sum())
+            voice = voice_of(table.rows[copy, used[heard]], len(heard) * PIECE_S * 0.8)
+            mean[part], spread[part], trust[part] = voice.mean, voice.spread, voice.trust
+    return (
+        torch.from_numpy(features),
+        torch.from_numpy(mean),
+        torch.from_numpy(spread),
+        torch.from_numpy(trust),
+    )
+
+
+def balance(clips: Clips, used: Rows) -> Tensor:
+    """Weights with mean 1: emotions of a corpus count alike, corpora by the root of their size."""
+    corpus, emotion = clips.corpus[used], clips.emotion[used]
+    weights = np.zeros(len(used))
+    for name in np.unique(corpus):
+        here = corpus == name
+        kinds = np.unique(emotion[here])
+        for kind in kinds:
+            cell = here & (emotion == kind)
+            weights[cell] = np.sqrt(here.sum()) / len(kinds) / cell.sum()
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
+
+
+def fit_expert(table: Table, used: Rows, normaliser: Normaliser, recipe: Recipe, joint: bool) -> Expert:
+    """Train one expert on the clips ``used``; a joint one also sees features that keep the speaker in."""
+    torch.manual_seed(recipe.seed)
+    random = np.random.default_rng(recipe.seed)
+    clips = table.clips
+    truth = torch.from_numpy(clips.emotion[used])
+    has = {name: np.isin(np.arange(len(EMOTIONS)), clips.emotion[used][clips.corpus[used] == name])
+           for name in np.unique(clips.corpus[used])}  # fmt: skip
+    possible = torch.from_numpy(np.stack([has[name] for name in clips.corpus[used]]))
+    width = table.rows.shape[2]
+    expert = Expert((2 * width if joint else width) + 1, recipe.hidden, recipe.members, possible.any(dim=0))
+    smoothing = recipe.label_smoothing
+    target = functional.one_hot(truth, len(EMOTIONS)) * (1 - smoothing)
+    target = target + smoothing * possible / possible.sum(dim=1, keepdim=True)
+    weights = balance(clips, used)
+    steps = recipe.epochs * (len(used) // recipe.batch_size)
+    optimiser = torch.optim.AdamW(expert.parameters(), weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, steps, pct_start=0.1)
+    expert.train()
+    for _ in range(recipe.epochs):
+        features, mean, spread, trust = episode(table, used, recipe, random)
+        with torch.no_grad():
+            overall, spoken = normaliser(features, mean, spread, trust)
+            inputs = torch.cat([spoken, trust[:, :1], *([overall] if joint else [])], dim=1)
+        order = torch.stack([torch.randperm(len(used)) for _ in range(recipe.members)])
+        for batch in order.split(recipe.batch_size, dim=1):
+            if batch.shape[1] < recipe.batch_size:
+                continue
+            answers = expert(inputs[batch], recipe.dropout_inputs, recipe.dropout_hidden)
+            # An emotion that a clip's corpus lacks (disgust in CASIA) is left out of its loss.
+            answers = functional.log_softmax(answers.masked_fill(~possible[batch], -1e4), dim=-1)
+            loss = -(weights[batch] * (target[batch] * answers).sum(dim=-1)).mean() * recipe.members
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    expert.eval()
+    return expert
+
+
+def fit_gate(
+    table: Table, used: Rows, corpora: Sequence[str], normaliser: Normaliser, recipe: Recipe
+) -> nn.Linear:
+    """Which corpus a window sounds like, by logistic regression over clean and virtual recordings."""
+    torch.manual_seed(recipe.seed)
+    names = table.clips.corpus[used]
+    truth = torch.tensor([list(corpora).index(str(name)) for name in names])
+    copies = torch.from_numpy(table.rows[:, used])
+    inputs = torch.cat([normaliser(rows, rows[0], rows[0], torch.zeros(2))[0] for rows in copies])
+    truth = truth.repeat(len(copies))
+    gate = nn.Linear(inputs.shape[1], len(corpora))
+    optimiser = torch.optim.AdamW(gate.parameters(), lr=0.01, weight_decay=0.3)
+    shares = torch.bincount(truth, minlength=len(corpora)).float()
+    for _ in range(60):
+        loss = functional.cross_entropy(
+            gate(functional.dropout(inputs, 0.5)),
+            truth,
+            shares.sum() / shares.clamp(min=1),
+            label_smoothing=0.1,
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return gate
+
+
+def fit(table: Table, used: Rows, recipe: Recipe) -> VoiceNet:
+    """Train the whole network on the clips ``used``."""
+    normaliser = normaliser_of(table, used)
+    corpora = sorted(set(table.clips.corpus[used]))
+    experts = [
+        fit_expert(table, used[table.clips.corpus[used] == name], normaliser, recipe, joint=False)
+        for name in corpora
+    ]
+    gate = fit_gate(table, used, corpora, normaliser, recipe)
+    joint = fit_expert(table, used, normaliser, recipe, joint=True)
+    net = VoiceNet(normaliser, experts, gate, joint, (recipe.gate_floor, recipe.joint_share))
+    net.eval()
+    return net
