@@ -61,8 +61,7 @@ def _as_samples(path: Path, info: MediaInfo) -> Any:
         out_sample_rate=SAMPLE_RATE_HZ,
         out_chlayout="mono",
         out_sample_fmt="flt",
-        first_pts=0,
-        **{"async": 1},
+        first_pts=0,  # also makes the filter follow time stamps (its option async)
         min_hard_comp=GAP_S,
     )
     return sound.output("pipe:1", format="f32le", acodec="pcm_f32le", max_error_rate=1)

@@ -73,8 +73,7 @@ def film_settings(crf: int, preset: str, audio_codec: str | None) -> dict[str, s
         "pix_fmt": "yuv420p",
         "preset": preset,
         "crf": crf,
-        "fps_mode": "passthrough",
-        "enc_time_base:v": "demux",
+        "enc_time_base:v": "demux",  # else the times of a variable frame rate are rounded to its mean
         "movflags": "+faststart",
         "fflags": "+bitexact",
         "flags:v": "+bitexact",

@@ -196,11 +196,12 @@ def make_text(folder: Path) -> Path:
     return path
 
 
-def make_playlist(folder: Path) -> Path:
-    """A playlist that calls itself a film and names an address in the network."""
-    path = folder / "playlist.mp4"
+def make_playlist(folder: Path, entry: str = "for_playlist.ts") -> Path:
+    """A playlist of one film."""
+    write_film(folder / "for_playlist.ts", _PLAIN)
+    path = folder / "playlist.m3u8"
     path.write_text(
-        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n", encoding="utf-8"
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{entry}\n#EXT-X-ENDLIST\n", encoding="utf-8"
     )
     return path
 

@@ -60,9 +60,10 @@ def test_odd_names(name: str, made: Made, tmp_path: Path) -> None:
     assert len(read(path, tmp_path)) == 3 * SAMPLE_RATE_HZ
 
 
-def test_a_relative_name_with_a_leading_dash(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["-dash.mp4", "12:30.mp4"])
+def test_odd_names_in_the_working_folder(
+    name: str, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("-dash.mp4").write_bytes(made("plain.mp4").read_bytes())
-    assert len(read(Path("-dash.mp4"), tmp_path)) == 3 * SAMPLE_RATE_HZ
+    Path(name).write_bytes(made("plain.mp4").read_bytes())
+    assert len(read(Path(name), tmp_path)) == 3 * SAMPLE_RATE_HZ

@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,16 @@ def test_what_is_no_film_is_refused_in_one_sentence(
     assert sentence.endswith(".")
     assert "\n" not in sentence
     assert str(tmp_path) in sentence
+
+
+def test_a_playlist_opens_no_connection(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        with pytest.raises(MediaError, match="is not a video"):
+            probe(media.make_playlist(tmp_path, address))
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.mark.parametrize("name", media.ODD_NAMES)
