@@ -108,9 +108,9 @@ def cut_square(image: Image, square: Square, out_px: int) -> Image:
     """The content of a square as (out_px, out_px, …); what lies outside the image repeats its border."""
     reach = square.side * (0.5 if square.roll_deg == 0 else math.sqrt(0.5)) + 1
     height, width = image.shape[:2]
-    left, right = (_clip(value, width) for value in (square.x - reach, square.x + reach + 1))
-    top, bottom = (_clip(value, height) for value in (square.y - reach, square.y + reach + 1))
-    part = image[top : max(bottom, top + 1), left : max(right, left + 1)]
+    left, right = _within(square.x - reach, square.x + reach, width)
+    top, bottom = _within(square.y - reach, square.y + reach, height)
+    part = image[top:bottom, left:right]
     x, y, side = square.x - left, square.y - top, square.side
     if side > 2 * out_px:  # interpolation reads 2 × 2 pixels: shrink first by area, or fine structure aliases
         shrink = out_px * 1.4 / side
@@ -138,5 +138,7 @@ def cut_square(image: Image, square: Square, out_px: int) -> Image:
     )
 
 
-def _clip(value: float, most: int) -> int:
-    return min(max(int(value), 0), most - 1) if value < most else most
+def _within(low: float, high: float, most: int) -> tuple[int, int]:
+    """The pixels from ``low`` to ``high`` that an image has, at least one of them."""
+    first = min(max(0, math.floor(low)), most - 1)
+    return first, min(max(first + 1, math.ceil(high)), most)

@@ -14,7 +14,7 @@ from pipeline.face.persons import FaceSample
 
 # Between full scans the faces known are looked for where they were. With nobody known, scans are more
 # frequent and finer; they still bound what a film without faces costs.
-SCAN_EVERY_US, SCAN_PX = 1_000_000, 320
+SCAN_EVERY_US, SCAN_PX = 1_500_000, 320
 LOOK_OUT_EVERY_US, LOOK_OUT_PX = 400_000, 480
 # Frames kept to follow a newly found face back to where it came in.
 REMEMBERED_FRAMES = 8
@@ -71,6 +71,15 @@ class _Track:
     waiting: list[Sighting] = field(default_factory=list)  # until it is a person, or found again
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A frame, and where faces were seen in it."""
+
+    time_us: int
+    image: Image
+    taken: list[Box] = field(default_factory=list)
+
+
 Found = tuple[int, Sighting]
 
 
@@ -87,17 +96,20 @@ class Tracker:
         self._least_px = least_px
         self._crop_px = crop_px
         self._tracks: list[_Track] = []
-        self._recent: deque[tuple[int, Image]] = deque(maxlen=REMEMBERED_FRAMES)
+        self._recent: deque[_Remembered] = deque(maxlen=REMEMBERED_FRAMES)
         self._scanned_us: int | None = None
         self._count = 0
 
     def step(self, time_us: int, image: Image) -> list[Found]:
         """Look at one frame."""
-        self._tracks = [t for t in self._tracks if time_us - t.seen_us <= self._hold_us]
+        last_us = self._recent[-1].time_us if self._recent else time_us
+        self._tracks = [
+            t for t in self._tracks if t.seen_us == last_us or time_us - t.seen_us <= self._hold_us
+        ]
+        self._recent.append(_Remembered(time_us, image))
         lost = self._follow(time_us, image)
         if self._is_due(time_us, lost):
             self._scan(time_us, image, lost)
-        self._recent.append((time_us, image))
         for track in lost:
             self._follow_looks(track, time_us, image)
         return self._certain()
@@ -127,7 +139,7 @@ class Tracker:
         for track, found in there:
             if all(iou(found.box, box) <= SAME_FACE_IOU for box in taken):
                 taken.append(found.box)
-                self._saw(track, time_us, image, found)
+                self._saw(track, found)
         return [track for track in self._tracks if track.seen_us != time_us]
 
     def _scan(self, time_us: int, image: Image, lost: list[_Track]) -> None:
@@ -142,7 +154,7 @@ class Tracker:
             if again:
                 track = max(again, key=lambda t: (t.person, iou(t.box, found.box), -t.number))
                 lost.remove(track)
-                self._saw(track, time_us, image, found)
+                self._saw(track, found)
             else:
                 self._begin(time_us, image, found)
             known.append(found.box)
@@ -150,28 +162,24 @@ class Tracker:
     def _begin(self, time_us: int, image: Image, found: Detection) -> None:
         self._count += 1
         track = _Track(self._count, found.box, time_us, _patch(image, found.box), since_us=time_us)
-        for earlier_us, earlier in reversed(self._recent):
-            before = self._detector.search(earlier, track.box)
-            if before is None or not self._is_large(before) or self._is_taken(earlier_us, before.box):
+        for earlier in list(self._recent)[-2::-1]:
+            before = self._detector.search(earlier.image, track.box)
+            if before is None or not self._is_large(before):
                 break
-            track.box, track.since_us = before.box, earlier_us
-            track.waiting.insert(0, self._sighting(earlier_us, earlier, before, followed=False))
+            if any(iou(box, before.box) > SAME_FACE_IOU for box in earlier.taken):
+                break
+            track.box, track.since_us = before.box, earlier.time_us
+            track.waiting.insert(0, self._sighting(earlier, before))
             track.sightings += 1
         self._tracks.append(track)
-        self._saw(track, time_us, image, found)
+        self._saw(track, found)
 
-    def _is_taken(self, time_us: int, box: Box) -> bool:
-        return any(
-            iou(one.detection.box, box) > SAME_FACE_IOU
-            for track in self._tracks
-            for one in track.waiting
-            if one.time_us == time_us
-        )
-
-    def _saw(self, track: _Track, time_us: int, image: Image, found: Detection) -> None:
+    def _saw(self, track: _Track, found: Detection) -> None:
+        now = self._recent[-1]
+        time_us, image = now.time_us, now.image
         track.box, track.seen_us, track.patch = found.box, time_us, _patch(image, found.box)
         track.sightings += 1
-        track.waiting.append(self._sighting(time_us, image, found, followed=False))
+        track.waiting.append(self._sighting(now, found))
         if not track.person:
             track.vouched = track.vouched or self._detector.vouch(image, found.box)
             enough = track.sightings >= LEAST_SIGHTINGS or time_us - track.since_us >= LEAST_SEEN_US
@@ -184,11 +192,12 @@ class Tracker:
         if correlation >= LEAST_CORRELATION:
             track.box = box
             found = Detection(box, correlation)
-            track.waiting.append(self._sighting(time_us, image, found, followed=True))
+            track.waiting.append(self._sighting(self._recent[-1], found, followed=True))
 
-    def _sighting(self, time_us: int, image: Image, found: Detection, followed: bool) -> Sighting:
-        cut = crop.cut(image, square_of(found), self._crop_px)
-        return Sighting(time_us, found, followed, crop.looks(cut, found.landmarks), crop.encoded(cut))
+    def _sighting(self, frame: _Remembered, found: Detection, followed: bool = False) -> Sighting:
+        frame.taken.append(found.box)
+        cut = crop.cut(frame.image, square_of(found), self._crop_px)
+        return Sighting(frame.time_us, found, followed, crop.looks(cut, found.landmarks), crop.encoded(cut))
 
     def _is_large(self, found: Detection) -> bool:
         return square_of(found).side >= self._least_px
