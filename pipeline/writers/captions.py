@@ -32,7 +32,5 @@ def srt(utterances: Sequence[Utterance]) -> str:
 
 
 def _kept(text: str) -> str:
-    """A backslash that the library would read as white space, widened."""
-    for letter in "Nnh":
-        text = text.replace(f"\\{letter}", f"＼{letter}")
-    return text
+    """Backslashes widened: the library takes them for white space or, in braces, for a hidden drawing."""
+    return text.replace("\\", "＼")

@@ -139,10 +139,9 @@ def page(analysis: Analysis) -> Page:
 def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]:
     """Sentences to read aloud: what was measured, in numbers, and how far it can be trusted."""
     minutes = analysis.media.duration_us / US_PER_S / 60
-    read = ", ".join(f"{c.name} in {c.read} of it" for c in coverage)
-    sentences = [
-        f"The video lasts {time_code(analysis.media.duration_us)}. Emotion could be read from {read}."
-    ]
+    read = ", ".join(f"{c.name} {c.read}" for c in coverage) or "nothing"
+    lasts = time_code(analysis.media.duration_us)
+    sentences = [f"The video lasts {lasts}. An emotion could be read in this share of it: {read}."]
     order = ranked(analysis.conflicts)
     counted = [c for c in order if c.kind != "masking"]
     if not counted:

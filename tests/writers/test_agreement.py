@@ -1,0 +1,89 @@
+"""Sheet, film and page say the same, conflict by conflict and row by row."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import pysubs2
+import pytest
+
+from pipeline.types import Analysis, Conflict, Span
+from pipeline.writers.facts import time_code
+from pipeline.writers.fonts import font_for
+from pipeline.writers.layout import film_layout
+from pipeline.writers.report import html
+from pipeline.writers.report.page import page
+from pipeline.writers.script import ass_script
+from pipeline.writers.table import tables
+from tests.writers.conftest import make_analysis, with_posture
+
+
+def many_conflicts() -> Analysis:
+    analysis = make_analysis()
+    more = [
+        Conflict(
+            Span(i * 290_000, i * 290_000 + 200_000 + 7 * i),
+            kind,
+            ("face", "voice"),
+            0.05 * (i % 4),
+            0.5,
+            f"guess {i}",
+            f"because {i}",
+            {"face": "sad", "voice": "happy"},
+        )
+        for i, kind in enumerate(["polarity", "masking", "blend"] * 3)
+    ]
+    return replace(analysis, conflicts=(*analysis.conflicts, *more))
+
+
+@pytest.fixture(params=["usual", "many", "four"])
+def found(request: pytest.FixtureRequest) -> Analysis:
+    return {
+        "usual": make_analysis(),
+        "many": many_conflicts(),
+        "four": with_posture(make_analysis()),
+    }[request.param]
+
+
+def test_conflicts(found: Analysis) -> None:
+    rows = tables(found)["conflicts.csv"][1]
+    cards = page(found).cards
+    script = ass_script(found, film_layout(found.media, 1080, 4), font_for("zh"))
+    badges = [e for e in pysubs2.SSAFile.from_string(script) if e.style == "Badge"]
+    lines = [line for line in script.splitlines() if ",Badge," in line]
+    assert len(rows) == len(cards) == len(lines) == len(badges) == len(found.conflicts)
+    for row, card, line in zip(rows, cards, lines, strict=True):
+        assert row["Kind"] == card.kind and f" {card.kind} · " in line
+        assert row["Reading"] == card.reading and card.reading in line
+        assert row["Time_Code"] == card.time.split("–")[0]
+        start = float(row["Start_Time"])
+        assert abs(start - float(card.seek)) <= 0.005 and abs(start - _seconds(line.split(",")[1])) <= 0.01
+        assert abs(float(row["End_Time"]) - _seconds(line.split(",")[2])) <= 0.01
+        for name, chip in card.said:
+            assert f"{name} {chip.text}" in line and chip.text in row.values()
+
+
+def test_moments(found: Analysis) -> None:
+    rows = tables(found)["integrated.csv"][1]
+    lines = page(found).lines
+    prefixes = {"face": "Visual", "voice": "Audio", "text": "Text", "posture": "Posture"}
+    for row, line, moment in zip(rows, lines, found.moments, strict=True):
+        shown = [row[f"{prefixes[m]}_Emotion"] for m in found.modalities] + [row["Fused_Emotion"]]
+        assert [chip.text for chip in line.chips] == [key.replace("_", " ") for key in shown]
+        assert row.get("Conflict_Ranks", "") == " ".join(map(str, line.ranks))
+        assert line.time.startswith(time_code(moment.span.start_us))
+
+
+def test_the_timeline_shows_the_rows(found: Analysis) -> None:
+    rows = tables(found)["integrated.csv"][1]
+    lane = re.search(r'aria-label="together">(.*?)</svg>', html(found), re.DOTALL)
+    assert lane is not None
+    titles = [unescape(title) for title in re.findall("<title>(.*?)</title>", lane[1])]
+    assert [title.split(" together ")[1].split()[0] for title in titles] == [
+        row["Fused_Emotion"] for row in rows
+    ]
+
+
+def _seconds(ass_time: str) -> float:
+    hours, minutes, seconds = ass_time.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

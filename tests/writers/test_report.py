@@ -1,0 +1,129 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipeline.types import Analysis, Utterance
+from pipeline.writers import report
+from pipeline.writers.report import html
+from pipeline.writers.report.page import page
+from tests.writers.conftest import HOSTILE, with_posture, written
+
+VOID = {"meta", "video", "br", "rect", "link", "img"}
+
+
+class Reader(HTMLParser):
+    """The elements, attributes and text of a page; raises when an element is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID - {"video", "rect"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def test_one_file_without_a_network(analysis: Analysis, tmp_path: Path) -> None:
+    report.run(written(analysis, tmp_path / "in"), None, tmp_path, lambda fraction: None)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    reader = Reader(text)
+    links = [value for name, value in reader.attributes if name in ("src", "href") and value]
+    assert [link for link in links if not link.startswith("#")] == ["annotated.mp4"]
+    assert "://" not in text and "@import" not in text and "url(" not in text
+
+
+def test_hostile_text_stays_text(analysis: Analysis) -> None:
+    lines = tuple(replace(u, text=HOSTILE, language=HOSTILE) for u in analysis.transcript.utterances)
+    moments = tuple(replace(m, utterance=Utterance(m.span, HOSTILE, None, HOSTILE)) for m in analysis.moments)
+    wild = replace(
+        analysis,
+        name=HOSTILE,
+        transcript=replace(analysis.transcript, utterances=lines),
+        moments=moments,
+        conflicts=tuple(replace(c, label=HOSTILE, why=HOSTILE) for c in analysis.conflicts),
+        models={"face": replace(analysis.models["face"], id=HOSTILE, licence=HOSTILE, revision=HOSTILE)},
+        warnings=(HOSTILE,),
+    )
+    clean, dirty = Reader(html(replace(wild, name="x"))), Reader(html(wild))
+    assert dirty.tags.count("script") == 1 and dirty.tags == clean.tags
+    assert dirty.words.count("alert('x')") >= 5 + 2 * 3 + 3
+
+
+def test_the_page_is_the_same_twice(analysis: Analysis) -> None:
+    assert html(analysis) == html(analysis)
+
+
+def test_every_conflict_has_a_card_that_seeks(analysis: Analysis) -> None:
+    text = html(analysis)
+    seeks = re.findall(r'<article.*?data-seek="([\d.]+)"', text, re.DOTALL)
+    assert seeks == ["0.000", "0.000", "1.900"]
+    assert "maybe tears of joy" in Reader(text).words
+
+
+def test_every_moment_has_its_row(analysis: Analysis) -> None:
+    lines = page(analysis).lines
+    assert [line.content for line in lines if line.content] == [
+        u.text for u in analysis.transcript.utterances
+    ]
+    assert [line.ranks for line in lines] == [(1, 2), (2,), (), (3,), ()]
+    assert [chip.text for chip in lines[2].chips] == ["no face", "silence", "no transcript", "unknown"]
+
+
+def test_the_summary_can_be_read_aloud(analysis: Analysis) -> None:
+    assert page(analysis).summary == (
+        "The video lasts 0:03.0. An emotion could be read in this share of it: "
+        "face 55%, voice 35%, words 45%.",
+        "2 moments were found where they contradict each other; the strongest at 0:00.0: "
+        "face sad and words happy, maybe tears of joy.",
+        "In 1 more, one stayed neutral while another showed a strong emotion.",
+        "If what they show had nothing to do with each other in time, "
+        "about 0.0 such moments would be expected here by chance.",
+    )
+
+
+def test_it_says_when_chance_explains_what_was_found(analysis: Analysis) -> None:
+    assert "chance alone explains them" in page(replace(analysis, false_alarms_per_minute=60.0)).summary[-1]
+    calm = replace(analysis, conflicts=(), false_alarms_per_minute=60.0)
+    assert "No moment was found" in page(calm).summary[1] and "alone" not in page(calm).summary[-1]
+
+
+@pytest.mark.parametrize("what", ["models", "conflicts", "moments", "film"])
+def test_what_is_missing_leaves_a_whole_page(analysis: Analysis, what: str) -> None:
+    less = {
+        "models": replace(analysis, models={}, warnings=()),
+        "conflicts": replace(analysis, conflicts=(), false_alarms_per_minute=None),
+        "moments": replace(analysis, moments=(), fused=(), observations={}, modalities=()),
+        "film": replace(analysis, media=replace(analysis.media, has_video=False)),
+    }[what]
+    assert ("video" in Reader(html(less)).tags) == (what != "film")
+
+
+def test_a_fourth_modality_appears(analysis: Analysis) -> None:
+    words = Reader(html(with_posture(analysis))).words
+    assert words.count("posture") >= 3 and "fear 51%" in words
+
+
+def test_models_and_licences_are_named(analysis: Analysis) -> None:
+    words = Reader(html(analysis)).words
+    assert "face_compact" in words and "MIT" in words and "abababababab" in words
