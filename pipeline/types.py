@@ -21,8 +21,10 @@ class Status(StrEnum):
     NO_AUDIO = "no_audio"
     TOO_SHORT = "too_short"
     NO_TRANSCRIPT = "no_transcript"
+    NO_WORDS = "no_words"  # there is a transcript, and it is empty here
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     NOT_REQUESTED = "not_requested"
+    NOT_OBSERVED = "not_observed"  # the film goes on after the last sample, for instance
     FAILED = "failed"
 
 

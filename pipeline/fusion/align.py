@@ -43,7 +43,7 @@ def summarise(span: Span, observations: Sequence[Observation]) -> Reading:
     """What one modality says over ``span``: the mean of its scores, weighted by overlap and quality.
 
     With several subjects (persons) the one seen most, by overlap times quality, speaks for the modality. With
-    no scores at all, the status that covers most of the span is returned.
+    no scores at all, the status that covers most of the span is returned, ``not_observed`` for none.
     """
     overlaps = [(o, o.span.overlap_us(span)) for o in observations]
     inside = [(o, us) for o, us in overlaps if us > 0]
@@ -53,7 +53,7 @@ def summarise(span: Span, observations: Sequence[Observation]) -> Reading:
         for observation, us in inside:
             by_status[observation.status] += us
         if not by_status:
-            return Reading(Status.FAILED if not observations else observations[0].status)
+            return Reading(Status.NOT_OBSERVED)
         return Reading(max(by_status, key=lambda s: (by_status[s], s)))
     share: dict[str | None, float] = defaultdict(float)
     for observation, us in spoken:
@@ -107,7 +107,10 @@ def align(
     ordered = {modality: _Sweep(seen) for modality, seen in observations.items()}
     moments = []
     for span, index in tile(duration_us, [u.span for u in utterances], gap_us):
-        by_modality = {modality: summarise(span, sweep.near(span)) for modality, sweep in ordered.items()}
+        by_modality = {
+            modality: summarise(span, sweep.near(span)) if observations[modality] else Reading(Status.FAILED)
+            for modality, sweep in ordered.items()
+        }
         moments.append(Moment(span, None if index is None else utterances[index], by_modality))
     return moments
 
@@ -131,4 +134,4 @@ class _Sweep:
             if observation.span.start_us >= span.end_us:
                 break
             found.append(observation)
-        return found or self._all[:1]
+        return found

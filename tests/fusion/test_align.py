@@ -51,7 +51,7 @@ def test_summary_takes_the_person_seen_most():
 
 @pytest.mark.parametrize(
     ("observations", "status"),
-    [([seen(0, 2, None)], Status.NO_FACE), ([], Status.FAILED), ([seen(0, 1, None), seen(1, 2)], Status.OK)],
+    [([seen(0, 2, None)], Status.NO_FACE), ([], Status.NOT_OBSERVED), ([seen(0, 1, None), seen(1, 2)], Status.OK)],
 )
 def test_absence_is_a_status(observations, status):
     reading = summarise(Span(0, 2_000_000), observations)
