@@ -45,6 +45,8 @@ class Heard:
 def transcribe(request: Request) -> Transcript:
     """Ask the chosen source, or with ``auto`` one after the other until one has text.
 
+    Subtitles without text are passed over.
+
     Raises:
         ConfigError: the chosen source does not exist for this video.
         ModelError: the chosen source's model is not on this machine.
@@ -58,8 +60,8 @@ def transcribe(request: Request) -> Transcript:
         if heard is None:
             continue
         transcript = settle(heard, name, request)
-        if transcript.status is Status.OK:
-            return transcript
+        if transcript.status is Status.OK or name in SPOKEN_SOURCES:
+            return transcript  # a recogniser that heard nothing is not overruled by a worse one
         notes.append(transcript.note)
     return Transcript((), Status.NO_TRANSCRIPT, "none", note=" ".join(notes) or _advice(request))
 
@@ -79,7 +81,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     )
     notes = [heard.note]
     if dropped:
-        notes.append(f"{dropped} recognised lines lay over non-speech and were dropped.")
+        notes.append(f"{dropped} recognised line{'s' if dropped > 1 else ''} over non-speech dropped.")
     if doubtful := sum(map(is_suspicious, lines)):
         notes.append(f"{doubtful} of {len(lines)} recognised lines look doubtful and weigh less.")
     if not lines:

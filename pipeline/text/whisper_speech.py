@@ -1,6 +1,8 @@
 """Speech to text with openai-whisper, from weights already on this machine."""
 
 import math
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,12 @@ def load_model(path: Path, device: str) -> Any:
         raise ModelError(
             f"{path} is not a Whisper model ({type(error).__name__}); delete it and pull it again"
         ) from error
-    heads = whisper._ALIGNMENT_HEADS.get(path.stem)
-    if heads is not None and whisper.available_models():
-        model.set_alignment_heads(heads)
+    # Which attention heads follow the sound is known for the library's own sizes; any other model, also one
+    # under such a name, keeps the default: all heads of the upper half.
+    heads = getattr(whisper, "_ALIGNMENT_HEADS", {}).get(path.stem)
+    if heads is not None:
+        with suppress(RuntimeError):
+            model.set_alignment_heads(heads)
     return model
 
 
@@ -61,7 +66,9 @@ def _recognise(model: Any, request: Request) -> dict[str, Any]:
     import torch
 
     language = (request.settings.language or "").split("-")[0].lower() or None
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # Whisper leaves its vocabulary file for the garbage collector to close.
+        warnings.simplefilter("ignore", ResourceWarning)
         torch.manual_seed(0)
         result: dict[str, Any] = model.transcribe(
             request.waveform(),

@@ -1,0 +1,206 @@
+"""Which source is asked, what is dropped, what is said when there is nothing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.config import ConfigError
+from pipeline.models.cards import CACHE_VARIABLE, ModelError
+from pipeline.text.pocketsphinx_speech import cut
+from pipeline.text.quality import length_quality, source_quality, text_quality
+from pipeline.text.transcribe import Heard, is_suspicious, over_speech, settle, transcribe
+from pipeline.text.whisper_speech import load_model, weights_path
+from pipeline.types import Status, SubtitleStream, Utterance
+from tests.made import media as films
+from tests.text.checkpoints import tiny_whisper
+from tests.text.requests import S, media, request, span
+
+SRT = "1\n00:00:01,000 --> 00:00:02,500\n我很開心\n\n2\n00:00:03,000 --> 00:00:04,000\n(laughs)\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def line(start_s: float, end_s: float, text: str = "hello there", **numbers: float) -> Utterance:
+    return Utterance(span(start_s, end_s), text, None, "whisper", **numbers)  # type: ignore[arg-type]
+
+
+def test_a_subtitle_file_comes_first(tmp_path: Path, cache: Path) -> None:
+    tiny_whisper(cache / "whisper" / "base.pt")
+    (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
+    transcript = transcribe(request(subtitles=tmp_path / "a.srt", speech=[span(0, 10)]))
+    assert (transcript.source, transcript.status, transcript.language) == ("file", Status.OK, "zh")
+    assert [u.span for u in transcript.utterances] == [span(1, 2.5), span(3, 4)]
+    assert [u.language for u in transcript.utterances] == ["zh", "en"]
+
+
+def test_then_a_stream_in_the_container(made: Callable[..., Path]) -> None:
+    film = made(films.make_subtitled)
+    streams = (SubtitleStream(2, "subrip", None),)
+    from pipeline.media.container import open_media
+
+    with open_media(film) as container:
+        streams = tuple(SubtitleStream(s.index, "subrip", "eng") for s in container.streams.subtitles)
+    asked = replace(request(info=media(60, streams)), source=film)
+    transcript = transcribe(asked)
+    assert transcript.source == "stream"
+    assert transcript.status is Status.OK and transcript.utterances
+
+
+def noise(seconds: float) -> NDArray[np.float32]:
+    return (np.random.default_rng(0).normal(size=round(16_000 * seconds)) * 0.1).astype(np.float32)
+
+
+def test_then_whisper_with_words_and_numbers(cache: Path) -> None:
+    tiny_whisper(cache / "whisper" / "base.pt")
+    asked = request(waveform=noise(4), speech=[span(0, 4)], language="en")
+    transcript = transcribe(asked)
+    (heard,) = transcript.utterances
+    assert (transcript.source, heard.text, heard.language) == ("whisper", "hello there", "en")
+    assert 0 <= heard.span.start_us < heard.span.end_us <= 2 * S
+    assert [word.text for word in heard.words] == ["hello", "there"]
+    assert heard.avg_logprob is not None and heard.avg_logprob > -0.5
+    assert heard.no_speech_prob is not None and heard.compression_ratio is not None
+    assert transcribe(asked) == transcript
+
+
+def test_whisper_text_over_silence_is_dropped_and_counted(cache: Path) -> None:
+    """Two windows of 30 s; somebody speaks in the second only, yet the model hears the same in both."""
+    tiny_whisper(cache / "whisper" / "base.pt")
+    asked = request(waveform=noise(40), speech=[span(30, 40)], language="en")
+    transcript = transcribe(asked)
+    assert transcript.dropped_over_silence == 1
+    assert [u.span.start_us >= 30 * S for u in transcript.utterances] == [True]
+    assert "1 recognised line" in transcript.note
+
+
+def test_without_speech_whisper_is_not_asked(cache: Path) -> None:
+    (cache / "whisper").mkdir(parents=True)
+    (cache / "whisper" / "base.pt").write_bytes(b"would fail to load")
+    transcript = transcribe(request(waveform=noise(4), speech=[]))
+    assert (transcript.status, transcript.utterances) == (Status.NO_TRANSCRIPT, ())
+
+
+def test_whisper_segments_keep_their_numbers(cache: Path) -> None:
+    from pipeline.text.whisper_speech import _utterance
+
+    segment = {
+        "start": 1.0, "end": 2.0, "text": " Hello there.", "avg_logprob": -0.25, "no_speech_prob": 0.1,
+        "compression_ratio": 1.1, "words": [{"start": 1.0, "end": 1.4, "word": " Hello"}],
+    }  # fmt: skip
+    heard = _utterance(segment)
+    assert (heard.text, heard.span, heard.words[0].text) == ("Hello there.", span(1, 2), "Hello")
+    assert (heard.avg_logprob, heard.no_speech_prob, heard.compression_ratio) == (-0.25, 0.1, 1.1)
+
+
+def test_whisper_is_loaded_by_its_own_loader_and_damage_is_one_sentence(tmp_path: Path) -> None:
+    model = load_model(tiny_whisper(tmp_path / "tiny.pt"), "cpu")
+    assert model.dims.n_text_layer == 1
+    (tmp_path / "bad.pt").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="pull it again"):
+        load_model(tmp_path / "bad.pt", "cpu")
+
+
+def test_whisper_never_downloads() -> None:
+    started = time.monotonic()
+    with pytest.raises(ModelError, match="models pull whisper-small"):
+        transcribe(request(source="whisper", speech=[span(0, 1)], whisper_model="small"))
+    assert time.monotonic() - started < 1
+    assert weights_path("/a/b.pt") == Path("/a/b.pt")
+
+
+def test_without_any_source_the_note_says_what_to_do() -> None:
+    transcript = transcribe(request(speech=[span(0, 5)]))
+    assert transcript.status is Status.NO_TRANSCRIPT
+    assert "--transcript" in transcript.note and "models pull" in transcript.note
+    mute = transcribe(request(info=media(has_audio=False)))
+    assert "no sound" in mute.note
+
+
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [("file", "--transcript"), ("stream", "'auto'"), ("pocketsphinx", "--language en")],
+)
+def test_a_source_asked_for_that_cannot_work_is_an_error(source: str, advice: str) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        transcribe(request(source=source, speech=[span(0, 1)]))
+
+
+def test_pocketsphinx_hears_english_speech_and_says_how_far_to_trust_it() -> None:
+    from tests.voice.spoken import spoken
+
+    samples = spoken("hello world, this is a small test")
+    end = len(samples) / 16_000
+    transcript = transcribe(request(waveform=samples, speech=[span(0, end)], language="en-US"))
+    assert transcript.source == "pocketsphinx"
+    assert len(transcript.utterances[0].text.split()) >= 3
+    assert "wrong" in transcript.note
+    assert all(w.span.end_us <= end * S + 50_000 for w in transcript.utterances[0].words)
+    assert source_quality(transcript.utterances[0]) < 1
+
+
+def test_long_speech_is_cut_into_equal_parts() -> None:
+    parts = cut([span(1, 2), span(10, 42)])
+    assert len(parts) == 4
+    assert [p.start_us for p in parts[1:]] == [round(10 * S + i * 32 * S / 3 - 0.5) for i in range(3)]
+    assert parts[-1].end_us == 42 * S
+
+
+def test_text_with_too_little_speech_under_it_is_dropped_and_counted() -> None:
+    lines = (line(0, 2), line(2, 4), line(4, 6), line(8, 8))
+    speech = [span(0, 1.9), span(3.5, 4.5), span(7, 9)]
+    assert over_speech(lines, speech, 0.3) == (lines[0], lines[3])
+    transcript = settle(Heard(lines, language="en"), "whisper", request(speech=speech))
+    assert (len(transcript.utterances), transcript.dropped_over_silence) == (4, 0)
+    bare = settle(Heard(lines, language="en"), "whisper", request(speech=speech[:1]))
+    assert (len(bare.utterances), bare.dropped_over_silence) == (1, 3)
+    assert "3 recognised lines over non-speech dropped" in bare.note
+
+
+def test_subtitles_are_never_gated_by_speech() -> None:
+    assert settle(Heard((line(0, 2),)), "file", request(speech=[])).dropped_over_silence == 0
+
+
+def test_lines_are_clipped_to_the_film_and_sorted() -> None:
+    lines = (line(8, 12), line(1, 2), line(11, 13), line(3, 4, text="  "))
+    found = settle(Heard(lines), "file", request()).utterances
+    assert [u.span for u in found] == [span(1, 2), span(8, 10)]
+
+
+def test_an_empty_subtitle_file_is_no_transcript_and_says_so() -> None:
+    transcript = settle(Heard(()), "file", request())
+    assert transcript.status is Status.NO_TRANSCRIPT
+    assert "no text" in transcript.note
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ({}, False),
+        ({"compression_ratio": 2.5}, True),
+        ({"no_speech_prob": 0.9, "avg_logprob": -1.5}, True),
+        ({"no_speech_prob": 0.9, "avg_logprob": -0.2}, False),
+        ({"no_speech_prob": 0.3, "avg_logprob": -1.5}, False),
+    ],
+)
+def test_what_looks_invented(numbers: dict[str, float], expected: bool) -> None:
+    assert is_suspicious(line(0, 1, **numbers)) is expected
+
+
+def test_quality_falls_with_doubt_and_with_shortness() -> None:
+    sure = line(0, 1, text="我真的很开心啊", avg_logprob=-0.1, no_speech_prob=0.01)
+    unsure = replace(sure, avg_logprob=-1.0)
+    assert 1 > source_quality(sure) > source_quality(unsure) > 0
+    assert source_quality(replace(sure, avg_logprob=None, source="file")) == 1
+    assert length_quality("嗯") == pytest.approx(0.4)
+    assert length_quality("I am so very glad today") == 1 == length_quality("我真的很开心")
+    assert length_quality("…") == 0
+    assert text_quality(replace(sure, compression_ratio=3.0)) == pytest.approx(0.2)
