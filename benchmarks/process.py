@@ -1,0 +1,138 @@
+"""Run one whole program and measure it from outside: seconds and peak memory."""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLE_EVERY_S = 0.1
+PAGE_MB = resource.getpagesize() / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How one program ran.
+
+    ``process_peak_mb`` is the largest resident memory of any one of its processes (``ru_maxrss``);
+    ``tree_peak_mb`` the largest sum over the program and all its children at one moment, read every 0.1 s.
+    The sum counts shared pages once per process, so it errs high; it is None where there is no ``/proc``.
+    """
+
+    exit_code: int
+    seconds: float
+    process_peak_mb: float
+    tree_peak_mb: float | None
+    stdout: str
+    stderr: str
+
+    @property
+    def peak_mb(self) -> float:
+        """The stricter of the two peaks."""
+        return max(self.process_peak_mb, self.tree_peak_mb or 0.0)
+
+
+class BenchmarkError(RuntimeError):
+    """A program under measurement failed; the message ends with what it said."""
+
+
+def pipeline_command() -> list[str]:
+    """The ``emotion-pipeline`` command of this Python."""
+    found = shutil.which("emotion-pipeline", path=str(Path(sys.executable).parent))
+    return [found] if found else [sys.executable, "-m", "pipeline.cli"]
+
+
+def measure(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
+    """Run ``argv`` to its end, with ``environment`` laid over ours.
+
+    A child's ``ru_maxrss`` starts at its parent's peak (Linux carries it over ``exec``), so the calling
+    process must not have loaded models.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        begin = time.perf_counter()
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        watcher = _TreeWatcher(child.pid)
+        watcher.start()
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            end_group(child.pid)
+            raise
+        finally:
+            watcher.done.set()
+        seconds = time.perf_counter() - begin
+        child.returncode = os.waitstatus_to_exitcode(status)
+        watcher.join()
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read().decode("utf-8", "replace"))
+    per_mb = 1e6 if sys.platform == "darwin" else 1e3
+    return Measured(child.returncode, seconds, usage.ru_maxrss / per_mb, watcher.peak_mb, said[0], said[1])
+
+
+def succeed(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
+    """:func:`measure`, for a program that has to end with 0. Raises BenchmarkError."""
+    result = measure(argv, environment)
+    if result.exit_code != 0:
+        said = (result.stderr.strip() or result.stdout.strip())[-1500:]
+        raise BenchmarkError(f"{' '.join(argv[:3])} … ended with {result.exit_code}: {said}")
+    return result
+
+
+def end_group(leader: int) -> None:
+    """Kill what is left of a process group that :func:`measure` (or a like call) started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+class _TreeWatcher(threading.Thread):
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self.peak_mb: float | None = None
+        self._root = root
+
+    def run(self) -> None:
+        if not Path("/proc/self/statm").is_file():
+            return
+        while True:
+            total = sum(resident_mb(pid) for pid in family(self._root))
+            self.peak_mb = max(self.peak_mb or 0.0, total)
+            if self.done.wait(SAMPLE_EVERY_S):
+                return
+
+
+def family(root: int) -> list[int]:
+    """A process and all its descendants, as ``/proc`` shows them; those that have just ended are left out."""
+    found = [root]
+    for pid in found:
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                found += [int(word) for word in children.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process; 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
+    except (OSError, IndexError):
+        return 0.0
