@@ -81,6 +81,7 @@ def test_unicode_encodings(encoding: str) -> None:
         (TRADITIONAL, "big5"),
         ("好", "gb18030"),
         ("我們", "big5"),
+        ("嗯嗯，嗯。", "big5"),
     ],
 )
 def test_chinese_encodings(text: str, encoding: str) -> None:
