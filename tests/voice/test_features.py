@@ -34,7 +34,7 @@ def test_names_are_unique_and_there_is_one_for_each_figure():
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) == statistics(buzz(100)).size
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 20_000), st.sampled_from(["zeros", "noise", "clipped", "click"]))
 def test_any_window_gives_finite_figures(size, kind):
     random = np.random.default_rng(size)

@@ -1,14 +1,13 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.types import Span
 from pipeline.voice.windows import gaps, windows
 
 MIN_US = 500_000
-unhurried = settings(deadline=None, max_examples=50)
 
 
 @st.composite
@@ -26,7 +25,6 @@ window_and_hop = st.integers(200_000, 6_000_000).flatmap(
 )
 
 
-@unhurried
 @given(speech(), window_and_hop)
 def test_all_speech_is_covered_and_nothing_beside_it(spans, sizes):
     window_us, hop_us = sizes
@@ -41,14 +39,12 @@ def test_all_speech_is_covered_and_nothing_beside_it(spans, sizes):
         assert 0 < window.span.duration_us <= window_us
 
 
-@unhurried
 @given(speech(), window_and_hop)
 def test_order_is_kept_and_no_window_comes_twice(spans, sizes):
     starts = [w.span.start_us for w in windows(spans, *sizes, MIN_US)]
     assert starts == sorted(set(starts))
 
 
-@unhurried
 @given(speech(), window_and_hop, st.integers(0, 10**9))
 def test_later_speech_gives_the_same_windows_later(spans, sizes, by_us):
     moved = windows([span.shifted(by_us) for span in spans], *sizes, MIN_US)
@@ -57,7 +53,6 @@ def test_later_speech_gives_the_same_windows_later(spans, sizes, by_us):
     ]
 
 
-@unhurried
 @given(speech(), window_and_hop)
 def test_a_stretch_is_too_short_by_its_own_length(spans, sizes):
     cut = windows(spans, *sizes, MIN_US)
@@ -85,7 +80,6 @@ def test_a_hop_that_leaves_holes_is_refused(hop_us):
         windows([Span(0, 10)], 3_000_000, hop_us, MIN_US)
 
 
-@unhurried
 @given(speech(), st.integers(0, 10_000_000))
 def test_gaps_and_speech_tile_the_film(spans, tail_us):
     end_us = (spans[-1].end_us if spans else 0) + tail_us

@@ -1,0 +1,214 @@
+import json
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.labels import EMOTIONS
+from pipeline.models.cards import WEIGHTS, file_sha256
+from pipeline.records import read_record
+from pipeline.train.voice import CONFIG, ask, read_recipe, table_of, train
+from pipeline.train.voice_data import decode, random_channel, read_manifest, through
+from pipeline.train.voice_fit import balance, episode, fit, fit_expert, normaliser_of
+from pipeline.types import ModelCard
+from pipeline.voice.compact import MODEL_ID, load, load_weights, voice_of
+
+RATE_HZ = 16_000
+PITCH_HZ = {"angry": 260, "sad": 110, "disgust": 160, "calm": 190, "neutral": 190}
+RECIPE = replace(read_recipe(CONFIG), copies=1, epochs=12, members=2, hidden=16, batch_size=8)
+
+
+def write_voice(path: Path, emotion: str, speaker: int, take: int) -> None:
+    random = np.random.default_rng([speaker, take, PITCH_HZ[emotion]])
+    time = np.arange(int(0.5 * RATE_HZ)) / RATE_HZ
+    hz = PITCH_HZ[emotion] * (1 + 0.1 * speaker) * (1 + 0.05 * np.sin(2 * np.pi * 4 * time + take))
+    phase = 2 * np.pi * np.cumsum(hz) / RATE_HZ
+    sound = sum(np.sin(k * phase) / k for k in range(1, 6)) * 0.1 + random.normal(0, 0.003, time.size)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpora")
+    rows = ["file,set,lang,speaker,emotion,split,text,sec"]
+    speakers = [("casia", s, "loso", ("angry", "sad", "neutral")) for s in (0, 1)] + [
+        ("ravdess", s, split, ("angry", "sad", "disgust", "calm"))
+        for s, split in enumerate(("train", "train", "dev", "test"))
+    ]
+    for corpus, speaker, split, emotions in speakers:
+        for emotion in emotions:
+            for take in range(4):
+                name = f"{corpus}/{speaker}/{emotion}{take}.wav"
+                write_voice(folder / name, emotion, speaker, take)
+                rows.append(f"{name},{corpus},zh,{speaker},{emotion},{split},x,0.5")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(corpora, tmp_path_factory):
+    return table_of(read_manifest(corpora), RECIPE, tmp_path_factory.mktemp("features"))
+
+
+def training_rows(table):
+    return np.flatnonzero(np.isin(table.clips.split, ["loso", "train"]))
+
+
+def test_the_command_leaves_weights_card_and_report(corpora, tmp_path):
+    report = train(corpora, tmp_path, RECIPE)
+    assert (
+        json.loads((tmp_path / f"{MODEL_ID}.report.json").read_text())["tests"].keys()
+        == report["tests"].keys()
+    )
+    card = read_record(tmp_path / f"{MODEL_ID}.card.json", ModelCard)
+    assert card.sha256 == file_sha256(tmp_path / f"{MODEL_ID}.onnx")
+    assert card.labels == EMOTIONS
+    assert card.temperature == report["temperature"] > 0
+    assert {"loso.plain", "loso.speaker_normalised", "ravdess.plain"} <= report["tests"].keys()
+    one = report["tests"]["ravdess.speaker_normalised"]
+    assert np.sum(one["confusion"]) == one["n"] == 16
+    # The exported network in its back-end says what the report says.
+    clips = read_manifest(corpora)
+    chosen = np.flatnonzero((clips.corpus == "ravdess") & (clips.split == "test"))
+    backend = load_weights(tmp_path)
+    answers = np.array([backend([decode(clips.paths[i])], None)[0].probabilities for i in chosen])
+    right = answers.argmax(axis=1) == clips.emotion[chosen]
+    kinds = np.unique(clips.emotion[chosen])
+    recall = np.mean([right[clips.emotion[chosen] == kind].mean() for kind in kinds])
+    assert recall == pytest.approx(report["tests"]["ravdess.plain"]["uar"], abs=1e-4)
+
+
+def test_training_twice_gives_the_same_weights(table):
+    quick = replace(RECIPE, epochs=2)
+    torch.set_num_threads(1)
+    first, second = (fit(table, training_rows(table), quick).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_it_learns_what_is_there(table):
+    net = fit(table, training_rows(table), replace(RECIPE, epochs=40))
+    answers = ask(net, table, table.clips.split == "test", by_speaker=True)
+    assert (answers.logits.argmax(axis=1) == answers.truth).mean() > 0.6
+
+
+def test_an_emotion_a_corpus_lacks_is_never_said_by_its_expert(table):
+    clips = table.clips
+    used = np.flatnonzero(clips.corpus == "casia")
+    normaliser = normaliser_of(table, used)
+    expert = fit_expert(table, used, normaliser, replace(RECIPE, epochs=1), joint=False)
+    rows = torch.from_numpy(table.rows[0, used])
+    _, spoken = normaliser(rows, rows[0], rows[0], torch.zeros(2))
+    said = expert.average(torch.cat([spoken, torch.zeros(len(used), 1)], dim=1)).exp()
+    assert said[:, EMOTIONS.index("disgust")].max() < 1e-6
+    assert said[:, EMOTIONS.index("sad")].min() > 1e-3
+
+
+def test_a_corpus_without_an_emotion_does_not_unteach_it(table):
+    """In the joint expert, CASIA clips say nothing about disgust: their loss leaves it out."""
+    used = training_rows(table)
+    expert = fit_expert(table, used, normaliser_of(table, used), replace(RECIPE, epochs=1), joint=True)
+    assert expert.mask[EMOTIONS.index("disgust")] == 0
+    assert expert.mask[EMOTIONS.index("fear")] < -100
+
+
+def test_calm_counts_as_neutral(corpora):
+    clips = read_manifest(corpora)
+    calm = np.array(["calm" in path.name for path in clips.paths])
+    assert set(clips.emotion[calm]) == {EMOTIONS.index("neutral")}
+
+
+def test_emotions_weigh_alike_within_a_corpus(table):
+    used = training_rows(table)[2:]
+    weights, clips = balance(table.clips, used).numpy(), table.clips
+    here = clips.corpus[used] == "casia"
+    sums = [
+        weights[here & (clips.emotion[used] == kind)].sum() for kind in np.unique(clips.emotion[used][here])
+    ]
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-5)
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_an_episode_holds_known_and_unknown_speakers(table):
+    used = training_rows(table)
+    random = np.random.default_rng(0)
+    trusts = np.concatenate([episode(table, used, RECIPE, random)[3][:, 0].numpy() for _ in range(20)])
+    assert 0.1 < (trusts == 0).mean() < 0.7
+    assert trusts.max() == 1
+
+
+def test_speaker_normalisation_takes_the_speaker_out(table):
+    normaliser = normaliser_of(table, np.arange(len(table.clips.paths)))
+    rows = table.rows[0][:12]
+    voice = voice_of(rows, np.inf)
+    told = [torch.from_numpy(part) for part in (rows, voice.mean, voice.spread, voice.trust)]
+    _, spoken = normaliser(*told)
+    assert spoken.mean(dim=0).abs().max() < 0.2
+    moved, told[0], told[1] = rows + 3, told[0] + 3, told[1] + 3
+    torch.testing.assert_close(normaliser(*told)[1], spoken, atol=2e-2, rtol=0)
+    assert moved.shape == rows.shape
+
+
+def test_a_virtual_recording_is_another_of_the_same(corpora):
+    clips = read_manifest(corpora)
+    sound = decode(clips.paths[0])
+    random = np.random.default_rng(3)
+    channel = random_channel(random)
+    heard = through(channel, sound, random)
+    assert heard.dtype == np.float32
+    assert heard.size == pytest.approx(sound.size / channel.speed, rel=0.03)
+    assert np.abs(heard).max() <= 1
+    assert not np.array_equal(heard[:1000], sound[:1000])
+
+
+def test_shipped_weights_card_and_report_belong_together():
+    card = read_record(WEIGHTS / f"{MODEL_ID}.card.json", ModelCard)
+    report = json.loads((WEIGHTS / f"{MODEL_ID}.report.json").read_text())
+    weights = WEIGHTS / f"{MODEL_ID}.onnx"
+    assert card.sha256 == file_sha256(weights)
+    assert card.temperature == report["temperature"]
+    assert weights.stat().st_size == report["bytes"] <= 4_000_000
+    assert report["recipe"] == json.loads(json.dumps(read_recipe(CONFIG).__dict__))
+    assert load("compact", "cpu").card == card
+
+
+@pytest.mark.parametrize(
+    ("test", "reference"),
+    [
+        ("loso.plain", 0.39),
+        ("loso.speaker_normalised", 0.55),
+        ("ravdess.plain", 0.58),
+        ("ravdess.speaker_normalised", 0.67),
+    ],
+)
+def test_the_report_beats_an_svm_on_mfcc_and_prosody(test, reference):
+    report = json.loads((WEIGHTS / f"{MODEL_ID}.report.json").read_text())
+    assert report["tests"][test]["uar"] > reference
+
+
+@pytest.mark.data
+def test_the_shipped_model_does_what_its_report_says(data_root):
+    clips = read_manifest(data_root / "voice")
+    chosen = np.flatnonzero((clips.corpus == "ravdess") & (clips.split == "test"))
+    backend, report = load("compact", "cpu"), json.loads((WEIGHTS / f"{MODEL_ID}.report.json").read_text())
+    said = {"plain": np.zeros(len(clips.paths), int), "heard": np.zeros(len(clips.paths), int)}
+    for speaker in np.unique(clips.speaker[chosen]):
+        own = [i for i in chosen if clips.speaker[i] == speaker]
+        sounds = [decode(clips.paths[i]) for i in own]
+        for name, speech in (("plain", None), ("heard", np.concatenate(sounds))):
+            said[name][own] = [np.argmax(answer.probabilities) for answer in backend(sounds, speech)]
+
+    def recall(name):
+        kinds = np.unique(clips.emotion[chosen])
+        return np.mean([(said[name][chosen] == k)[clips.emotion[chosen] == k].mean() for k in kinds])
+
+    assert recall("plain") == pytest.approx(report["tests"]["ravdess.plain"]["uar"], abs=0.02)
+    # As a video would hear the speaker: pieces of 3 s cut anywhere, pauses between the sentences included.
+    assert recall("heard") > recall("plain")
