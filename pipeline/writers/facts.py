@@ -19,12 +19,15 @@ class Verdict:
     confidence: float | None
 
 
+Stretches = Sequence[tuple[Span, Verdict]]
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One row of a timeline: a verdict per moment."""
 
     display: Display
-    stretches: tuple[tuple[Span, Verdict], ...]
+    stretches: Stretches
 
 
 def verdict(moment: Moment, modality: str, requested: Sequence[str]) -> Verdict:
@@ -53,6 +56,32 @@ def lanes(analysis: Analysis) -> tuple[Lane, ...]:
         for m in analysis.modalities
     ]
     return (*per_modality, Lane(FUSED, tuple((x.span, fused_verdict(x)) for x in analysis.fused)))
+
+
+def thinned(stretches: Stretches, duration_us: int, columns: int, always: bool = False) -> Stretches:
+    """Stretches for a picture of so many columns; as they are when there is room for them.
+
+    Otherwise, and ``always`` when asked, a column shows what fills most of it, and neighbours of one colour
+    are joined without their confidence.
+    """
+    if len(stretches) <= columns // 6 and not always:
+        return stretches
+    column_us = max(1, duration_us // columns)
+    longest: dict[int, dict[str, int]] = {}
+    for span, said in stretches:
+        for column in range(span.start_us // column_us, -(-span.end_us // column_us)):
+            inside = Span(column * column_us, (column + 1) * column_us).overlap_us(span)
+            keys = longest.setdefault(column, {})
+            keys[said.key] = keys.get(said.key, 0) + inside
+    joined: list[tuple[Span, Verdict]] = []
+    for column, keys in sorted(longest.items()):
+        key = max(keys, key=lambda k: (keys[k], k))
+        start_us = column * column_us
+        end_us = min(start_us + column_us, max(duration_us, start_us))
+        if joined and joined[-1][1].key == key and joined[-1][0].end_us == start_us:
+            start_us = joined.pop()[0].start_us
+        joined.append((Span(start_us, end_us), Verdict(key, None)))
+    return tuple(joined)
 
 
 def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:

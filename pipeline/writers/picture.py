@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.records import read_record
-from pipeline.types import US_PER_S, Analysis, Span
-from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, one_line, ranked, time_code
+from pipeline.types import US_PER_S, Analysis
+from pipeline.writers.facts import (
+    Lane,
+    Stretches,
+    headline,
+    lanes,
+    observed,
+    one_line,
+    ranked,
+    thinned,
+    time_code,
+)
 from pipeline.writers.fonts import drawable, font_for
 from pipeline.writers.palette import (
     ABSENT,
@@ -29,8 +39,9 @@ PICTURE = "timeline.png"
 WIDTH_IN, DPI = 13.0, 110
 LANE, DETAIL = 0.62, 0.18  # heights in lanes: what the moment was judged to be, and the samples under it
 NAMED = 3  # conflicts written out under the lanes
-
-Stretches = Sequence[tuple[Span, Verdict]]
+MARKED = 40  # strongest conflicts with a mark of their own; all have a bar
+COLUMNS = 600
+CROWDED = 200  # stretches in a lane from which edges would hide what they enclose
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -54,12 +65,13 @@ def timeline(analysis: Analysis) -> "Figure":
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.075, below_in / height_in, 0.91, 1 - (below_in + 0.7) / height_in))
     for row, lane in enumerate(shown):
-        _draw_lane(axes, row, lane.stretches, LANE)
+        _draw_lane(axes, row, thinned(lane.stretches, analysis.media.duration_us, COLUMNS), LANE)
     for row, modality in enumerate(analysis.modalities):
         seen = analysis.observations.get(modality, ())
         finer = [(o.span, observed(o)) for o in seen]
         if len(finer) > len(analysis.moments):
-            _draw_stretches(axes, row + LANE + 0.02, DETAIL, thinned(finer, analysis.media.duration_us))
+            finer = list(thinned(finer, analysis.media.duration_us, COLUMNS, always=True))
+            _draw_stretches(axes, row + LANE + 0.02, DETAIL, finer)
     _draw_conflicts(axes, analysis, len(shown))
     _finish(axes, analysis, shown)
     _legend(axes, analysis)
@@ -69,26 +81,6 @@ def timeline(analysis: Analysis) -> "Figure":
         text = f"{MARKS[conflict.kind]} {time_code(conflict.span.start_us)}  {text}"
         figure.text(0.075, (0.24 * (len(named) - line) - 0.12) / height_in, text, **font)
     return figure
-
-
-def thinned(stretches: Stretches, duration_us: int, columns: int = 1200) -> list[tuple[Span, Verdict]]:
-    """Neighbours of one colour joined; where samples are denser than pixels, a column keeps the longest."""
-    column_us = max(1, duration_us // columns)
-    longest: dict[int, dict[str, int]] = {}
-    for span, said in stretches:
-        for column in range(span.start_us // column_us, -(-span.end_us // column_us)):
-            inside = Span(column * column_us, (column + 1) * column_us).overlap_us(span)
-            keys = longest.setdefault(column, {})
-            keys[said.key] = keys.get(said.key, 0) + inside
-    joined: list[tuple[Span, Verdict]] = []
-    for column, keys in sorted(longest.items()):
-        key = max(keys, key=lambda k: (keys[k], k))
-        start_us = column * column_us
-        end_us = min(start_us + column_us, max(duration_us, start_us))
-        if joined and joined[-1][1].key == key and joined[-1][0].end_us == start_us:
-            start_us = joined.pop()[0].start_us
-        joined.append((Span(start_us, end_us), Verdict(key, None)))
-    return joined
 
 
 def _draw_lane(axes: "Axes", row: int, stretches: Stretches, height: float) -> None:
@@ -111,20 +103,21 @@ def _draw_stretches(axes: "Axes", top: float, height: float, stretches: Stretche
     for key, ranges in by_key.items():
         hatch = None if is_emotion(key) else "////"
         edge = "white" if hatch is None else HATCH
+        width = 0.3 if len(stretches) < CROWDED else 0
         face = colour(key) if hatch is None else "#E4E4E4"
-        axes.broken_barh(ranges, (top, height), facecolor=face, edgecolor=edge, hatch=hatch, linewidth=0.3)
+        axes.broken_barh(ranges, (top, height), facecolor=face, edgecolor=edge, hatch=hatch, linewidth=width)
 
 
 def _draw_conflicts(axes: "Axes", analysis: Analysis, lane_count: int) -> None:
-    for conflict in ranked(analysis.conflicts):
+    for rank, conflict in enumerate(ranked(analysis.conflicts)):
         span, masking = conflict.span, conflict.kind == "masking"
         tint = ABSENT if masking else CONFLICT
         axes.broken_barh([(span.start_s, span.duration_us / US_PER_S)], (-0.16, 0.1), facecolor=tint)
-        middle = (span.start_s + span.end_s) / 2
-        marker = {"polarity": "^", "blend": "D", "masking": "o"}[conflict.kind]
-        axes.plot(
-            middle, -0.36, marker, color=tint, markerfacecolor="white" if masking else tint, markersize=7
-        )
+        if rank < MARKED:
+            marker = {"polarity": "^", "blend": "D", "masking": "o"}[conflict.kind]
+            inner = "white" if masking else tint
+            middle = (span.start_s + span.end_s) / 2
+            axes.plot(middle, -0.36, marker, color=tint, markerfacecolor=inner, markersize=7)
         if not masking:
             axes.axvspan(span.start_s, span.end_s, ymax=1, color=CONFLICT, alpha=0.12, linewidth=0, zorder=0)
     axes.set_ylim(lane_count - 0.05, -0.62)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis
-from pipeline.writers.facts import Lane, lanes, ranked
+from pipeline.writers.facts import Lane, lanes, ranked, thinned
 from pipeline.writers.fonts import Font
 from pipeline.writers.layout import Layout
 from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, LETTERS, colour, ink, is_emotion
@@ -71,9 +71,10 @@ def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int]
     top = place.mark_px + row * place.lane_px
     middle = top + place.lane_px // 2
     draw.text((place.font_px // 3, middle), lane.display.noun, TEXT, font.sized(place.font_px), anchor="lm")
-    for span, said in lane.stretches:
+    for span, said in thinned(lane.stretches, duration_us, place.width_px // 2):
         left, right = place.x(span.start_us, duration_us), place.x(span.end_us, duration_us)
-        area = (left, top + 1, max(left, right - 2), top + place.lane_px - 2)
+        gap = 2 if right - left > 4 else 1
+        area = (left, top + 1, max(left, right - gap), top + place.lane_px - 2)
         draw.rectangle(area, colour(said.key))
         if not is_emotion(said.key):
             _hatch(draw, area)

@@ -8,9 +8,8 @@ from PIL import Image
 
 from pipeline.types import Analysis, Span
 from pipeline.writers import picture
-from pipeline.writers.facts import Verdict
+from pipeline.writers.facts import Verdict, thinned
 from pipeline.writers.palette import COLOURS, CONFLICT, LETTERS, ink, rgb
-from pipeline.writers.picture import thinned
 from tests.writers.conftest import HOSTILE, with_posture, written
 
 
@@ -56,15 +55,14 @@ def test_a_fourth_lane_and_an_empty_film(analysis: Analysis, tmp_path: Path) -> 
 
 def test_samples_denser_than_pixels_keep_what_lasts_longest() -> None:
     dense = [(Span(i, i + 1), Verdict("sad" if i % 3 else "happy", 0.5)) for i in range(9000)]
-    assert thinned(dense, 9000, columns=100) == [(Span(0, 9000), Verdict("sad", None))]
+    assert thinned(dense, 9000, columns=100) == ((Span(0, 9000), Verdict("sad", None)),)
 
 
-def test_samples_wider_than_pixels_stay_as_they_are() -> None:
+def test_stretches_with_room_stay_as_they_are() -> None:
     wide = [(Span(0, 400), Verdict("sad", 0.5)), (Span(600, 1000), Verdict("no_face", None))]
-    assert [(s.start_us, s.end_us, v.key) for s, v in thinned(wide, 1000, columns=100)] == [
-        (0, 400, "sad"),
-        (600, 1000, "no_face"),
-    ]
+    assert thinned(wide, 1000, columns=100) == wide
+    in_columns = thinned(wide, 1000, columns=100, always=True)
+    assert [(s.start_us, s.end_us, v.key) for s, v in in_columns] == [(0, 400, "sad"), (600, 1000, "no_face")]
 
 
 def test_letters_and_colours_tell_emotions_apart() -> None:

@@ -1,3 +1,4 @@
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import FilmSection
+from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
 from pipeline.types import Analysis, MediaInfo, Span
 from pipeline.writers import video
@@ -178,6 +180,39 @@ def test_missing_glyphs_are_one_warning(made: Made, tmp_path: Path, analysis: An
     )
     assert len((tmp_path / "warnings.txt").read_text(encoding="utf-8").splitlines()) == 1
     assert (tmp_path / "annotated.mp4").exists()
+
+
+def test_nothing_private_is_carried_over(made: Made, tmp_path: Path) -> None:
+    """A phone writes where and by whom a film was made."""
+    source = tmp_path / "named.mov"
+    notes = [
+        "-metadata",
+        "title=private",
+        "-metadata",
+        "location=+46.2+006.1/",
+        "-metadata:s:v",
+        "comment=private",
+    ]
+    copy = ["-i", made("plain.mp4"), "-c", "copy", "-movflags", "use_metadata_tags", *notes, source]
+    subprocess.run([ffmpeg_exe(), "-v", "error", *copy], check=True)
+    assert b"private" in source.read_bytes()
+    data = film(source, tmp_path).read_bytes()
+    assert b"private" not in data and b"+46.2" not in data
+
+
+def test_chinese_is_drawn_and_not_empty_squares(made: Made, tmp_path: Path) -> None:
+    def subtitle(text: str) -> np.ndarray:
+        said = replace(make_analysis().transcript.utterances[0], text=text)
+        bare = replace(make_analysis(), observations={}, conflicts=(), moments=(), fused=())
+        spoken = replace(bare.transcript, utterances=(said,))
+        (tmp_path / text).mkdir()
+        return image(film(made("plain.mp4"), tmp_path / text, replace(bare, transcript=spoken)), 0.5).astype(
+            int
+        )
+
+    one, other = subtitle("我我我我"), subtitle("你你你你")
+    assert np.abs(one - other)[80:120].max() > 100  # empty squares would be the same twice
+    assert np.abs(one - other)[:60].max() < 40
 
 
 def test_same_film_twice(made: Made, filmed: Filmed, tmp_path: Path) -> None:
