@@ -101,7 +101,8 @@ def make(
 def run_graph(stages: tuple[Stage, ...], sources: Mapping[str, Artifact], run: Run) -> Outcome:
     """Make the artifact of every stage that can be made; one bad branch does not stop its siblings.
 
-    ``stages`` come in a runnable order (``in_order``), ``sources`` are files given from outside.
+    ``stages`` come in a runnable order (``in_order``), ``sources`` are files given from outside. What a stage
+    wants and neither a stage nor a source provides is left out; what it needs so blocks it.
 
     Raises:
         KeyboardInterrupt: passed on at once, running stages are told to stop at their next progress report;
@@ -113,17 +114,18 @@ def run_graph(stages: tuple[Stage, ...], sources: Mapping[str, Artifact], run: R
     failed: dict[str, BaseException] = {}
     blocked: dict[str, tuple[str, ...]] = {}
     waiting = {stage.name: stage for stage in stages}
+    absent = {n for s in stages for n in (*s.needs, *s.wants)} - waiting.keys() - ready.keys()
     running: dict[Future[tuple[Artifact, bool]], str] = {}
     pool = ThreadPoolExecutor(max_workers=len(stages), thread_name_prefix="stage")
     try:
         while waiting or running:
             for name, stage in list(waiting.items()):
-                lost = tuple(need for need in stage.needs if need in failed or need in blocked)
+                lost = tuple(n for n in stage.needs if n in failed or n in blocked or n in absent)
                 if lost:
                     del waiting[name]
                     blocked[name] = lost
                     run.on_event(StageEvent(name, "blocked"))
-                elif ready.keys() | failed.keys() | blocked.keys() >= {*stage.needs, *stage.wants}:
+                elif ready.keys() | failed.keys() | blocked.keys() | absent >= {*stage.needs, *stage.wants}:
                     del waiting[name]
                     inputs = {n: ready[n] for n in (*stage.needs, *stage.wants) if n in ready}
                     running[pool.submit(make, stage, inputs, run, slots[stage.slot])] = name

@@ -124,6 +124,18 @@ def test_blocked_without_a_need(film):
     assert set(outcome.blocked) == {s.name for s in film.stages()} - {"probe"}
 
 
+@pytest.mark.timeout(10)
+def test_what_nobody_provides_is_left_out_when_wanted_and_blocks_when_needed(film):
+    def write(inputs, settings, out, progress):
+        (out / "x").write_text(",".join(sorted(inputs)))
+
+    wants = Stage("wants", 1, write, ("source",), ("subtitles",))
+    needs = Stage("needs", 1, write, ("subtitles",))
+    outcome = film.run((wants, needs))
+    assert (outcome.artifacts["wants"].path / "x").read_text() == "source"
+    assert outcome.blocked == {"needs": ("subtitles",)}
+
+
 def test_gpu_stages_run_one_at_a_time(film):
     class Gpu:
         now = most = 0
