@@ -7,6 +7,9 @@ from itertools import pairwise
 from pipeline.labels import EMOTIONS
 from pipeline.types import Moment, Observation, Reading, Scores, Span, Status, Utterance
 
+LEAST_SHARE = 0.1  # of a stretch: the last syllable of a sentence does not speak for the pause after it
+ENOUGH_US = 500_000
+
 
 def tile(duration_us: int, spans: Sequence[Span], gap_us: int) -> list[tuple[Span, int | None]]:
     """Cut ``[0, duration_us)`` into stretches: one per span, gaps in pieces of at most ``gap_us``.
@@ -42,15 +45,18 @@ def _pieces(start_us: int, end_us: int, most_us: int) -> list[Span]:
 def summarise(span: Span, observations: Sequence[Observation]) -> Reading:
     """What one modality says over ``span``: the mean of its scores, weighted by overlap and quality.
 
-    With several subjects (persons) the one seen most, by overlap times quality, speaks for the modality. With
-    no scores at all, the status that covers most of the span is returned, ``not_observed`` for none.
+    With several subjects (persons) the one seen most, by overlap times quality, speaks for the modality. When
+    scores cover next to nothing of the span (``LEAST_SHARE`` of it, or ``ENOUGH_US``), the status that covers
+    most of the rest is returned, ``not_observed`` for none.
     """
     overlaps = [(o, o.span.overlap_us(span)) for o in observations]
     inside = [(o, us) for o, us in overlaps if us > 0]
     spoken = [(o, us) for o, us in inside if o.status is Status.OK]
-    if not spoken:
+    enough_us = min(LEAST_SHARE * span.duration_us, ENOUGH_US)
+    rest = [(o, us) for o, us in inside if o.status is not Status.OK]
+    if not spoken or (rest and _covered_us([o.span for o, _ in spoken], span) < enough_us):
         by_status: dict[Status, int] = defaultdict(int)
-        for observation, us in inside:
+        for observation, us in rest:
             by_status[observation.status] += us
         if not by_status:
             return Reading(Status.NOT_OBSERVED)

@@ -51,11 +51,22 @@ def test_summary_takes_the_person_seen_most():
 
 @pytest.mark.parametrize(
     ("observations", "status"),
-    [([seen(0, 2, None)], Status.NO_FACE), ([], Status.NOT_OBSERVED), ([seen(0, 1, None), seen(1, 2)], Status.OK)],
+    [
+        ([seen(0, 2, None)], Status.NO_FACE),
+        ([], Status.NOT_OBSERVED),
+        ([seen(0, 1, None), seen(1, 2)], Status.OK),
+    ],
 )
 def test_absence_is_a_status(observations, status):
     reading = summarise(Span(0, 2_000_000), observations)
     assert reading.status is status and (reading.scores is None) == (status is not Status.OK)
+
+
+def test_a_trace_of_scores_does_not_speak_for_a_pause():
+    pause = [seen(0, 0.3), seen(0.3, 5, None)]
+    assert summarise(Span(0, 5_000_000), pause).status is Status.NO_FACE
+    assert summarise(Span(0, 2_000_000), pause).status is Status.OK
+    assert summarise(Span(0, 60_000_000), [seen(0, 1), seen(1, 60, None)]).status is Status.OK
 
 
 def test_coverage_counts_overlapping_windows_once():
