@@ -19,7 +19,7 @@ _DEFAULTS = {
     "devanagari": "hi", "greek": "el", "latin": "en", "other": "und",
 }  # fmt: skip
 _COMPATIBLE = {
-    "han": {"zh", "ja", "ko"},
+    "han": {"zh", "ja"},
     "kana": {"ja"},
     "hangul": {"ko"},
     "cyrillic": {"ru", "uk", "bg", "sr", "mk", "be", "kk", "mn", "ky"},

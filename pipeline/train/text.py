@@ -22,7 +22,7 @@ from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.records import write_record
 from pipeline.text.compact import MODEL_ID, load_file, log_softmax
 from pipeline.text.featurise import without_punctuation
-from pipeline.train.metrics import fit_temperature, negative_log_likelihood, softmax
+from pipeline.train.metrics import fit_temperature
 from pipeline.train.text_data import SOURCES, Split, read_source
 from pipeline.train.text_linear import LinearPart, LinearSettings, featurise, fit_experts, matrix
 from pipeline.train.text_net import (
@@ -50,6 +50,7 @@ NOTES = (
 @dataclass(frozen=True, slots=True)
 class LanguageSettings:
     registers: tuple[str, ...]
+    share: float  # of the convolution in the blend, the rest is the linear part's
     linear: LinearSettings
     net: NetSettings
 
@@ -128,10 +129,11 @@ def train_language(
         raw = linear.logits(matrix(featurise(dev.words, language), linear.hashes))
         own = slice(register * len(EMOTIONS), (register + 1) * len(EMOTIONS))
         convolved = logits_of(net, dev.words, vocabulary)[:, register]
-        share, temperature = _fit_blend(dev.labels, raw[:, own], convolved)
-        blend.append([(1 - share) / temperature, share / temperature])
+        mixed = (1 - settings.share) * log_softmax(raw[:, own]) + settings.share * log_softmax(convolved)
+        temperature = fit_temperature(dev.labels, mixed)
+        blend.append([(1 - settings.share) / temperature, settings.share / temperature])
         temperatures[name] = temperature
-        print(f"  {name}: convolution's share {share:.2f}, temperature {temperature:.3f}", flush=True)
+        print(f"  {name}: temperature {temperature:.3f}", flush=True)
     return {
         "hash_steps": steps(linear.hashes),
         "columns": columns,
@@ -165,20 +167,6 @@ def _fit_linear(
         np.concatenate(register),
         settings.linear,
     )
-
-
-def _fit_blend(
-    labels: npt.NDArray[np.int64], linear: npt.NDArray[np.float64], convolved: npt.NDArray[np.float64]
-) -> tuple[float, float]:
-    """Share of the convolution and temperature with the least negative log-likelihood; logits ``(n, k)``."""
-    first, second = log_softmax(linear), log_softmax(convolved)
-    best = (np.inf, 0.0, 1.0)
-    for share in np.linspace(0, 1, 21):
-        mixed = (1 - share) * first + share * second
-        temperature = fit_temperature(labels, mixed)
-        loss = negative_log_likelihood(labels, softmax(mixed, temperature))
-        best = min(best, (loss, float(share), temperature))
-    return best[1], best[2]
 
 
 def steps(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

@@ -18,12 +18,15 @@ Grams = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]  # hashes and val
 @dataclass(frozen=True, slots=True)
 class LinearSettings:
     """Per register ``c``, the inverse regularisation, and ``balance``: 0 leaves class sizes as they are, 1
-    makes all classes weigh the same. ``keep`` n-grams remain, those with the largest weight times the root
-    of their frequency; n-grams in fewer than ``min_texts`` texts are dropped at once.
+    makes all classes weigh the same. ``gate_c`` regularises the gate; ``gate_shift`` is added to its log-odds:
+    above 0 a text is sooner taken for spoken. ``keep`` n-grams remain, those with the largest weight times the
+    root of their frequency; n-grams in fewer than ``min_texts`` texts are dropped at once.
     """
 
     c: tuple[float, ...]
     balance: tuple[float, ...]
+    gate_c: float
+    gate_shift: float
     keep: int
     min_texts: int = 2
 
@@ -97,11 +100,13 @@ def fit_experts(
         weights, bias = _regression(table[rows], labels[rows], strength, settings.balance[expert])
         blocks.append(weights)
         biases.append(bias)
-    weights, bias = _gate(table, register)
+    weights, bias = _gate(table, register, settings.gate_c)
     everything = np.hstack([*blocks, weights]) * idf[:, None]
     worth = np.abs(everything).max(axis=1) * np.sqrt(frequency)
     chosen = np.sort(np.argsort(-worth, kind="stable")[: settings.keep])
-    return LinearPart(hashes[chosen], everything[chosen], np.concatenate([*biases, bias]))
+    return LinearPart(
+        hashes[chosen], everything[chosen], np.concatenate([*biases, bias + settings.gate_shift])
+    )
 
 
 def _regression(
@@ -120,11 +125,11 @@ def _regression(
 
 
 def _gate(
-    table: sparse.csr_matrix, register: npt.NDArray[np.int64]
+    table: sparse.csr_matrix, register: npt.NDArray[np.int64], c: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     counts = np.bincount(register)
     importance = (len(register) / counts)[register]
-    model = _logistic(1.0).fit(table, register, sample_weight=importance / importance.mean())
+    model = _logistic(c).fit(table, register, sample_weight=importance / importance.mean())
     return model.coef_.T, model.intercept_
 
 

@@ -25,7 +25,9 @@ class NetSettings:
     batch_size: int
     learning_rate: float
     smoothing: float
-    balance: float  # 0 leaves class sizes as they are, 1 makes all classes weigh the same
+    balance: tuple[
+        float, ...
+    ]  # per register; 0 leaves class sizes as they are, 1 makes all classes weigh the same
     strip_share: float  # of the spoken training lines read without punctuation, drawn anew each epoch
 
 
@@ -91,7 +93,7 @@ def train_net(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = TextNet(len(vocabulary), settings, len(rows))
-    weights = [_class_weights(part.labels, settings.balance) for part in rows]
+    weights = [_class_weights(p.labels, b) for p, b in zip(rows, settings.balance, strict=True)]
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     for epoch in range(settings.epochs):
         for group in optimiser.param_groups:

@@ -1,4 +1,4 @@
-"""Whisper compiles its word times on first use, which takes longer than all tests; here they run as Python."""
+"""Whisper compiles its word times on first use, longer than all tests take; here they run as Python."""
 
 import os
 

@@ -1,0 +1,86 @@
+"""The two stages, from files to files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import TextSection, TranscriptSection
+from pipeline.models.cards import CACHE_VARIABLE
+from pipeline.records import read_record, read_records, write_record, write_records
+from pipeline.text.stage import run_text, run_transcript
+from pipeline.types import Observation, Span, Status, Transcript, Utterance
+from tests.text.requests import media, span
+
+SRT = (
+    "1\n00:00:00,500 --> 00:00:02,000\n我真的好开心啊\n\n"
+    "2\n00:00:02,500 --> 00:00:04,000\n안녕하세요 여러분\n\n"
+    "3\n00:00:04,500 --> 00:00:05,000\n……\n"
+)
+COMPACT = TextSection(backend="compact")
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    folders = {name: tmp_path / name for name in ("probe", "audio", "speech", "transcript", "text")}
+    for folder in folders.values():
+        folder.mkdir()
+    write_record(folders["probe"] / "media.json", media(10))
+    np.save(folders["audio"] / "audio.npy", np.zeros(160_000, np.float32))
+    write_records(folders["speech"] / "speech.jsonl", Span, [span(0, 5)])
+    return {**folders, "source": tmp_path / "film.mp4"}
+
+
+def run_both(
+    inputs: dict[str, Path], settings: TranscriptSection
+) -> tuple[Transcript, tuple[Observation, ...]]:
+    run_transcript(inputs, settings, inputs["transcript"], lambda share: None)
+    run_text(inputs, COMPACT, inputs["text"], lambda share: None)
+    return (
+        read_record(inputs["transcript"] / "transcript.json", Transcript),
+        read_records(inputs["text"] / "observations.jsonl", Observation),
+    )
+
+
+def test_subtitles_to_observations(inputs: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
+    inputs["subtitles"] = tmp_path / "film.srt"
+    transcript, observations = run_both(inputs, TranscriptSection())
+    assert transcript.source == "file"
+    assert [o.status for o in observations] == [Status.OK, Status.UNSUPPORTED_LANGUAGE, Status.TOO_SHORT]
+    assert [o.span for o in observations] == [u.span for u in transcript.utterances]
+    assert observations[0].modality == "text"
+    assert observations[0].evidence == {"text": "我真的好开心啊", "language": "zh"}
+    assert observations[0].quality == 1
+    assert observations[1].evidence["language"] == "ko"
+
+
+def test_without_a_transcript_there_is_one_observation_over_the_film(inputs: dict[str, Path]) -> None:
+    transcript, observations = run_both(inputs, TranscriptSection())
+    assert transcript.status is Status.NO_TRANSCRIPT
+    (only,) = observations
+    assert (only.status, only.span, only.scores) == (Status.NO_TRANSCRIPT, span(0, 10), None)
+    assert "--transcript" in (inputs["transcript"] / "warnings.txt").read_text(encoding="utf-8")
+
+
+def test_doubtful_text_is_marked_and_weighs_little(inputs: dict[str, Path]) -> None:
+    heard = Utterance(span(0, 2), "谢谢大家的观看", "zh", "whisper", (), -0.3, 0.1, compression_ratio=3.0)
+    write_record(inputs["transcript"] / "transcript.json", Transcript((heard,), Status.OK, "whisper", "zh"))
+    run_text(inputs, COMPACT, inputs["text"], lambda share: None)
+    (only,) = read_records(inputs["text"] / "observations.jsonl", Observation)
+    assert only.status is Status.OK
+    assert only.quality < 0.3 and "doubtful" in only.evidence
+
+
+def test_batches_and_runs_do_not_change_the_bytes(inputs: dict[str, Path]) -> None:
+    lines = tuple(Utterance(span(i, i + 1), "我好难过" * (i + 1), "zh", "file") for i in range(5))
+    write_record(inputs["transcript"] / "transcript.json", Transcript(lines, Status.OK, "file", "zh"))
+    written = []
+    for batch_size in (1, 2, 16):
+        steps: list[float] = []
+        settings = TextSection(backend="compact", batch_size=batch_size)
+        run_text(inputs, settings, inputs["text"], steps.append)
+        written.append((inputs["text"] / "observations.jsonl").read_bytes())
+        assert steps[-1] == 1 and steps == sorted(steps)
+    assert written[0] == written[1] == written[2]
