@@ -19,10 +19,9 @@ from pipeline.engine.sources import source_artifact
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import MANIFEST, Artifact, Store, file_digest
 from pipeline.fusion.readings import load_rules
-from pipeline.fusion.stage import WARNINGS
 from pipeline.graph import OBSERVING, WRITERS, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
-from pipeline.records import read_record
+from pipeline.records import WARNINGS_FILE, read_record
 from pipeline.types import Analysis
 
 WORK = ".work"
@@ -217,7 +216,7 @@ def publish(planned: Plan, outcome: Outcome) -> tuple[Path, ...]:
     for stage in WRITERS:
         if stage in outcome.artifacts:
             source = outcome.artifacts[stage].path
-            made |= {f.name: f for f in sorted(source.iterdir()) if f.name not in (MANIFEST, WARNINGS)}
+            made |= {f.name: f for f in sorted(source.iterdir()) if f.name not in (MANIFEST, WARNINGS_FILE)}
     previous = _published(folder)
     for name in previous - set(made):
         (folder / name).unlink(missing_ok=True)
@@ -301,7 +300,7 @@ def one_sentence(error: BaseException) -> str:
 def _warnings(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
     found: list[str] = list(analysis.media.warnings) if analysis else []
     for artifact in outcome.artifacts.values():
-        path = artifact.path / WARNINGS
+        path = artifact.path / WARNINGS_FILE
         if path.is_file():
             found += path.read_text(encoding="utf-8").splitlines()
     if analysis and "text" in analysis.modalities and analysis.transcript.note:

@@ -11,6 +11,11 @@ from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
+# Files that more than one room reads or writes.
+OBSERVATIONS_FILE = "observations.jsonl"
+CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
+WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it
+
 
 def write_record(path: Path, record: object) -> None:
     """Write one noun as a JSON file."""

@@ -13,7 +13,14 @@ from pipeline.face.backends import BACKENDS, DETECTORS, FaceBackend, FaceDetecto
 from pipeline.face.persons import FaceSample, numbered, smoothed
 from pipeline.labels import to_scores
 from pipeline.models.load import load_backend
-from pipeline.records import read_record, read_records, write_records
+from pipeline.records import (
+    CARD_FILE,
+    OBSERVATIONS_FILE,
+    read_record,
+    read_records,
+    write_record,
+    write_records,
+)
 from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, Span, Status
 
 if TYPE_CHECKING:
@@ -85,8 +92,9 @@ def run_face(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progr
             backend: FaceBackend = load_backend(BACKENDS, settings.backend, settings.device)
             raw = _read(inputs["faces"] / "crops.bin", samples, backend, settings.batch_size, progress)
             steady = smoothed_scores(samples, raw, backend.card, settings.smoothing_s, settings.hold_s)
+            write_record(out / CARD_FILE, backend.card)
         observations = observed(times.tolist(), samples, raw, steady, film)
-    write_records(out / "observations.jsonl", Observation, observations)
+    write_records(out / OBSERVATIONS_FILE, Observation, observations)
 
 
 def _read(

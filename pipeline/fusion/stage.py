@@ -10,7 +10,15 @@ from pipeline.fusion.align import align
 from pipeline.fusion.conflict import Limits, as_conflict, chance_rate_per_minute, events
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.readings import SHIPPED, load_rules, reading_of
-from pipeline.records import read_record, read_records, write_record, write_records
+from pipeline.records import (
+    CARD_FILE,
+    OBSERVATIONS_FILE,
+    WARNINGS_FILE,
+    read_record,
+    read_records,
+    write_record,
+    write_records,
+)
 from pipeline.types import (
     US_PER_S,
     Analysis,
@@ -23,10 +31,6 @@ from pipeline.types import (
     Status,
     Transcript,
 )
-
-OBSERVATIONS = "observations.jsonl"
-CARD = "card.json"
-WARNINGS = "warnings.txt"
 
 
 def run_moments(
@@ -44,7 +48,9 @@ def run_moments(
         else ()
     )
     observations = {
-        modality: read_records(inputs[modality] / OBSERVATIONS, Observation) if modality in inputs else ()
+        modality: read_records(inputs[modality] / OBSERVATIONS_FILE, Observation)
+        if modality in inputs
+        else ()
         for modality in modalities
     }
     moments = align(info.duration_us, spoken, observations, round(section.gap_s * US_PER_S))
@@ -95,17 +101,21 @@ def run_analysis(
         transcript=read_record(inputs["transcript"] / "transcript.json", Transcript)
         if "transcript" in inputs
         else Transcript((), Status.NOT_REQUESTED, "none"),
-        observations={m: read_records(inputs[m] / OBSERVATIONS, Observation) for m in read},
+        observations={m: read_records(inputs[m] / OBSERVATIONS_FILE, Observation) for m in read},
         moments=read_records(inputs["moments"] / "moments.jsonl", Moment),
         fused=read_records(inputs["fuse"] / "fused.jsonl", Fused),
         conflicts=read_records(inputs["conflicts"] / "conflicts.jsonl", Conflict),
         false_alarms_per_minute=null["false_alarms_per_minute"],
-        models={m: read_record(inputs[m] / CARD, ModelCard) for m in read if (inputs[m] / CARD).is_file()},
+        models={
+            m: read_record(inputs[m] / CARD_FILE, ModelCard)
+            for m in read
+            if (inputs[m] / CARD_FILE).is_file()
+        },
         warnings=tuple(
             line
             for stage in sorted(inputs)
-            if (inputs[stage] / WARNINGS).is_file()
-            for line in (inputs[stage] / WARNINGS).read_text(encoding="utf-8").splitlines()
+            if (inputs[stage] / WARNINGS_FILE).is_file()
+            for line in (inputs[stage] / WARNINGS_FILE).read_text(encoding="utf-8").splitlines()
         ),
     )
     write_record(out / "analysis.json", analysis)

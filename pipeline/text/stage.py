@@ -1,6 +1,6 @@
 """The two stages of the text room: the transcript, and the emotion of each of its utterances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,14 @@ import numpy as np
 from pipeline.config import TextSection, TranscriptSection
 from pipeline.engine.stage import Progress
 from pipeline.models.load import load_backend
-from pipeline.records import read_record, read_records, write_record, write_records
+from pipeline.records import (
+    CARD_FILE,
+    OBSERVATIONS_FILE,
+    read_record,
+    read_records,
+    write_record,
+    write_records,
+)
 from pipeline.text.backends import BACKENDS
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, is_suspicious, transcribe
@@ -39,24 +46,40 @@ def run_transcript(
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:
-    """Write ``observations.jsonl``: one per utterance, or one over the film when there is no transcript."""
+    """Write ``observations.jsonl``: one per utterance and per stretch without words, and the model's card."""
     transcript = read_record(inputs["transcript"] / "transcript.json", Transcript)
-    media = read_record(inputs["probe"] / "media.json", MediaInfo)
-    observations = read_transcript(transcript, media.duration_us, settings, progress)
-    write_records(out / "observations.jsonl", Observation, observations)
-
-
-def read_transcript(
-    transcript: Transcript, duration_us: int, settings: TextSection, progress: Progress
-) -> tuple[Observation, ...]:
-    """Emotion of every utterance, in batches. Raises ModelError."""
-    utterances = transcript.utterances
-    if not utterances:
-        return (Observation(MODALITY, Span(0, duration_us), Status.NO_TRANSCRIPT),)
+    film = Span(0, read_record(inputs["probe"] / "media.json", MediaInfo).duration_us)
+    if not transcript.utterances:
+        write_records(
+            out / OBSERVATIONS_FILE, Observation, [Observation(MODALITY, film, Status.NO_TRANSCRIPT)]
+        )
+        return
     backend: Any = load_backend(BACKENDS, settings.backend, settings.device)
+    observations = [
+        *read_utterances(transcript.utterances, backend, settings.batch_size, progress),
+        *(Observation(MODALITY, gap, Status.NO_WORDS) for gap in gaps(transcript.utterances, film)),
+    ]
+    write_records(out / OBSERVATIONS_FILE, Observation, sorted(observations, key=lambda one: one.span))
+    write_record(out / CARD_FILE, backend.card)
+
+
+def gaps(utterances: Sequence[Utterance], film: Span) -> list[Span]:
+    """What is left of the film beside the ordered utterances."""
+    found, at = [], film.start_us
+    for utterance in utterances:
+        if utterance.span.start_us > at:
+            found.append(Span(at, min(utterance.span.start_us, film.end_us)))
+        at = max(at, utterance.span.end_us)
+    return found + ([Span(at, film.end_us)] if at < film.end_us else [])
+
+
+def read_utterances(
+    utterances: Sequence[Utterance], backend: Any, batch_size: int, progress: Progress
+) -> tuple[Observation, ...]:
+    """Emotion of every utterance, in batches and in order."""
     scores: list[Scores | None] = []
-    for i in range(0, len(utterances), settings.batch_size):
-        batch = utterances[i : i + settings.batch_size]
+    for i in range(0, len(utterances), batch_size):
+        batch = utterances[i : i + batch_size]
         scores += backend([u.text for u in batch], [u.language for u in batch])
         progress(len(scores) / len(utterances))
     return tuple(map(_observation, utterances, scores))
