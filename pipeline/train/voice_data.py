@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from pipeline.labels import CROSSWALK, EMOTIONS
-from pipeline.voice.features import SAMPLE_RATE_HZ, statistics
+from pipeline.media.audio import SAMPLE_RATE_HZ
+from pipeline.voice.features import statistics
 
 Wave = NDArray[np.float32]
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 3  # longest echo kept

@@ -15,7 +15,6 @@ from pipeline.train.voice_net import Expert, Normaliser, VoiceNet
 from pipeline.voice.compact import PIECE_S, voice_of
 
 Rows = NDArray[np.int64]
-KEPT = 16  # parameters smaller than this many rows are biases: no decay
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,10 @@ class Recipe:
     dropout_hidden: float
     label_smoothing: float
     unknown_voice_share: float
+    gate_steps: int
+    gate_dropout: float
+    gate_smoothing: float
+    gate_weight_decay: float
     gate_floor: float
     joint_share: float
 
@@ -156,15 +159,12 @@ def fit_gate(
     inputs = torch.cat([normaliser(rows, rows[0], rows[0], torch.zeros(2))[0] for rows in copies])
     truth = truth.repeat(len(copies))
     gate = nn.Linear(inputs.shape[1], len(corpora))
-    optimiser = torch.optim.AdamW(gate.parameters(), lr=0.01, weight_decay=0.3)
+    optimiser = torch.optim.AdamW(gate.parameters(), lr=0.01, weight_decay=recipe.gate_weight_decay)
     shares = torch.bincount(truth, minlength=len(corpora)).float()
-    for _ in range(60):
-        loss = functional.cross_entropy(
-            gate(functional.dropout(inputs, 0.5)),
-            truth,
-            shares.sum() / shares.clamp(min=1),
-            label_smoothing=0.1,
-        )
+    weights = shares.sum() / shares.clamp(min=1)
+    for _ in range(recipe.gate_steps):
+        said = gate(functional.dropout(inputs, recipe.gate_dropout))
+        loss = functional.cross_entropy(said, truth, weights, label_smoothing=recipe.gate_smoothing)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -71,6 +71,8 @@ class VoiceNet(nn.Module):  # type: ignore[misc]
         self.normaliser, self.gate, self.joint = normaliser, gate, joint
         self.experts = nn.ModuleList(experts)
         self.gate_floor, self.joint_share = shares
+        # Logits count this much more once the speaker is known: one temperature serves both cases then.
+        self.register_buffer("known_sharpness", torch.ones(()))
 
     def forward(self, features: Tensor, mean: Tensor, spread: Tensor, trust: Tensor) -> Tensor:
         """(n, d), (d,), (d,), (2,) to (n, emotions)."""
@@ -81,7 +83,8 @@ class VoiceNet(nn.Module):  # type: ignore[misc]
         answers = torch.stack([expert.average(inputs) for expert in self.experts], dim=1).exp()
         mixed = ((gate.unsqueeze(-1) * answers).sum(dim=1) + 1e-6).log()
         joint = self.joint.average(torch.cat([inputs, overall], dim=-1))
-        return (1 - self.joint_share) * mixed + self.joint_share * joint.clamp(min=-13.0)
+        logits = (1 - self.joint_share) * mixed + self.joint_share * joint.clamp(min=-13.0)
+        return logits * (1 + trust[..., :1] * (self.known_sharpness - 1))
 
 
 def expert_inputs(spoken: Tensor, trust: Tensor) -> Tensor:

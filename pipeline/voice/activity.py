@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
+from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import ModelError
 from pipeline.types import US_PER_S, Span
 
-SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES = 512  # 32 ms, what the network was trained on
 CONTEXT_SAMPLES = 64  # tail of the frame before, put in front of each frame
 BLOCK_FRAMES = 512  # 16 s a call

@@ -10,14 +10,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
+from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import ModelError
 from pipeline.models.known import transformers_card
 from pipeline.models.transformers_loader import find_model, load_processor, load_strict
 from pipeline.types import ModelCard, Scores
 from pipeline.voice.backends import Samples
 from pipeline.voice.batches import score_windows, standardised
-
-SAMPLE_RATE_HZ = 16_000
 
 
 class CheckpointBackend:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import to_scores
+from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import WEIGHTS, ModelError
 from pipeline.records import read_record
 from pipeline.types import ModelCard, Scores
 from pipeline.voice.backends import Samples
-from pipeline.voice.features import FEATURE_NAMES, SAMPLE_RATE_HZ, statistics
+from pipeline.voice.features import FEATURE_NAMES, statistics
 
 MODEL_ID = "voice_compact"
 PIECE_S = 3.0

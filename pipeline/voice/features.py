@@ -11,9 +11,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.audio import SAMPLE_RATE_HZ
+
 Array = NDArray[np.float64]
 
-SAMPLE_RATE_HZ = 16_000
 HOP_SAMPLES = 160
 FRAME_SAMPLES = 640  # 40 ms: two periods of a 50 Hz voice fit, harmonics of a speaking voice stay apart
 FFT_SAMPLES = 1024

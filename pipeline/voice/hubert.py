@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import HubertConfig, HubertModel, HubertPreTrainedModel
 
+from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import ModelError
 from pipeline.models.known import known_for
 from pipeline.models.transformers_loader import load_strict
@@ -20,7 +21,7 @@ from pipeline.voice.backends import Samples
 from pipeline.voice.batches import score_windows, standardised
 
 # Its training clips were padded with zeros to six seconds and averaged over all of them, padding included.
-PADDED_SAMPLES = 6 * 16_000
+PADDED_SAMPLES = 6 * SAMPLE_RATE_HZ
 
 
 class Head(nn.Module):  # type: ignore[misc]

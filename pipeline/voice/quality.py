@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.voice.backends import Samples
 
-SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES = 320  # 20 ms
 SPOKEN_DB = 30.0  # frames this far under the loud ones are pauses
 FULL_SNR_DB = 25.0  # a quiet room and a near microphone

@@ -8,15 +8,19 @@ from numpy.typing import NDArray
 
 from pipeline.config import ConfigError, VoiceSection
 from pipeline.engine.stage import Progress
+from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ
+from pipeline.media.probe import MEDIA_FILE
 from pipeline.models.load import load_backend
 from pipeline.records import read_record, read_records, write_records
 from pipeline.types import US_PER_S, MediaInfo, Observation, Span, Status
-from pipeline.voice.activity import SAMPLE_RATE_HZ, load_detector, speech_probabilities, speech_spans
+from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
 from pipeline.voice.backends import BACKENDS, Samples, VoiceBackend
 from pipeline.voice.quality import window_quality
 from pipeline.voice.windows import Window, gaps, windows
 
 MODALITY = "voice"
+SPEECH_FILE = "speech.jsonl"
+OBSERVATIONS_FILE = "observations.jsonl"
 # Enough speech to know a voice by; more would only cost memory and time.
 KNOWN_SPEECH_S = 180
 KNOWN_PIECE_S = 3
@@ -24,13 +28,13 @@ KNOWN_PIECE_S = 3
 
 def run_speech(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
     """Write ``speech.jsonl``: the stretches of speech, in order."""
-    info = read_record(inputs["probe"] / "media.json", MediaInfo)
-    audio = np.load(inputs["audio"] / "audio.npy", mmap_mode="r")
+    info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
+    audio = np.load(inputs["audio"] / AUDIO_FILE, mmap_mode="r")
     spans: list[Span] = []
     if info.has_audio and audio.size:
         probabilities = speech_probabilities(audio, load_detector(), progress)
         spans = speech_spans(probabilities, settings.speech_threshold, info.duration_us)
-    write_records(out / "speech.jsonl", Span, spans)
+    write_records(out / SPEECH_FILE, Span, spans)
 
 
 def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
@@ -40,15 +44,15 @@ def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, pro
         ConfigError: ``voice.hop_s`` is longer than ``voice.window_s``.
         ModelError: the chosen model is not on this machine or does not fit.
     """
-    info = read_record(inputs["probe"] / "media.json", MediaInfo)
-    audio = np.load(inputs["audio"] / "audio.npy", mmap_mode="r")
-    speech = read_records(inputs["speech"] / "speech.jsonl", Span)
+    info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
+    audio = np.load(inputs["audio"] / AUDIO_FILE, mmap_mode="r")
+    speech = read_records(inputs["speech"] / SPEECH_FILE, Span)
     film = Span(0, info.duration_us)
     if not info.has_audio or audio.size == 0:
         observations = [Observation(MODALITY, film, Status.NO_AUDIO)]
     else:
         observations = _observations(audio, speech, film, settings, progress)
-    write_records(out / "observations.jsonl", Observation, observations)
+    write_records(out / OBSERVATIONS_FILE, Observation, observations)
 
 
 def _observations(

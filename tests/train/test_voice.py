@@ -37,7 +37,7 @@ def write_voice(path: Path, emotion: str, speaker: int, take: int) -> None:
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpora")
+    folder = tmp_path_factory.mktemp("corpora") / "voice"
     rows = ["file,set,lang,speaker,emotion,split,text,sec"]
     speakers = [("casia", s, "loso", ("angry", "sad", "neutral")) for s in (0, 1)] + [
         ("ravdess", s, split, ("angry", "sad", "disgust", "calm"))
@@ -63,7 +63,7 @@ def training_rows(table):
 
 
 def test_the_command_leaves_weights_card_and_report(corpora, tmp_path):
-    report = train(corpora, tmp_path, RECIPE)
+    report = train(corpora.parent, tmp_path, RECIPE)
     assert (
         json.loads((tmp_path / f"{MODEL_ID}.report.json").read_text())["tests"].keys()
         == report["tests"].keys()
