@@ -47,7 +47,7 @@ def _ffmpeg() -> Iterator[Finding]:
 def _libraries() -> Iterator[Finding]:
     import cv2
 
-    cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+    cascade = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
     yield Finding(
         f"face detector haar (OpenCV {cv2.__version__})", cascade.is_file(), "no faces", needed=True
     )

@@ -9,7 +9,7 @@ from pipeline.config import TextSection, TranscriptSection
 from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.records import read_record, read_records, write_record, write_records
 from pipeline.text.stage import run_text, run_transcript
-from pipeline.types import Observation, Span, Status, Transcript, Utterance
+from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Utterance
 from tests.text.requests import media, span
 
 SRT = (
@@ -43,11 +43,20 @@ def run_both(
     )
 
 
+def spoken(observations: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """Those of utterances; the stretches between have the status `no_words`."""
+    return tuple(one for one in observations if one.status is not Status.NO_WORDS)
+
+
 def test_subtitles_to_observations(inputs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
     inputs["subtitles"] = tmp_path / "film.srt"
     transcript, observations = run_both(inputs, TranscriptSection())
     assert transcript.source == "file"
+    edges = [0, *(one.span.end_us for one in observations)]
+    assert [one.span.start_us for one in observations] == edges[:-1] and edges[-1] == 10_000_000
+    assert len(spoken(observations)) < len(observations)
+    observations = spoken(observations)
     assert [o.status for o in observations] == [Status.OK, Status.UNSUPPORTED_LANGUAGE, Status.TOO_SHORT]
     assert [o.span for o in observations] == [u.span for u in transcript.utterances]
     assert observations[0].modality == "text"
@@ -68,7 +77,8 @@ def test_doubtful_text_is_marked_and_weighs_little(inputs: dict[str, Path]) -> N
     heard = Utterance(span(0, 2), "谢谢大家的观看", "zh", "whisper", (), -0.3, 0.1, compression_ratio=3.0)
     write_record(inputs["transcript"] / "transcript.json", Transcript((heard,), Status.OK, "whisper", "zh"))
     run_text(inputs, COMPACT, inputs["text"], lambda share: None)
-    (only,) = read_records(inputs["text"] / "observations.jsonl", Observation)
+    (only,) = spoken(read_records(inputs["text"] / "observations.jsonl", Observation))
+    assert read_record(inputs["text"] / "card.json", ModelCard).modality == "text"
     assert only.status is Status.OK
     assert only.quality < 0.3 and "doubtful" in only.evidence
 
