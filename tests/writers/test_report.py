@@ -102,6 +102,11 @@ def test_the_summary_can_be_read_aloud(analysis: Analysis) -> None:
     )
 
 
+def test_one_moment_is_not_called_the_strongest(analysis: Analysis) -> None:
+    one = page(replace(analysis, conflicts=analysis.conflicts[2:])).summary[1]
+    assert one.startswith("One moment was found where they contradict each other, at 0:00.0: face sad and")
+
+
 def test_it_says_when_chance_explains_what_was_found(analysis: Analysis) -> None:
     assert "chance alone explains them" in page(replace(analysis, false_alarms_per_minute=60.0)).summary[-1]
     calm = replace(analysis, conflicts=(), false_alarms_per_minute=60.0)

@@ -149,12 +149,13 @@ def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]
     else:
         first = counted[0]
         said = " and ".join(f"{display(m).noun} {first.emotions.get(m, '?')}" for m in first.modalities)
-        many = "One moment was" if len(counted) == 1 else f"{len(counted)} moments were"
         guess = f", {hypothesis(first)}" if first.label else ""
         when = time_code(first.span.start_us)
-        sentences.append(
-            f"{many} found where they contradict each other; the strongest at {when}: {said}{guess}."
-        )
+        many, at = f"{len(counted)} moments were", f"; the strongest at {when}"
+        if len(counted) == 1:
+            many, at = "One moment was", f", at {when}"
+        where = f"{many} found where they contradict each other{at}"
+        sentences.append(f"{where}: {said}{guess}.")
     if masked := len(order) - len(counted):
         sentences.append(f"In {masked} more, one stayed neutral while another showed a strong emotion.")
     if analysis.false_alarms_per_minute is not None:
