@@ -15,7 +15,6 @@ from a disk, and making them takes another time.
 
 import argparse
 import json
-import math
 import subprocess
 import tempfile
 import time
@@ -149,12 +148,12 @@ def sound_of(video: Path, seconds: float) -> Any:
 
 
 def read_lines(subtitles: Path, seconds: float) -> list[Line]:
-    """Subtitle lines that start before ``seconds``, cut there."""
+    """Subtitle lines that start half a second before ``seconds`` or sooner, cut there."""
     import pysubs2
 
-    end_ms = math.floor(seconds * 1000)
+    end_ms = seconds * 1000
     found = pysubs2.load(str(subtitles), encoding="utf-8")
-    return [Line(e.start, min(e.end, end_ms), e.plaintext) for e in found if e.start + 500 < end_ms]
+    return [Line(e.start, int(min(e.end, end_ms)), e.plaintext) for e in found if e.start + 500 < end_ms]
 
 
 def run(video: Path, subtitles: Path, seconds: float) -> list[Part]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.made_clips import Clip, default_clip, looped, make_clip, transcode_command
 from benchmarks.process import BenchmarkError, Measured, pipeline_command, succeed
+from benchmarks.tables import show
 
 EXAMPLES = """\
 examples:
@@ -195,28 +196,23 @@ def say(line: str) -> None:
 
 def show_stages(profile: str, facts: dict[str, Any]) -> None:
     """Seconds of each stage; branches run side by side, so they add up to more than the whole."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("stage", "seconds", "process peak so far, MB", title=f"{profile} profile, last run")
-    for stage, made in facts["stages"].items():
-        cells = (made["seconds"], made["process_peak_memory_mb"])
-        table.add_row(stage, *("" if cell is None else str(cell) for cell in cells))
-    Console().print(table)
+    cells = {
+        stage: (made["seconds"], made["process_peak_memory_mb"]) for stage, made in facts["stages"].items()
+    }
+    rows = [[stage, *("" if c is None else str(c) for c in pair)] for stage, pair in cells.items()]
+    show(f"{profile} profile, last run", ("stage", "seconds", "process peak so far, MB"), rows)
 
 
 def show_straightforward(plain: dict[str, Any]) -> None:
     """The parts of the straightforward loop, measured and scaled."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("part", "items", "of film, s", "seconds", "whole film, s", title="straightforward loop")
+    rows = []
     for part in plain["parts"]:
         scaled = part["seconds"] * plain["film_s"] / part["measured_s"]
-        measured = (f"{part['measured_s']:.1f}", f"{part['seconds']:.1f}", f"{scaled:.1f}")
-        table.add_row(part["name"], str(part["items"]), *measured)
-    table.add_row("all", "", "", "", f"{plain['whole_s']:.0f}")
-    Console().print(table)
+        figures = (f"{part['measured_s']:.1f}", f"{part['seconds']:.1f}", f"{scaled:.1f}")
+        rows.append((part["name"], str(part["items"]), *figures))
+    rows.append(("all", "", "", "", f"{plain['whole_s']:.0f}"))
+    columns = ("part", "items", "of film, s", "seconds", "whole film, s")
+    show("straightforward loop", columns, rows)
     say(
         "only the first part was run: seconds are scaled linearly with the film's length; loading is left out"
     )
@@ -224,13 +220,8 @@ def show_straightforward(plain: dict[str, Any]) -> None:
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> None:
     """Figures beside their targets."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("what", "figure", "target", "")
-    for verdict in verdicts:
-        table.add_row(verdict.what, verdict.figure, verdict.target, "met" if verdict.met else "missed")
-    Console().print(table)
+    rows = [(v.what, v.figure, v.target, "met" if v.met else "missed") for v in verdicts]
+    show("targets", ("what", "figure", "target", ""), rows)
 
 
 def build_parser() -> argparse.ArgumentParser:
