@@ -92,7 +92,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("picture", 1, "pipeline.writers.picture:run", ("analysis",)),
         _stage("film", 1, "pipeline.writers.video:run", ("source", "analysis")),
         _stage("report", 1, "pipeline.writers.report:run", ("analysis",)),
-        _stage("highlights", 1, "pipeline.writers.highlights:run", ("source", "analysis")),
+        _stage("highlights", 1, "pipeline.writers.highlights:run", ("source", "analysis"), ("film",)),
     ),
     SOURCES,
 )

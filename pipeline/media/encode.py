@@ -105,10 +105,12 @@ def run_ffmpeg(output: Any, duration_us: int, progress: Progress, folder: Path |
         EncodeError: ffmpeg failed or was stopped; a full disk is named as such.
     """
     with _child(["-stats_period", "0.1", "-progress", "pipe:1", *ffmpeg.get_args(output)], folder) as stdout:
+        furthest = 0.0  # ffmpeg reports the stream that is behind, and not always the same one
         for line in stdout:
             key, _, value = line.decode("ascii", "replace").partition("=")
             if key == "out_time_us" and value.strip().isdigit() and duration_us > 0:
-                progress(min(1.0, int(value) / duration_us))
+                furthest = min(1.0, max(furthest, int(value) / duration_us))
+                progress(furthest)
     progress(1.0)
 
 
