@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pipeline.labels import EMOTIONS
 from pipeline.train.voice_data import Clips
-from pipeline.train.voice_net import Expert, Normaliser, VoiceNet
+from pipeline.train.voice_net import NEVER, Expert, Normaliser, VoiceNet
 from pipeline.voice.compact import PIECE_S, voice_of
 
 Rows = NDArray[np.int64]
@@ -108,6 +108,13 @@ def balance(clips: Clips, used: Rows) -> Tensor:
     return torch.tensor(weights / weights.mean(), dtype=torch.float32)
 
 
+def loss_of(answers: Tensor, target: Tensor, possible: Tensor, weights: Tensor) -> Tensor:
+    """Weighted cross-entropy; an emotion that a clip's corpus lacks (disgust in CASIA) is left out of it."""
+    among = functional.log_softmax(answers.masked_fill(~possible, NEVER), dim=-1)
+    loss: Tensor = -(weights * (target * among).sum(dim=-1)).mean()
+    return loss
+
+
 def fit_expert(table: Table, used: Rows, normaliser: Normaliser, recipe: Recipe, joint: bool) -> Expert:
     """Train one expert on the clips ``used``; a joint one also sees features that keep the speaker in."""
     torch.manual_seed(recipe.seed)
@@ -137,9 +144,7 @@ def fit_expert(table: Table, used: Rows, normaliser: Normaliser, recipe: Recipe,
             if batch.shape[1] < recipe.batch_size:
                 continue
             answers = expert(inputs[batch], recipe.dropout_inputs, recipe.dropout_hidden)
-            # An emotion that a clip's corpus lacks (disgust in CASIA) is left out of its loss.
-            answers = functional.log_softmax(answers.masked_fill(~possible[batch], -1e4), dim=-1)
-            loss = -(weights[batch] * (target[batch] * answers).sum(dim=-1)).mean() * recipe.members
+            loss = loss_of(answers, target[batch], possible[batch], weights[batch]) * recipe.members
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -12,7 +12,7 @@ from pipeline.models.cards import WEIGHTS, file_sha256
 from pipeline.records import read_record
 from pipeline.train.voice import CONFIG, ask, read_recipe, table_of, train
 from pipeline.train.voice_data import decode, random_channel, read_manifest, through
-from pipeline.train.voice_fit import balance, episode, fit, fit_expert, normaliser_of
+from pipeline.train.voice_fit import balance, episode, fit, fit_expert, loss_of, normaliser_of
 from pipeline.types import ModelCard
 from pipeline.voice.compact import MODEL_ID, load, load_weights, voice_of
 
@@ -111,8 +111,18 @@ def test_an_emotion_a_corpus_lacks_is_never_said_by_its_expert(table):
     assert said[:, EMOTIONS.index("sad")].min() > 1e-3
 
 
-def test_a_corpus_without_an_emotion_does_not_unteach_it(table):
-    """In the joint expert, CASIA clips say nothing about disgust: their loss leaves it out."""
+def test_a_corpus_without_an_emotion_does_not_unteach_it():
+    answers = torch.zeros(2, len(EMOTIONS), requires_grad=True)
+    possible = torch.ones(2, len(EMOTIONS), dtype=torch.bool)
+    possible[0, EMOTIONS.index("disgust")] = False
+    target = torch.eye(len(EMOTIONS))[[EMOTIONS.index("sad")] * 2]
+    loss_of(answers, target, possible, torch.ones(2)).backward()
+    pushed = answers.grad[:, EMOTIONS.index("disgust")]
+    assert pushed[0] == 0
+    assert pushed[1] > 0
+
+
+def test_the_joint_expert_keeps_what_any_corpus_has(table):
     used = training_rows(table)
     expert = fit_expert(table, used, normaliser_of(table, used), replace(RECIPE, epochs=1), joint=True)
     assert expert.mask[EMOTIONS.index("disgust")] == 0
