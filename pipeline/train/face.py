@@ -34,8 +34,9 @@ from pipeline.train.face_data import (
     joined,
     muxspace,
 )
+from pipeline.train.face_export import to_onnx
 from pipeline.train.face_net import FaceNet
-from pipeline.train.face_report import Floats, ShippedNet, measure, to_onnx
+from pipeline.train.face_report import Floats, measure
 from pipeline.train.metrics import fit_temperature
 from pipeline.types import ModelCard
 
@@ -50,10 +51,9 @@ NOTES = (
 @dataclass(frozen=True)
 class Recipe:
     seed: int
-    epochs: int
     batch_size: int
-    sides_px: tuple[tuple[float, int], ...]
-    learning_rate: float
+    sides_px: tuple[tuple[int, int], ...]
+    cycles: tuple[tuple[int, float], ...]
     warmup_epochs: float
     weight_decay: float
     dropout: float
@@ -67,13 +67,23 @@ class Recipe:
     prior_correction_max_loss: float
     augment: Augment
 
+    @property
+    def epochs(self) -> int:
+        """Of all cycles."""
+        return sum(epochs for epochs, _ in self.cycles)
+
 
 def read_recipe(path: Path, epochs: int | None = None) -> Recipe:
-    """The committed recipe, or another one in the same form; ``epochs`` wins over the file."""
+    """The committed recipe or another one in its form; ``epochs`` makes it one cycle of that length."""
     values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     values["augment"] = Augment(**values["augment"])
-    values["sides_px"] = tuple((float(share), int(side)) for share, side in values["sides_px"])
-    return Recipe(**(values | ({} if epochs is None else {"epochs": epochs})))
+    cycles = tuple((int(length), float(highest)) for length, highest in values["cycles"])
+    sides = tuple((int(first), int(side)) for first, side in values["sides_px"])
+    if epochs is not None:
+        shrink = epochs / sum(length for length, _ in cycles)
+        cycles = ((epochs, cycles[0][1]),)
+        sides = tuple((int(first * shrink), side) for first, side in sides)
+    return Recipe(**(values | {"cycles": cycles, "sides_px": sides}))
 
 
 def training_faces(data: Path, recipe: Recipe) -> Faces:
@@ -85,11 +95,18 @@ def training_faces(data: Path, recipe: Recipe) -> Faces:
     return joined(parts)
 
 
-def predict(net: FaceNet | ShippedNet, faces: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+def predict(net: FaceNet, faces: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     """Logits (n, 7) of grey faces (n, 1, 48, 48)."""
     net.eval()
     with torch.inference_mode():
         return torch.cat([net(batch) for batch in faces.split(batch_size)])
+
+
+def _shipped_logits(net: FaceNet, faces: torch.Tensor, mirrored: bool) -> Floats:
+    logits = predict(net, faces)
+    if mirrored:
+        logits = (logits + predict(net, faces.flip(-1))) / 2
+    return np.asarray(logits.double().numpy(), np.float64)
 
 
 def _batch(images: Images) -> torch.Tensor:
@@ -101,12 +118,18 @@ def accuracy(logits: torch.Tensor, faces: ScoredFaces) -> float:
     return float((logits.argmax(1).numpy() == faces.truth).mean())
 
 
-def _rate(progress: float, recipe: Recipe) -> float:
-    """Learning rate at a share of the training: a linear start, then half a cosine."""
-    start = recipe.warmup_epochs / recipe.epochs
-    if progress < start:
-        return recipe.learning_rate * progress / start
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - start) / (1 - start)))
+def _rate(at: float, recipe: Recipe) -> float:
+    """Learning rate after ``at`` epochs: in each cycle a linear start, then half a cosine."""
+    starts = np.cumsum([0, *(length for length, _ in recipe.cycles)])
+    cycle = int(np.searchsorted(starts[:-1], at, side="right")) - 1
+    (length, highest), at = recipe.cycles[cycle], at - float(starts[cycle])
+    if at < recipe.warmup_epochs:
+        return highest * at / recipe.warmup_epochs
+    return (
+        highest
+        * 0.5
+        * (1 + math.cos(math.pi * (at - recipe.warmup_epochs) / (length - recipe.warmup_epochs)))
+    )
 
 
 def _batches(count: int, size: int, seed: int) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
@@ -154,17 +177,14 @@ class Trainer:
         for step, rows in enumerate(
             _batches(len(faces), self.recipe.batch_size, self.recipe.seed + self.epoch)
         ):
-            progress = (self.epoch + step / steps) / self.recipe.epochs
             for group in self.optimiser.param_groups:
-                group["lr"] = _rate(progress, self.recipe)
+                group["lr"] = _rate(self.epoch + step / steps, self.recipe)
             losses.append(self._step(faces, rows, seed=(self.recipe.seed + self.epoch) * 10_000 + step))
         self.epoch += 1
         return float(np.mean(losses))
 
     def _step(self, faces: Faces, rows: np.ndarray[Any, np.dtype[np.int64]], seed: int) -> float:
-        side_px = [side for share, side in self.recipe.sides_px if share <= self.epoch / self.recipe.epochs][
-            -1
-        ]
+        side_px = [side for first, side in self.recipe.sides_px if first <= self.epoch][-1]
         batch = augmented(faces.images[rows], self.recipe.augment, side_px, seed)
         batch = batch.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
@@ -243,13 +263,12 @@ def ship(net: FaceNet, data: Path, out: Path, recipe: Recipe) -> TrainingReport:
     faces = training_faces(data, recipe)
     prior = np.asarray((faces.targets * faces.weights[:, None]).sum(0), np.float64)
     dev = ferplus_scored(data / "face" / "ferplus_48px.npz", "dev")
-    plain = ShippedNet(net, np.zeros(len(EMOTIONS)), recipe.mirrored)
-    logits = predict(plain, _batch(dev.images)).double().numpy()
+    logits = _shipped_logits(net, _batch(dev.images), recipe.mirrored)
     bias = corrected_bias(logits, dev, prior / prior.sum(), recipe.prior_correction_max_loss)
     # Films are not stills: the temperature must hold for faces as cameras and detectors distort them.
     distorted = augmented(dev.images, recipe.augment, SIDE_PX, recipe.seed)
     path = out / f"{MODEL_ID}.onnx"
-    path.write_bytes(to_onnx(ShippedNet(net, bias, recipe.mirrored)))
+    path.write_bytes(to_onnx(net, bias, recipe.mirrored))
     card = ModelCard(
         id=MODEL_ID,
         modality="face",
@@ -258,7 +277,7 @@ def ship(net: FaceNet, data: Path, out: Path, recipe: Recipe) -> TrainingReport:
         licence=LICENCE,
         labels=EMOTIONS,
         canonical=canonical_map(EMOTIONS),
-        temperature=fit_temperature(dev.truth, predict(plain, distorted).double().numpy() + bias),
+        temperature=fit_temperature(dev.truth, _shipped_logits(net, distorted, recipe.mirrored) + bias),
         source="python -m pipeline.train.face",
         notes=NOTES,
     )

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+FLAT = 4.0  # grey levels; a patch that varies less than that stays flat
+
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
     return [
@@ -58,8 +60,6 @@ class FaceNet(nn.Module):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         centred = x - x.mean((1, 2, 3), keepdim=True)
         deviation = (centred * centred).mean((1, 2, 3), keepdim=True).sqrt()
-        features = self.body(centred / (deviation + 4.0)).mean(
-            (2, 3)
-        )  # 4 grey levels: a flat patch stays flat
+        features = self.body(centred / (deviation + FLAT)).mean((2, 3))
         logits: Tensor = self.head(self.dropout(features))
         return logits

@@ -1,20 +1,14 @@
-"""From trained weights to the files that ship, and what they are worth on faces never seen."""
+"""What the compact face model is worth, measured on faces never seen through the code that ships."""
 
 import csv
-import io
-import logging
 import statistics
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from pipeline.face.backends import FaceDetector, Image
 from pipeline.face.compact import CompactFace
@@ -23,8 +17,7 @@ from pipeline.face.geometry import square_of
 from pipeline.face.haar import load as load_haar
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import Calibration, Confusion, TrainingReport
-from pipeline.train.face_data import SIDE_PX, ferplus_scored
-from pipeline.train.face_net import FaceNet
+from pipeline.train.face_data import ferplus_scored
 from pipeline.train.metrics import confusion_matrix, evaluate, expected_calibration_error, softmax
 
 # mini-XCEPTION, measured on the same faces (the data's README).
@@ -40,77 +33,9 @@ SPLIT = (
 )
 COMMAND = "python -m pipeline.train.face --data ../shared/data --out pipeline/models/weights"
 SMALL_SIDES_PX = (24, 16, 12)
-LARGE_CONSTANT = 1024
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-
-class ShippedNet(nn.Module):  # type: ignore[misc]
-    """The net with its prior corrected; ``mirrored`` averages its answers for a face and its mirror image."""
-
-    def __init__(self, net: FaceNet, bias: Floats, mirrored: bool) -> None:
-        super().__init__()
-        self.net = net
-        self.mirrored = mirrored
-        self.register_buffer("bias", torch.from_numpy(bias).float())
-
-    def forward(self, faces: Tensor) -> Tensor:
-        logits = self.net(faces)
-        if self.mirrored:
-            logits = (logits + self.net(faces.flip(-1))) / 2
-        return logits + self.bias
-
-
-def to_onnx(net: ShippedNet) -> bytes:
-    """``faces`` (n, 1, 48, 48) to ``logits`` (n, 7); weights are kept in half precision, used in single."""
-    example = torch.zeros(2, 1, SIDE_PX, SIDE_PX)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses a torchvision that nothing here uses
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about its own parts
-        program = _exported(net, example)
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return halved(buffer.getvalue())
-
-
-def _exported(net: ShippedNet, example: Tensor) -> Any:
-    return torch.onnx.export(
-        net.eval(),
-        (example,),
-        input_names=["faces"],
-        output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("n", min=1, max=4096)},),
-        dynamo=True,
-        verbose=False,
-    )
-
-
-def halved(content: bytes) -> bytes:
-    """An ONNX model with its large constants in half precision; a cast brings them back at loading."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load_from_string(content)
-    constants, casts = [], []
-    for constant in model.graph.initializer:
-        value = numpy_helper.to_array(constant)
-        if value.dtype == np.float32 and value.size >= LARGE_CONSTANT:
-            half = f"{constant.name}_half"
-            constants.append(numpy_helper.from_array(value.astype(np.float16), half))
-            casts.append(helper.make_node("Cast", [half], [constant.name], to=TensorProto.FLOAT))
-        else:
-            constants.append(constant)
-    nodes = [*casts, *model.graph.node]
-    del model.graph.initializer[:], model.graph.node[:], model.graph.value_info[:], model.metadata_props[:]
-    for node in nodes:
-        del node.metadata_props[:]  # the exporter's notes on where each node came from
-    model.graph.initializer.extend(constants)
-    model.graph.node.extend(nodes)
-    model.doc_string = model.graph.doc_string = ""
-    onnx.checker.check_model(model)
-    done: bytes = model.SerializeToString()
-    return done
 
 
 def measure(model: CompactFace, data: Path, size_bytes: int) -> TrainingReport:

@@ -1,0 +1,159 @@
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import FaceSection
+from pipeline.face.crop import decoded
+from pipeline.face.persons import FaceSample
+from pipeline.face.stage import frame_spans, observed, run_face, run_faces, smoothed_scores
+from pipeline.labels import canonical_map, to_scores
+from pipeline.media.probe import probe
+from pipeline.records import read_records, write_record
+from pipeline.types import US_PER_S, ModelCard, Observation, Span, Status
+from tests.face.models import convnext_folder
+from tests.face.test_persons import SAMPLE
+from tests.made import media
+
+SETTINGS = FaceSection(detector="haar", backend="compact")
+LABELS = ("happy", "contempt", "sad")
+CARD = ModelCard("made", "face", "1", "", "", LABELS, canonical_map(LABELS))
+
+
+def silent(share: float) -> None:
+    assert 0 <= share <= 1
+
+
+def run_both(film: Path, folder: Path, settings: FaceSection = SETTINGS) -> Path:
+    inputs = {"source": film, "probe": folder / "probe", "faces": folder / "faces"}
+    for name in ("probe", "faces", "face"):
+        (folder / name).mkdir(parents=True)
+    write_record(folder / "probe" / "media.json", probe(film))
+    run_faces(inputs, settings, folder / "faces", silent)
+    run_face(inputs, settings, folder / "face", silent)
+    return folder
+
+
+def observations(folder: Path) -> tuple[Observation, ...]:
+    return read_records(folder / "face" / "observations.jsonl", Observation)
+
+
+@pytest.fixture(scope="module")
+def two_faces(made, tmp_path_factory):
+    return run_both(made(media.make_faces, 2), tmp_path_factory.mktemp("two") / "run")
+
+
+def test_two_faces_are_two_persons_in_every_frame(two_faces):
+    times = np.load(two_faces / "faces" / "frames.npy")
+    seen = observations(two_faces)
+    assert len(seen) == 2 * len(times)
+    assert [one.subject for one in seen] == ["P1", "P2"] * len(times)
+    assert {one.status for one in seen} == {Status.OK}
+    first, second = (one.evidence["box"] for one in seen[:2])
+    assert first[0] < 160 < second[0]
+    assert [one.evidence["time_us"] for one in seen[::2]] == times.tolist()
+    assert all(0 < one.quality <= 1 for one in seen)
+
+
+def test_observations_tile_the_film(two_faces):
+    mine = [one.span for one in observations(two_faces) if one.subject == "P1"]
+    assert mine[0].start_us == 0
+    assert all(a.end_us == b.start_us for a, b in pairwise(mine))
+
+
+def test_every_crop_is_there(two_faces):
+    crops = (two_faces / "faces" / "crops.bin").read_bytes()
+    samples = read_records(two_faces / "faces" / "samples.jsonl", FaceSample)
+    for one in samples:
+        picture = decoded(crops[one.crop_offset : one.crop_offset + one.crop_length])
+        assert picture.shape[0] == picture.shape[1] <= SETTINGS.crop_px
+    assert sum(one.crop_length for one in samples) == len(crops)
+
+
+def test_twice_the_same_bytes(two_faces, made, tmp_path):
+    again = run_both(
+        made(media.make_faces, 2), tmp_path / "again", SETTINGS.model_copy(update={"batch_size": 3})
+    )
+    for file in ("faces/samples.jsonl", "faces/crops.bin", "faces/frames.npy", "face/observations.jsonl"):
+        assert (again / file).read_bytes() == (two_faces / file).read_bytes(), file
+
+
+def test_a_film_without_faces_has_none(made, tmp_path):
+    folder = run_both(made(media.make_faces, 0), tmp_path / "run")
+    seen = observations(folder)
+    assert {one.status for one in seen} == {Status.NO_FACE}
+    assert len(seen) == len(np.load(folder / "faces" / "frames.npy"))
+    assert (folder / "faces" / "crops.bin").stat().st_size == 0
+
+
+def test_a_file_without_pictures_is_one_observation(made, tmp_path):
+    folder = run_both(made(media.make_audio_only), tmp_path / "run")
+    (only,) = observations(folder)
+    assert only.status is Status.NO_VIDEO
+    assert only.span.start_us == 0 and only.span.duration_us > 0
+
+
+def test_a_model_folder_can_be_the_back_end(made, tmp_path):
+    model = convnext_folder(tmp_path / "model", ["joy", "contempt", "neutral"], favourite=1)
+    settings = SETTINGS.model_copy(update={"backend": str(model), "sample_fps": 1.0})
+    seen = observations(run_both(made(media.make_faces, 1), tmp_path / "run", settings))
+    assert {one.status for one in seen} == {Status.OK}
+    assert all(one.scores.unmapped > 0.8 and one.raw.unmapped > 0.8 for one in seen)
+
+
+def test_spans_run_to_the_next_frame_and_to_the_ends_of_the_film():
+    film = Span(0, 1_050_000)
+    spans = frame_spans([40_000, 240_000, 500_000, 840_000], film)
+    assert spans == [
+        Span(0, 240_000),
+        Span(240_000, 500_000),
+        Span(500_000, 840_000),
+        Span(840_000, 1_050_000),
+    ]
+
+
+def test_a_picture_that_starts_late_or_ends_early_is_no_absence_of_a_face():
+    film = Span(0, 5_000_000)
+    times = [1_000_000, 1_200_000, 1_400_000]
+    seen = observed(times, [], [], [], film)
+    assert [one.status for one in seen] == [Status.NO_VIDEO, *[Status.NO_FACE] * 3, Status.NO_VIDEO]
+    assert [one.span for one in seen] == [
+        Span(0, 1_000_000),
+        Span(1_000_000, 1_200_000),
+        Span(1_200_000, 1_400_000),
+        Span(1_400_000, 1_600_000),
+        Span(1_600_000, 5_000_000),
+    ]
+
+
+def test_one_frame_alone_stands_for_the_whole_film():
+    assert frame_spans([0], Span(0, 2_000_000)) == [Span(0, 2_000_000)]
+
+
+def test_the_last_frame_may_lie_beyond_the_end():
+    assert frame_spans([0, 200_000], Span(0, 190_000))[-1] == Span(200_000, 200_000)
+
+
+def smooth(times_s, happy, track="P1", hold_s=1.0):
+    samples = [replace(SAMPLE, time_us=round(t * US_PER_S), track=track, quality=1.0) for t in times_s]
+    raw = [to_scores(LABELS, (h, 0.5 - h / 2, 0.5 - h / 2), CARD.canonical) for h in happy]
+    return samples, raw, smoothed_scores(samples, raw, CARD, 0.6, hold_s)
+
+
+def test_smoothed_scores_stay_distributions_and_keep_unmapped_mass_apart():
+    _, raw, steady = smooth([0, 0.2, 0.4, 0.6], [0.0, 1.0, 0.0, 0.2])
+    assert raw[1].native["happy"] == 1.0
+    for scores in steady:
+        assert sum(scores.probabilities) + scores.unmapped == pytest.approx(1)
+        assert scores.unmapped == pytest.approx(scores.native["contempt"])
+    assert 0.2 < steady[1].native["happy"] < 0.8
+
+
+def test_nothing_is_smoothed_across_an_absence_or_between_persons():
+    _, _, apart = smooth([0, 1.3], [0.0, 1.0], hold_s=1.0)
+    assert [one.native["happy"] for one in apart] == [0.0, 1.0]
+    samples, raw, _ = smooth([0, 0.2], [0.0, 1.0])
+    samples = [samples[0], replace(samples[1], track="P2")]
+    assert [one.native["happy"] for one in smoothed_scores(samples, raw, CARD, 0.6, 1.0)] == [0.0, 1.0]
