@@ -17,10 +17,12 @@ Grams = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]  # hashes and val
 
 @dataclass(frozen=True, slots=True)
 class LinearSettings:
-    """Per register ``c``, the inverse regularisation, and ``balance``: 0 leaves class sizes as they are, 1
-    makes all classes weigh the same. ``gate_c`` regularises the gate; ``gate_shift`` is added to its log-odds:
-    above 0 a text is sooner taken for spoken. ``keep`` n-grams remain, those with the largest weight times the
-    root of their frequency; n-grams in fewer than ``min_texts`` texts are dropped at once.
+    """How strongly to regularise, balance and prune.
+
+    Per register ``c``, the inverse regularisation, and ``balance``: 0 leaves class sizes as they are, 1 makes
+    all classes weigh the same. ``gate_c`` regularises the gate, ``gate_shift`` is added to its log-odds:
+    above 0 a text is sooner taken for spoken. ``keep`` n-grams remain, those with the largest weight times
+    the root of their frequency; n-grams in fewer than ``min_texts`` texts are dropped at once.
     """
 
     c: tuple[float, ...]
