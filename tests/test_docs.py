@@ -1,0 +1,39 @@
+"""Pages say what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.graph import OBSERVING, STAGES
+from pipeline.types import Status
+from pipeline.writers.columns import display
+from pipeline.writers.table import conflict_columns, integrated_columns, sample_columns
+
+ROOT = Path(__file__).parent.parent
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_column_and_status_is_explained():
+    outputs = page("docs/OUTPUTS.md")
+    sampled = [column for m in ("face", "voice") for column in sample_columns(display(m))]
+    columns = {*integrated_columns(OBSERVING), *conflict_columns(OBSERVING)}
+    columns |= {c for c in sampled if not c.startswith(("Smoothed_", "Raw_"))}
+    assert [column for column in sorted(columns) if f"`{column}`" not in outputs] == []
+    assert [s for s in Status if f"`{s}`" not in outputs] == []
+
+
+def test_every_stage_has_its_contract():
+    contracts = page("docs/CONTRACTS.md")
+    assert [stage.name for stage in STAGES if f"| `{stage.name}` |" not in contracts] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))]
+)
+def test_links_lead_somewhere(name):
+    targets = re.findall(r"\]\(([^)#:]+)\)", page(name))
+    assert [t for t in targets if not (ROOT / name).parent.joinpath(t).exists()] == []
