@@ -109,6 +109,21 @@ def test_whisper_is_loaded_by_its_own_loader_and_damage_is_one_sentence(tmp_path
         load_model(tmp_path / "bad.pt", "cpu")
 
 
+def test_whisper_s_second_tries_are_seeded_and_leave_other_random_numbers_alone() -> None:
+    import torch
+
+    from pipeline.text.whisper_speech import _recognise
+
+    class Sampler:
+        def transcribe(self, waveform: object, **options: object) -> dict[str, object]:
+            return {"segments": [], "language": "en", "drawn": float(torch.rand(()))}
+
+    before = torch.random.get_rng_state()
+    first, second = (_recognise(Sampler(), request())["drawn"] for _ in range(2))
+    assert first == second
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_whisper_never_downloads() -> None:
     started = time.monotonic()
     with pytest.raises(ModelError, match="models pull whisper-small"):
