@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_cache_path
+from pydantic import ValidationError
 
 from pipeline.records import read_record
 from pipeline.types import ModelCard
@@ -82,9 +83,14 @@ def shipped_card(model_id: str) -> ModelCard:
 
 
 def shipped_report(model_id: str) -> TrainingReport | None:
-    """What the training of a shipped model measured; None when it left no report."""
+    """What the training of a shipped model measured; None without a report. Raises ModelError."""
     path = WEIGHTS / f"{model_id}.report.json"
-    return read_record(path, TrainingReport) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return read_record(path, TrainingReport)
+    except ValidationError:
+        raise ModelError(f"{path.name} is no training report; run the model's training again") from None
 
 
 def file_sha256(path: Path) -> str:

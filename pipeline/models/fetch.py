@@ -77,24 +77,26 @@ def pull(ids: Sequence[str], progress: Progress | None = None) -> tuple[str, ...
 
     Raises:
         ModelError: unknown id, no network, a server's refusal, or a file with another sha256 than expected.
-            Models fetched before the error stay; of the failing one nothing is left.
+            What can be reached is fetched all the same and stays; of a failing model nothing is left.
     """
     wanted = [_resolve(name) for name in ids] or [model for model in known_models() if not model.optional]
-    missing = [item for item in wanted if isinstance(item, str) or not item.is_here]
+    missing = [item for item in wanted if not _is_here(item)]
     if not missing:
         return ()
     unreachable = probe({_host(url) for item in missing for url in _addresses(item)}, PROBE_S)
-    if unreachable:
-        raise ModelError(
-            f"{', '.join(sorted(unreachable))} cannot be reached; the models in the package work without, "
-            "try `emotion-pipeline models pull` again with a network"
-        )
+    left = [item for item in missing if unreachable & {_host(url) for url in _addresses(item)}]
     fetched = []
     for item in missing:
-        model = _ask_hub(item) if isinstance(item, str) else item
-        if not model.is_here:
+        if item not in left:
+            model = _ask_hub(item) if isinstance(item, str) else item
             _fetch(model, progress or _no_progress)
             fetched.append(model.id)
+    if left:
+        names = ", ".join(item if isinstance(item, str) else item.id for item in left)
+        raise ModelError(
+            f"{', '.join(sorted(unreachable))} cannot be reached, so {names} could not be fetched; the "
+            "models in the package work without, try `emotion-pipeline models pull` again with a network"
+        )
     return tuple(fetched)
 
 
@@ -158,6 +160,13 @@ def _resolve(name: str) -> KnownModel | str:
         return name
     listed = ", ".join(model.id for model in known_models())
     raise ModelError(f"there is no model {name!r} to pull; choose one of {listed}, or a hub id (owner/model)")
+
+
+def _is_here(item: KnownModel | str) -> bool:
+    if not isinstance(item, str):
+        return item.is_here
+    files = read_lock().get(item, {}).get("files", {})
+    return bool(files) and all((cache_folder() / item / path).is_file() for path in files)
 
 
 def _addresses(item: KnownModel | str) -> list[str]:

@@ -153,6 +153,9 @@ def test_a_hub_model_that_is_not_listed(hub: Hub) -> None:
     assert fetch.pull(["some/one"]) == ("some/one",)
     assert left_in(Path(find_model("some/one"))) == ["config.json", "model.safetensors", "tokenizer.json"]
     assert {line.state for line in fetch.verify()} == {"ok"}
+    hub.asked.clear()
+    assert fetch.pull(["some/one"]) == ()
+    assert hub.asked == []
 
 
 def test_verify_finds_changed_and_missing_files(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +194,18 @@ def test_a_closed_port_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     with pytest.raises(ModelError, match="cannot be reached"):
         fetch.pull(())
     assert time.monotonic() - started < 1
+
+
+def test_what_can_be_reached_is_fetched_although_another_address_is_dead(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = KnownModel("dead", "face", "x", "r", "MIT", (RemoteFile("a", url="http://127.0.0.1:1/a"),))
+    alive = KnownModel("alive", "face", "y", "r", "MIT", (RemoteFile("a", url=f"{hub.address}/a"),))
+    monkeypatch.setattr(fetch, "known_models", lambda: (dead, alive))
+    hub.files = {"/a": b"a"}
+    with pytest.raises(ModelError, match="so dead could not be fetched"):
+        fetch.pull(())
+    assert alive.is_here and not dead.is_here
 
 
 def test_unknown_names_are_refused_without_the_network(
