@@ -183,7 +183,7 @@ def _host(url: str) -> str:
 def _ask_hub(hub_id: str) -> KnownModel:
     """Revision and files of a model that is not listed. Raises ModelError."""
     about: dict[str, Any] = json.loads(read_url(f"{hub()}/api/models/{hub_id}"))
-    names = {str(entry["rfilename"]) for entry in about.get("siblings", [])}
+    names = {name for entry in about.get("siblings", []) if "/" not in (name := str(entry["rfilename"]))}
     weights = sorted(
         n for n in names if n.startswith("model") and n.endswith((".safetensors", ".safetensors.index.json"))
     )
