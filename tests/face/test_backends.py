@@ -101,6 +101,16 @@ def test_deepface_order_is_its_own(favourite, empty_home):
     assert probability == pytest.approx(bright / (bright + 6), rel=1e-3)
 
 
+def test_deepface_gets_its_colours_in_its_own_order(empty_home):
+    """Its client takes BGR: red is .299 of grey, as in the coefficients of ITU-R BT.601."""
+    deepface_net(empty_home / "models" / "deepface" / WEIGHTS_FILE, 0)
+    red = np.zeros((90, 90, 3), np.uint8)
+    red[:, :, 0] = 255
+    scores = load_backend(BACKENDS, "deepface", "cpu")([red])[0]
+    shade = math.exp(0.02 * 76)
+    assert scores.probabilities[0] == pytest.approx(shade / (shade + 6), rel=1e-3)
+
+
 def test_deepface_without_weights_says_where_they_go(empty_home, capsys):
     with pytest.raises(ModelError, match=r"models pull deepface.*\.deepface"):
         load_backend(BACKENDS, "deepface", "cpu")

@@ -128,6 +128,14 @@ def test_a_picture_that_starts_late_or_ends_early_is_no_absence_of_a_face():
     ]
 
 
+def test_an_observation_keeps_both_the_steadied_and_the_raw_scores():
+    samples, raw, steady = smooth([0, 0.2, 0.4], [0.0, 1.0, 0.0])
+    seen = observed([0, 200_000, 400_000], samples, raw, steady, Span(0, 600_000))
+    assert [one.scores for one in seen] == steady
+    assert [one.raw for one in seen] == raw
+    assert steady[1] != raw[1]
+
+
 def test_one_frame_alone_stands_for_the_whole_film():
     assert frame_spans([0], Span(0, 2_000_000)) == [Span(0, 2_000_000)]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.face.backends import Detection
 from pipeline.face.geometry import iou, near
-from pipeline.face.track import LOOK_OUT_EVERY_US, SCAN_EVERY_US, Tracker
+from pipeline.face.track import Tracker
 
 STEP_US = 200_000
 HEIGHT, WIDTH, SIDE = 120, 480, 40
@@ -162,12 +162,13 @@ def test_two_faces_that_touch_keep_their_tracks():
 
 
 def test_full_scans_are_rare():
+    """At most one a second with somebody there, and every other frame with nobody."""
     film = MadeFilm([Actor(still(100))], 100)
     film.run()
-    assert film.scans <= 100 * STEP_US / SCAN_EVERY_US + 2
+    assert film.scans <= 21
     empty = MadeFilm([Actor([None] * 100)], 100)
     empty.run()
-    assert empty.scans <= 100 * STEP_US / LOOK_OUT_EVERY_US + 2
+    assert 10 < empty.scans <= 51
 
 
 @settings(max_examples=25, deadline=None)
