@@ -144,10 +144,10 @@ class Tracker:
 
     def _scan(self, time_us: int, image: Image, lost: list[_Track]) -> None:
         """Look everywhere: lost faces take their number up again, others begin on trial."""
-        settled = len(self._tracks) > len(lost)
         self._scanned_us = time_us
+        side_px = SCAN_PX if self._tracks else LOOK_OUT_PX
         known = [track.box for track in self._tracks if track.seen_us == time_us]
-        for found in self._detector.scan(image, SCAN_PX if settled else LOOK_OUT_PX):
+        for found in self._detector.scan(image, side_px):
             if not self._is_large(found) or any(_covers(box, found.box) for box in known):
                 continue
             again = [t for t in lost if near(t.box, found.box, SAME_PLACE_REACH, SAME_SIZE_RATIO)]
