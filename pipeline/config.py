@@ -10,10 +10,10 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Profile = Literal["auto", "compact", "full"]
 AUTO = "auto"
@@ -60,6 +60,12 @@ class VoiceSection(Section):
     batch_size: int = _batch(8)
     device: str = _device()
 
+    @model_validator(mode="after")
+    def _no_holes(self) -> Self:
+        if self.hop_s > self.window_s:
+            raise ValueError(f"hop_s ({self.hop_s:g}) leaves holes between windows of {self.window_s:g} s")
+        return self
+
 
 class TranscriptSection(Section):
     source: Literal["auto", "file", "stream", "whisper", "pocketsphinx"] = Field(
@@ -95,6 +101,12 @@ class ConflictSection(Section):
     min_duration_s: float = Field(0.5, ge=0, description="Shorter conflicts are dropped.")
     merge_gap_s: float = Field(1.0, ge=0, description="The same conflict after a shorter gap is one event.")
     readings: Path | None = Field(None, description="Your own named readings, as in `fusion/readings.toml`.")
+
+    @model_validator(mode="after")
+    def _enter_above_leave(self) -> Self:
+        if self.leave > self.enter:
+            raise ValueError(f"leave ({self.leave:g}) must not be above enter ({self.enter:g})")
+        return self
 
 
 class FilmSection(Section):
@@ -165,6 +177,8 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     where = [str(part) for part in first["loc"]]
     key = ".".join(where)
+    if first["type"] == "value_error":
+        return f"setting {key}: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] != "extra_forbidden":
         return f"setting {key}: {first['msg']} (got {first['input']!r})"
     near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)

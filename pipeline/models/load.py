@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pipeline.models.cards import ModelError
 
 TRANSFORMERS = "transformers"
+
+# Stages run in threads, and the lazy imports of transformers break when two threads load at the same time.
+_loading = Lock()
 
 
 def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
@@ -27,4 +31,5 @@ def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
             f"unknown back-end {name!r}; choose one of {', '.join(backends)}, a folder or a hub id"
         )
     module, function = backends[key].split(":")
-    return getattr(import_module(module), function)(name, device)
+    with _loading:
+        return getattr(import_module(module), function)(name, device)

@@ -43,6 +43,10 @@ CONFIG = Path(__file__).with_suffix(".toml")
 HELD_OUT = "loso"  # split of a corpus whose speakers are left out one by one
 CONDITIONS = {"plain": False, "speaker_normalised": True}
 
+LICENCE = (
+    "Weights for research and other non-commercial use: trained on CASIA (research), "
+    "RAVDESS (CC BY-NC-SA 4.0) and EMO-DB (free)."
+)
 NOTES = (
     "Trained on acted single sentences (studio sound; Mandarin, English, German): read its answers on "
     "spontaneous speech as tone of voice, not as feeling. It normalises by the video's own speech: with less "
@@ -226,7 +230,7 @@ def card_of(weights: Path, recipe: Recipe, temperature: float) -> ModelCard:
         modality="voice",
         revision=hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest()[:12],
         sha256=file_sha256(weights),
-        licence="MIT (weights); trained on CASIA (research), RAVDESS (CC BY-NC-SA 4.0), EMO-DB (free)",
+        licence=LICENCE,
         labels=EMOTIONS,
         canonical={emotion: emotion for emotion in EMOTIONS},
         temperature=temperature,

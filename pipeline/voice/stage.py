@@ -6,12 +6,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import ConfigError, VoiceSection
+from pipeline.config import VoiceSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ
 from pipeline.media.probe import MEDIA_FILE
 from pipeline.models.load import load_backend
-from pipeline.records import read_record, read_records, write_records
+from pipeline.records import (
+    CARD_FILE,
+    OBSERVATIONS_FILE,
+    read_record,
+    read_records,
+    write_record,
+    write_records,
+)
 from pipeline.types import US_PER_S, MediaInfo, Observation, Span, Status
 from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
 from pipeline.voice.backends import BACKENDS, Samples, VoiceBackend
@@ -20,7 +27,6 @@ from pipeline.voice.windows import Window, gaps, windows
 
 MODALITY = "voice"
 SPEECH_FILE = "speech.jsonl"
-OBSERVATIONS_FILE = "observations.jsonl"
 # Enough speech to know a voice by; more would only cost memory and time.
 KNOWN_SPEECH_S = 180
 KNOWN_PIECE_S = 3
@@ -38,48 +44,39 @@ def run_speech(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, pr
 
 
 def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
-    """Write ``observations.jsonl``: one per window of speech and one per stretch without.
+    """Write ``observations.jsonl``: one per window of speech and one per stretch without; the model's card.
 
     Raises:
-        ConfigError: ``voice.hop_s`` is longer than ``voice.window_s``.
         ModelError: the chosen model is not on this machine or does not fit.
     """
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     audio = np.load(inputs["audio"] / AUDIO_FILE, mmap_mode="r")
-    speech = read_records(inputs["speech"] / SPEECH_FILE, Span)
     film = Span(0, info.duration_us)
     if not info.has_audio or audio.size == 0:
-        observations = [Observation(MODALITY, film, Status.NO_AUDIO)]
-    else:
-        observations = _observations(audio, speech, film, settings, progress)
-    write_records(out / OBSERVATIONS_FILE, Observation, observations)
-
-
-def _observations(
-    audio: Samples, speech: Sequence[Span], film: Span, settings: VoiceSection, progress: Progress
-) -> list[Observation]:
-    if settings.hop_s > settings.window_s:
-        raise ConfigError(
-            f"voice.hop_s ({settings.hop_s:g}) leaves holes between windows of voice.window_s "
-            f"({settings.window_s:g}); make it no longer"
-        )
+        write_records(out / OBSERVATIONS_FILE, Observation, [Observation(MODALITY, film, Status.NO_AUDIO)])
+        return
+    speech = read_records(inputs["speech"] / SPEECH_FILE, Span)
     cut = windows(speech, _us(settings.window_s), _us(settings.hop_s), _us(settings.min_speech_s))
     readable = [window for window in cut if not window.too_short]
     observations = [Observation(MODALITY, span, Status.SILENCE) for span in gaps(speech, film.end_us)]
     observations += [Observation(MODALITY, w.span, Status.TOO_SHORT) for w in cut if w.too_short]
     if readable:
-        observations += _read(audio, speech, readable, settings, progress)
-    return sorted(observations, key=lambda one: (one.span.start_us, one.span.end_us))
+        backend: VoiceBackend = load_backend(BACKENDS, settings.backend, settings.device)
+        observations += read_windows(audio, speech, readable, backend, settings=settings, progress=progress)
+        write_record(out / CARD_FILE, backend.card)
+    write_records(out / OBSERVATIONS_FILE, Observation, sorted(observations, key=lambda one: one.span))
 
 
-def _read(
+def read_windows(
     audio: Samples,
     speech: Sequence[Span],
     readable: Sequence[Window],
+    backend: VoiceBackend,
+    *,
     settings: VoiceSection,
     progress: Progress,
 ) -> Iterator[Observation]:
-    backend: VoiceBackend = load_backend(BACKENDS, settings.backend, settings.device)
+    """Emotion of every window, in batches and in order."""
     known = known_speech(audio, speech)
     for first in range(0, len(readable), settings.batch_size):
         batch = readable[first : first + settings.batch_size]

@@ -1,0 +1,45 @@
+import sys
+import threading
+import time
+from types import ModuleType
+
+import pytest
+
+from pipeline.models.cards import ModelError
+from pipeline.models.load import load_backend
+
+
+@pytest.fixture
+def loader(monkeypatch):
+    """A module whose loader notes how many threads are in it."""
+    module = ModuleType("slow_loader")
+    module.now = module.most = 0
+
+    def load(name, device):
+        module.now += 1
+        module.most = max(module.most, module.now)
+        time.sleep(0.02)
+        module.now -= 1
+        return name, device
+
+    module.load = load
+    monkeypatch.setitem(sys.modules, "slow_loader", module)
+    return module
+
+
+def test_back_ends_are_loaded_one_at_a_time(loader):
+    names = {"a": "slow_loader:load"}
+    threads = [threading.Thread(target=load_backend, args=(names, "a", "cpu")) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loader.most == 1
+
+
+def test_folders_and_hub_ids_go_to_transformers(loader, tmp_path):
+    names = {"transformers": "slow_loader:load"}
+    assert load_backend(names, str(tmp_path), "cpu") == (str(tmp_path), "cpu")
+    assert load_backend(names, "owner/model", "cuda") == ("owner/model", "cuda")
+    with pytest.raises(ModelError, match="unknown back-end 'magic'"):
+        load_backend(names, "magic", "cpu")
