@@ -31,7 +31,10 @@ SPLIT = (
     "FER+ official: trained on train, prior and temperature from dev, figures from test "
     "(majority of the 7 emotions, at least half of the votes)"
 )
-COMMAND = "python -m pipeline.train.face --data ../shared/data --out pipeline/models/weights"
+COMMAND = (
+    "python -m pipeline.train.face --data ../shared/data --out pipeline/models/weights "
+    "--checkpoint outputs/face_checkpoint.pt"
+)
 SMALL_SIDES_PX = (24, 16, 12)
 
 Integers = npt.NDArray[np.int64]
