@@ -72,6 +72,9 @@ class TranscriptSection(Section):
         "auto", description="Where words come from; `auto` takes the first of these that there is."
     )
     whisper_model: str = Field("base", description="Size of the Whisper model.")
+    word_times: bool = Field(
+        False, description="Whisper: also the time of each word, at about twice the cost."
+    )
     language: str | None = Field(None, description="Spoken language (`zh`, `en`); unset: detected.")
     min_speech_share: float = Field(
         0.2, ge=0, le=1, description="Whisper text over a smaller share of speech is dropped and counted."

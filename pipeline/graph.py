@@ -105,7 +105,10 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "face": ("face", frozenset({"backend", "smoothing_s"})),
     "speech": ("voice", frozenset({"speech_threshold", "min_speech_s"})),
     "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
-    "transcript": ("transcript", frozenset({"source", "whisper_model", "language", "min_speech_share"})),
+    "transcript": (
+        "transcript",
+        frozenset({"source", "whisper_model", "word_times", "language", "min_speech_share"}),
+    ),
     "text": ("text", frozenset({"backend"})),
     "moments": ("fusion", frozenset({"gap_s"})),
     "fuse": ("fusion", frozenset({"strategy", "weights"})),

@@ -19,7 +19,7 @@ def weights_path(model: str) -> Path:
 
 
 def transcribe(request: Request) -> Heard | None:
-    """Recognised segments with word times; None with ``auto`` when the weights are not here.
+    """Recognised segments, with word times where asked for; None with ``auto`` when the weights are not here.
 
     Raises:
         ModelError: Whisper was asked for and its weights are not here or cannot be read.
@@ -73,7 +73,7 @@ def _recognise(model: Any, request: Request) -> dict[str, Any]:
         result: dict[str, Any] = model.transcribe(
             request.waveform(),
             language=language,
-            word_timestamps=True,
+            word_timestamps=request.settings.word_times,
             condition_on_previous_text=False,  # or one invented line breeds the next
             fp16=request.settings.device != "cpu",
         )

@@ -40,7 +40,9 @@ def request(
     return Request(
         source=Path("film.mp4"),
         media=info or media(len(samples) / 16_000),
-        settings=TranscriptSection(source=source, language=language, whisper_model=whisper_model),
+        settings=TranscriptSection(
+            source=source, language=language, whisper_model=whisper_model, word_times=True
+        ),
         speech=tuple(speech),
         waveform=lambda: samples,
         progress=lambda share: None,
