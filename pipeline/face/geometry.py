@@ -101,22 +101,32 @@ def shrunk(image: Image, side_px: int) -> tuple[Image, float]:
     if scale == 1.0:
         return image, 1.0
     to = (max(1, round(width / scale)), max(1, round(height / scale)))
-    return np.asarray(cv2.resize(image, to, interpolation=cv2.INTER_AREA), np.uint8), scale
+    small = _averaged(image, int(scale))
+    return np.asarray(cv2.resize(small, to, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _averaged(image: Image, times: int) -> Image:
+    """The image so many times smaller: OpenCV averages over whole numbers ten times as fast as over others.
+
+    Less than ``times`` pixels at the right and lower edge are left out.
+    """
+    height, width = (max(1, side // times) for side in image.shape[:2])
+    whole = image[: height * times, : width * times]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def cut_square(image: Image, square: Square, out_px: int) -> Image:
     """The content of a square as (out_px, out_px, …); what lies outside the image repeats its border."""
-    reach = square.side * (0.5 if square.roll_deg == 0 else math.sqrt(0.5)) + 1
+    times = int(square.side / out_px)
+    reach = square.side * (0.5 if square.roll_deg == 0 else math.sqrt(0.5)) + max(1, times)
     height, width = image.shape[:2]
     left, right = _within(square.x - reach, square.x + reach, width)
     top, bottom = _within(square.y - reach, square.y + reach, height)
     part = image[top:bottom, left:right]
     x, y, side = square.x - left, square.y - top, square.side
-    if side > 2 * out_px:  # interpolation reads 2 × 2 pixels: shrink first by area, or fine structure aliases
-        shrink = out_px * 1.4 / side
-        to = (max(1, round(part.shape[1] * shrink)), max(1, round(part.shape[0] * shrink)))
-        x, y, side = x * to[0] / part.shape[1], y * to[1] / part.shape[0], side * shrink
-        part = cv2.resize(part, to, interpolation=cv2.INTER_AREA)
+    if times > 1:  # interpolation reads 2 × 2 pixels: fine structure would alias
+        part = _averaged(part, times)
+        x, y, side = x / times, y / times, side / times
     scale, roll = side / out_px, math.radians(square.roll_deg)
     cos, sin = math.cos(roll) * scale, math.sin(roll) * scale
     middle_px = (out_px - 1) / 2

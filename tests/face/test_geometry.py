@@ -83,9 +83,12 @@ def test_square_of_a_bare_box_is_upright_around_its_centre():
 def test_cut_square_takes_what_the_square_holds():
     image = np.zeros((100, 200, 3), np.uint8)
     image[30:70, 120:160] = (10, 200, 30)
-    cut = cut_square(image, Square(140, 50, 40), 20)
-    assert cut.shape == (20, 20, 3)
-    assert (cut == (10, 200, 30)).all()
+    for side in (10, 20, 40, 53):
+        cut = cut_square(image, Square(140, 50, 40), side)
+        assert cut.shape == (side, side, 3)
+        assert (cut[1:-1, 1:-1] == (10, 200, 30)).all()
+        wider = cut_square(image, Square(140, 50, 40 * (1 + 4 / side)), side)
+        assert (wider[0] < 100).all() and (wider[-1] < 100).all()
 
 
 def test_cut_square_of_a_large_square_averages_instead_of_skipping():
