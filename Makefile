@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The video's name goes through the environment, untouched: names with spaces, quotes, % or $ work.
-export VIDEO := $(value VIDEO)
-export ARGS := $(value ARGS)
+override VIDEO := $(value VIDEO)
+override ARGS := $(value ARGS)
+export VIDEO ARGS
 
 .DEFAULT_GOAL := help
 .PHONY: help analyze test check check-data bench sample accept clean

@@ -47,7 +47,8 @@ def analyze(
         RuntimeError: so much failed that there is no analysis; the message names the stages.
     """
     from pipeline.config import Config
-    from pipeline.job import Request, run
+    from pipeline.job import run
+    from pipeline.plan import Request
 
     request = Request(
         video=Path(video),

@@ -105,8 +105,24 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _end_interrupted()
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as end:  # argparse ends the process itself, after --help as after a mistake
+        return int(end.code or EXIT_OK)
     if arguments.version:
         from pipeline import __version__
 
@@ -116,14 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_USAGE
     signal.signal(signal.SIGTERM, _as_interrupt)
-    try:
-        return _guarded(arguments.act, arguments)
-    except KeyboardInterrupt:
-        return _end_interrupted()
-    except BrokenPipeError:  # the reader of our output went away, as in `| head`
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+    return _guarded(arguments.act, arguments)
 
 
 def _as_interrupt(signum: int, frame: object) -> None:
@@ -132,8 +141,9 @@ def _as_interrupt(signum: int, frame: object) -> None:
 
 def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     from pipeline.config import ConfigError
-    from pipeline.job import UsageError, one_sentence
+    from pipeline.job import one_sentence
     from pipeline.models.cards import ModelError
+    from pipeline.plan import UsageError
 
     expected: tuple[type[Exception], ...] = (ConfigError, UsageError, ModelError)
     if arguments.command in ("analyze", "explain"):
@@ -187,7 +197,7 @@ def _config(arguments: argparse.Namespace) -> Any:
 
 
 def _request(arguments: argparse.Namespace) -> Any:
-    from pipeline.job import Request, find_video
+    from pipeline.plan import Request, find_video
 
     return Request(
         video=find_video(arguments.video),
@@ -216,7 +226,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from pipeline.job import explain
+    from pipeline.plan import explain
 
     for stage, why in explain(_request(arguments)):
         print(f"{stage:<12} {why}")
@@ -287,7 +297,7 @@ def _models_pull(arguments: argparse.Namespace) -> int:
 def _models_verify(arguments: argparse.Namespace) -> int:
     from pipeline.models.fetch import verify
 
-    checked = verify()
+    checked = verify(arguments.ids)
     for file in checked:
         print(f"{file.state:<11} {file.model_id}  {file.path}")
     if not checked:

@@ -10,12 +10,15 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Profile = Literal["auto", "compact", "full"]
+X264Preset = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+]
 AUTO = "auto"
 
 
@@ -24,7 +27,7 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _device() -> Any:
@@ -36,7 +39,7 @@ def _batch(size: int) -> Any:
 
 
 class FaceSection(Section):
-    sample_fps: float | Literal["all"] = Field(
+    sample_fps: Annotated[float, Field(gt=0)] | Literal["all"] = Field(
         5.0, description="Frames read per second; `all` reads every one."
     )
     detector: str = Field(AUTO, description="`haar`, `yunet`, or `auto`: YuNet when it was fetched.")
@@ -92,7 +95,7 @@ class FusionSection(Section):
     strategy: Literal["fixed", "dynamic"] = Field(
         "dynamic", description="`dynamic`: quality, coverage and uncertainty lower a modality's say."
     )
-    weights: dict[str, float] = Field(
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="Weight per modality; one that is not named weighs 1."
     )
     gap_s: float = Field(5.0, gt=0, description="Gaps without words are cut into rows no longer than this.")
@@ -115,7 +118,7 @@ class ConflictSection(Section):
 class FilmSection(Section):
     enabled: bool = Field(True, description="Whether to make `annotated.mp4`.")
     crf: int = Field(23, ge=0, le=51, description="x264 quality; smaller is better and larger.")
-    preset: str = Field("veryfast", description="x264 preset.")
+    preset: X264Preset = Field("veryfast", description="x264 preset.")
     max_height_px: int = Field(1080, ge=120, description="A taller picture is scaled down to this.")
 
 
@@ -178,7 +181,8 @@ def to_toml(config: Config) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
+    # A union adds its member to the path, as in face.sample_fps.constrained-float.
+    where = [str(part) for part in first["loc"] if not {"-", "["} & set(str(part))]
     key = ".".join(where)
     if first["type"] == "value_error":
         return f"setting {key}: {first['msg'].removeprefix('Value error, ')}"

@@ -1,7 +1,7 @@
 """Which model each modality gets: ``auto`` replaced by real names, and the digest of every model used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -9,12 +9,15 @@ from pathlib import Path
 
 from pipeline.config import AUTO, Config, ConfigError
 from pipeline.engine.sources import source_artifact
+from pipeline.engine.store import json_digest
 from pipeline.graph import MODALITIES
-from pipeline.models.cards import ModelError, shipped_card
+from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, known_for, known_models
 from pipeline.models.load import TRANSFORMERS
+from pipeline.text.language import normal_code
 
-COMPACT = "compact"
+COMPACT, FULL = "compact", "full"
+HAAR, YUNET = "haar", "yunet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,11 @@ class Resolved:
     models: Mapping[str, str]
 
 
-def resolve(config: Config, modalities: tuple[str, ...], memory: Path) -> Resolved:
+def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) -> Resolved:
     """Choose back-ends by the profile; nothing is downloaded and no model is loaded.
 
-    ``auto`` takes the full model when its weights are on this machine and the compact one otherwise; ``full``
-    insists. ``memory`` remembers file digests between runs.
+    ``auto`` takes the full model when its weights are on this machine and it reads the language that was
+    given (a model for one language is not taken on a guess), else the compact one; ``full`` insists.
 
     Raises:
         ModelError: a model was asked for by name or by ``full`` and is not here.
@@ -40,79 +43,102 @@ def resolve(config: Config, modalities: tuple[str, ...], memory: Path) -> Resolv
     for name in modalities:
         modality = MODALITIES[name]
         asked: str = getattr(config, modality.section).backend
-        backend = _backend(asked, config.run.profile, modality.full)
-        _check_known(backend, modality.backends, name)
+        backend = _backend(asked, modality.full, config)
+        _check_known(backend, modality.backends, f"{name} back-end")
         chosen.setdefault(modality.section, {})["backend"] = backend
-        digests[name] = backend_digest(backend, modality.shipped, memory)
+        digests[name] = backend_digest(backend, modality.shipped)
     if "face" in modalities:
-        detector = _detector(config.face.detector)
+        detector = _detector(config)
         chosen["face"]["detector"] = detector
-        digests["faces"] = _detector_digest(detector, memory)
-    digests["speech"] = version("silero-vad")
-    digests["transcript"] = _transcript_digest(config, memory)
+        digests["faces"] = _detector_digest(detector)
+    if "text" in modalities:
+        digests["transcript"] = _recogniser_digest(config, has_subtitles)
+    digests["speech"] = f"silero-vad {version('silero-vad')}"
     sections = {
         section: getattr(config, section).model_copy(update=values) for section, values in chosen.items()
     }
     return Resolved(config.model_copy(update=sections), digests)
 
 
-def _backend(asked: str, profile: str, full: str) -> str:
+def _backend(asked: str, full: str, config: Config) -> str:
     if asked != AUTO:
         return asked
-    if profile == COMPACT:
+    if config.run.profile == COMPACT:
         return COMPACT
-    if profile == "full" or known_for(full).is_here:
+    if config.run.profile == FULL:
         return full
-    return COMPACT
+    model = known_for(full)
+    reads = not model.languages or normal_code(config.transcript.language) in model.languages
+    return full if model.is_here and reads else COMPACT
 
 
-def _check_known(backend: str, backends: str, modality: str) -> None:
-    module, attribute = backends.split(":")
+def _check_known(name: str, listed: str, what: str) -> None:
+    module, attribute = listed.split(":")
     names: Mapping[str, str] = getattr(import_module(module), attribute)
-    if backend in names or Path(backend).is_dir() or "/" in backend:
+    if name in names or (TRANSFORMERS in names and (Path(name).is_dir() or "/" in name)):
         return
     known = ", ".join(name for name in names if name != TRANSFORMERS)
-    raise ConfigError(f"unknown {modality} back-end {backend!r}; choose {known}, a folder or a hub id")
+    or_else = ", a folder or a hub id" if TRANSFORMERS in names else ""
+    raise ConfigError(f"unknown {what} {name!r}; choose {known}{or_else}")
 
 
-def backend_digest(backend: str, shipped: str, memory: Path) -> str:
-    """SHA-256 that stands for a back-end's weights. Raises ModelError when they are not on this machine."""
+def backend_digest(backend: str, shipped: str) -> str:
+    """Digest of a back-end's weights and card. Raises ModelError when they are not on this machine."""
     if backend == COMPACT:
-        return shipped_card(shipped).sha256
+        return json_digest(asdict(shipped_card(shipped)))
     listed = next((model for model in known_models() if backend in (model.backend, model.id)), None)
     if listed is not None:
-        return _files_digest(_listed_files(listed), memory)
+        return json_digest([asdict(listed), _files_digest(_listed_files(listed))])
     from pipeline.models.transformers_loader import find_model
 
     folder = Path(find_model(backend))
-    return _files_digest(sorted(path for path in folder.rglob("*") if path.is_file()), memory)
+    return _files_digest(sorted(path for path in folder.rglob("*") if path.is_file()))
 
 
 def _listed_files(model: KnownModel) -> list[Path]:
     if not model.is_here:
-        raise ModelError(f"the model {model.id} is not on this machine; run `emotion-pipeline models pull`")
+        raise ModelError(
+            f"the model {model.id} is not on this machine; run `emotion-pipeline models pull {model.id}`"
+        )
     return [model.home / file.path for file in model.files]
 
 
-def _files_digest(files: list[Path], memory: Path) -> str:
-    return ",".join(source_artifact(path, memory).digest for path in files)
+def _files_digest(files: list[Path]) -> str:
+    memory = cache_folder() / "digests.json"
+    return json_digest([[path.name, source_artifact(path, memory).digest] for path in files])
 
 
-def _detector(asked: str) -> str:
+def _detector(config: Config) -> str:
+    asked = config.face.detector
     if asked != AUTO:
+        _check_known(asked, "pipeline.face.backends:DETECTORS", "face detector")
         return asked
-    return "yunet" if known_for("yunet").is_here else "haar"
+    if config.run.profile == COMPACT:
+        return HAAR
+    return YUNET if config.run.profile == FULL or known_for(YUNET).is_here else HAAR
 
 
-def _detector_digest(detector: str, memory: Path) -> str:
-    if detector == "haar":
-        return version("opencv-contrib-python-headless")
-    return _files_digest(_listed_files(known_for(detector)), memory)
+def _detector_digest(detector: str) -> str:
+    if detector == HAAR:
+        return f"OpenCV {version('opencv-contrib-python-headless')}"
+    return _files_digest(_listed_files(known_for(detector)))
 
 
-def _transcript_digest(config: Config, memory: Path) -> str:
-    """Changes when Whisper weights appear or change, so that a pull after a first run takes effect."""
-    here = [m for m in known_models() if m.modality == "transcript" and m.is_here]
-    wanted = [m for m in here if m.revision == config.transcript.whisper_model]
-    whisper = ";".join(_files_digest(_listed_files(model), memory) for model in wanted)
-    return f"whisper:{whisper} pocketsphinx:{version('pocketsphinx') if find_spec('pocketsphinx') else ''}"
+def _recogniser_digest(config: Config, has_subtitles: bool) -> str:
+    """Changes when Whisper's weights appear or change, so that a pull after a first run takes effect.
+
+    Raises:
+        ModelError: Whisper is insisted on, by name or by the full profile without subtitles, and not here.
+    """
+    from pipeline.text.whisper_speech import weights_path
+
+    path = weights_path(config.transcript.whisper_model)
+    source = config.transcript.source
+    insisted = source == "whisper" or (config.run.profile == FULL and source == AUTO and not has_subtitles)
+    if insisted and not path.is_file():
+        raise ModelError(
+            f"Whisper's weights are not at {path}; run "
+            f"`emotion-pipeline models pull whisper-{config.transcript.whisper_model}`"
+        )
+    whisper = _files_digest([path]) if path.is_file() else ""
+    return f"whisper {whisper} pocketsphinx {version('pocketsphinx') if find_spec('pocketsphinx') else ''}"

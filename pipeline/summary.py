@@ -80,7 +80,7 @@ def as_text(result: Result) -> str:
     lines += [f"missing: {stage}: {why}" for stage, why in result.missing.items()]
     if result.files:
         lines += ["", f"results in {result.out}/", *(f"  {path.name}" for path in result.files)]
-    done = "nothing to do, all stages were done before" if not result.ran else f"{len(result.ran)} stages run"
+    done = f"{len(result.ran)} stages run" if result.ran or result.missing else "all stages were done before"
     return "\n".join([*lines, f"took {result.seconds:.1f} s ({done})"])
 
 

@@ -1,14 +1,17 @@
 """A whole run seen from Python: what fails is named, the rest is made, what lies there belongs together."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 import pipeline
 from pipeline.config import ConfigError, config_from_mapping
-from pipeline.job import Request, UsageError, find_video, run
-from pipeline.models.cards import CACHE_VARIABLE, ModelError, shipped_card
+from pipeline.job import run
+from pipeline.models.cards import CACHE_VARIABLE, ModelError
+from pipeline.models.known import known_for
+from pipeline.plan import Request, UsageError, find_video
 from pipeline.profile import resolve
 from pipeline.summary import as_json, as_text
 from pipeline.types import Status
@@ -73,18 +76,79 @@ def test_python_interface(tmp_path, made):
         _ = pipeline.nothing
 
 
-def test_profiles(tmp_path):
-    memory = tmp_path / "digests.json"
-    auto = resolve(config_from_mapping({}), ("face", "voice", "text"), memory)
-    assert {getattr(auto.config, m).backend for m in ("face", "voice", "text")} == {"compact"}
+ALL = ("face", "voice", "text")
+
+
+def test_profiles():
+    auto = resolve(config_from_mapping({}), ALL, True)
+    assert {getattr(auto.config, m).backend for m in ALL} == {"compact"}
     assert auto.config.face.detector == "haar"
-    assert auto.models["voice"] == shipped_card("voice_compact").sha256
-    with pytest.raises(ModelError, match="models pull"):
-        resolve(config_from_mapping({"run": {"profile": "full"}}), ("voice",), memory)
-    with pytest.raises(ConfigError, match="unknown face back-end 'magic'; choose compact"):
-        resolve(config_from_mapping({"face": {"backend": "magic"}}), ("face",), memory)
-    with pytest.raises(ModelError, match="yunet"):
-        resolve(config_from_mapping({"face": {"detector": "yunet"}}), ("face",), memory)
+    full = {"run": {"profile": "full"}}
+    for values, modality, part in (
+        (full, "voice", "models pull"),
+        ({"face": {"detector": "yunet"}}, "face", "yunet"),
+        ({"transcript": {"source": "whisper"}}, "text", "Whisper"),
+        ({**full, "text": {"backend": "compact"}}, "text", "Whisper"),
+    ):
+        with pytest.raises(ModelError, match=part):
+            resolve(config_from_mapping(values), (modality,), False)
+    for section, name in (("backend", "face back-end"), ("detector", "face detector")):
+        with pytest.raises(ConfigError, match=f"unknown {name} 'magic'; choose "):
+            resolve(config_from_mapping({"face": {section: "magic"}}), ("face",), True)
+
+
+def test_auto_takes_a_model_for_one_language_only_when_told_so():
+    chinese = known_for("xlm-roberta")
+    for file in chinese.files:
+        (chinese.home / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (chinese.home / file.path).write_bytes(b"weights")
+    chosen = {
+        language: resolve(config_from_mapping({"transcript": {"language": language}}), ("text",), True)
+        for language in ("zh-TW", "en", None)
+    }
+    assert {k: v.config.text.backend for k, v in chosen.items()} == {
+        "zh-TW": "xlm-roberta",
+        "en": "compact",
+        None: "compact",
+    }
+
+
+def test_weights_that_appear_or_change_are_in_the_key(tmp_path):
+    config = config_from_mapping({"transcript": {"whisper_model": str(tmp_path / "own.pt")}})
+    keys = [resolve(config, ("text",), True).models["transcript"]]
+    for content in (b"one", b"two!"):
+        (tmp_path / "own.pt").write_bytes(content)
+        keys.append(resolve(config, ("text",), True).models["transcript"])
+    assert len(set(keys)) == 3
+
+
+def test_files_that_are_not_ours_are_never_replaced(tmp_path, made):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    video = folder / "annotated.mp4"
+    shutil.copy(made("plain.mp4"), video)
+    before = video.read_bytes()
+    config = config_from_mapping({"run": {"only": ["voice"]}})
+    with pytest.raises(UsageError, match=r"annotated\.mp4 is not a result of ours"):
+        run(Request(video, config, folder))
+    assert video.read_bytes() == before and not (folder / "integrated.csv").exists()
+
+
+def test_another_video_of_the_same_name_is_said(tmp_path, made):
+    only = {"run": {"only": ["voice"]}}
+    assert run(request(made("plain.mp4"), tmp_path / "out", **only)).warnings == ()
+    (warning,) = run(request(made(media.make_silence), tmp_path / "out", **only)).warnings
+    assert "held results of another video" in warning
+
+
+def test_a_transcript_that_was_given_wins_over_the_settings(tmp_path, made):
+    spoken = tmp_path / "film.srt"
+    spoken.write_text("1\n00:00:00,100 --> 00:00:01,000\nhello there\n")
+    wanted = request(
+        made("plain.mp4"), tmp_path / "out", transcript={"source": "stream"}, run={"only": ["text"]}
+    )
+    result = run(Request(wanted.video, wanted.config, wanted.out, spoken))
+    assert result.analysis.transcript.source == "file" and result.complete
 
 
 def test_finding_the_video(tmp_path, monkeypatch):
@@ -94,5 +158,6 @@ def test_finding_the_video(tmp_path, monkeypatch):
     (tmp_path / "other.mp4").touch()
     assert find_video(None) == find_video("") == find_video("sample.mp4") == Path("inputs/sample.mp4")
     assert find_video("other.mp4") == Path("other.mp4")
-    with pytest.raises(UsageError, match="no file none"):
-        find_video("none.mp4")
+    for name in ("none.mp4", "x" * 300 + ".mp4", "\udcb2\udcc9.mp4"):
+        with pytest.raises(UsageError):
+            find_video(name)

@@ -24,7 +24,10 @@ def source_artifact(path: Path, memory: Path) -> Artifact:
         known[seen] = file_digest(path)
         memory.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=memory.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(known, stream, indent=1)
-        Path(scratch).replace(memory)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                json.dump(known, stream, indent=1)
+            Path(scratch).replace(memory)
+        finally:
+            Path(scratch).unlink(missing_ok=True)
     return Artifact(path, known[seen])

@@ -22,6 +22,9 @@ LEAST_QUALITY = 0.1
 MOST_SHIFTS = 24
 
 
+Emotions = tuple[tuple[str, str], ...]  # (modality, emotion), as many as take part
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When an event begins, ends, counts and merges; strengths in [0, 1], times in microseconds."""
@@ -37,7 +40,7 @@ class Evidence:
     """What two modalities have against each other in one moment."""
 
     kind: ConflictKind
-    emotions: tuple[tuple[str, str], ...]  # (modality, emotion), as many as take part
+    emotions: Emotions
     strength: float
     confidence: float
 
@@ -133,7 +136,7 @@ class Event:
 
     span: Span
     kind: ConflictKind
-    emotions: tuple[tuple[str, str], ...]
+    emotions: Emotions
     strength: float
     confidence: float
     moments: tuple[int, ...]
@@ -142,21 +145,44 @@ class Event:
 def events(moments: Sequence[Moment], limits: Limits) -> list[Event]:
     """Conflicts over time by hysteresis: entered at ``enter``, held to ``leave``, merged over short gaps.
 
-    Events shorter than ``min_duration_us`` are dropped. One event is one kind with one emotion per modality;
-    where several pairs show the same kind at the same time, the strongest names the event and a modality
-    that agrees with it joins.
+    Events shorter than ``min_duration_us`` are dropped. One event is one kind with one emotion per modality.
+    Where several pairs show the same kind at the same time, the strongest names the event and a modality
+    that agrees with it joins; what is left of a weaker pair outside it stays an event of its own.
     """
-    series: dict[tuple[ConflictKind, tuple[tuple[str, str], ...]], dict[int, Evidence]] = {}
+    series: dict[tuple[ConflictKind, Emotions], dict[int, Evidence]] = {}
     for index, moment in enumerate(moments):
         for item in evidence(moment):
             series.setdefault((item.kind, item.emotions), {})[index] = item
-    found = [
-        event
+
+    def event_of(kind: ConflictKind, emotions: Emotions, run: Sequence[int]) -> Event:
+        return _event(kind, emotions, run, series[kind, emotions], moments)
+
+    candidates = [
+        event_of(kind, emotions, run)
         for (kind, emotions), items in series.items()
         for run in _merged(_runs(items, limits), moments, limits.merge_gap_us)
-        if (event := _event(kind, emotions, run, items, moments)).span.duration_us >= limits.min_duration_us
     ]
-    return sorted(_strongest_pairs(found), key=lambda e: (e.span, KINDS.index(e.kind), e.emotions))
+    kept: list[Event] = []
+    for event in sorted(candidates, key=lambda e: (KINDS.index(e.kind), -e.strength, e.span, e.emotions)):
+        rivals = [k for k in kept if k.kind == event.kind and set(k.moments) & set(event.moments)]
+        taken = {index for rival in rivals for index in rival.moments}
+        for rival in rivals:
+            kept[kept.index(rival)] = _joined(rival, event)
+        items = series[event.kind, event.emotions]
+        free = {index: items[index] for index in event.moments if index not in taken}
+        for run in _merged(_runs(free, limits), moments, limits.merge_gap_us) if rivals else [event.moments]:
+            kept.append(event_of(event.kind, event.emotions, run))
+    long_enough = [event for event in kept if event.span.duration_us >= limits.min_duration_us]
+    return sorted(long_enough, key=lambda e: (e.span, KINDS.index(e.kind), e.emotions))
+
+
+def _joined(held: Event, other: Event) -> Event:
+    """``held`` with the modalities of ``other`` that agree with it, when ``other`` lasts throughout."""
+    together = dict(other.emotions) | dict(held.emotions)
+    agree = all(together[modality] == emotion for modality, emotion in other.emotions)
+    if not (agree and set(held.moments) <= set(other.moments)):
+        return held
+    return replace(held, emotions=tuple(sorted(together.items())))
 
 
 def _runs(items: Mapping[int, Evidence], limits: Limits) -> list[list[int]]:
@@ -183,7 +209,7 @@ def _merged(runs: Sequence[list[int]], moments: Sequence[Moment], gap_us: int) -
 
 def _event(
     kind: ConflictKind,
-    emotions: tuple[tuple[str, str], ...],
+    emotions: Emotions,
     run: Sequence[int],
     items: Mapping[int, Evidence],
     moments: Sequence[Moment],
@@ -197,22 +223,6 @@ def _event(
         confidence=sum(items[i].confidence * moments[i].span.duration_us for i in run) / length,
         moments=tuple(run),
     )
-
-
-def _strongest_pairs(found: Sequence[Event]) -> list[Event]:
-    """Of events over the same moments with one emotion in common, one event naming every modality in it."""
-    kept: list[Event] = []
-    for event in sorted(found, key=lambda e: (KINDS.index(e.kind), -e.strength, e.span, e.emotions)):
-        for place, held in enumerate(kept):
-            if not (held.kind == event.kind and set(held.moments) & set(event.moments)):
-                continue
-            joined = dict(held.emotions) | dict(event.emotions)
-            if all(joined[m] == e for m, e in held.emotions):
-                kept[place] = replace(held, emotions=tuple(sorted(joined.items())))
-            break
-        else:
-            kept.append(event)
-    return kept
 
 
 def chance_rate_per_minute(moments: Sequence[Moment], limits: Limits) -> float | None:

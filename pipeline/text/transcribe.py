@@ -70,7 +70,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     """Clip to the film, drop what was recognised over non-speech, name each line's language."""
     film = Span(0, request.media.duration_us)
     lines = [replace(u, span=_clipped(u.span, film)) for u in heard.utterances if u.text.strip()]
-    lines = [u for u in lines if u.span.start_us < film.end_us]
+    lines = [u for u in lines if u.span.start_us < film.end_us and u.span.duration_us > 0]
     lines.sort(key=lambda u: u.span)
     dropped = 0
     if source in SPOKEN_SOURCES:

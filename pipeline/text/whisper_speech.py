@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.cards import ModelError, cache_folder
+from pipeline.text.language import normal_code
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import US_PER_S, Span, Utterance, Word
 
@@ -65,7 +66,7 @@ def _recognise(model: Any, request: Request) -> dict[str, Any]:
     """Seeded: when a segment fails Whisper's checks it is decoded again by sampling."""
     import torch
 
-    language = (request.settings.language or "").split("-")[0].lower() or None
+    language = normal_code(request.settings.language)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # Whisper leaves its vocabulary file for the garbage collector to close.
         warnings.simplefilter("ignore", ResourceWarning)

@@ -30,7 +30,8 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
     texts = [*(u.text for u in analysis.transcript.utterances), *(headline(c) for c in analysis.conflicts)]
     if missing := undrawable(texts, font):
         said = (
-            f"no font here can draw {missing[:20]!r}: the film shows boxes there; install a Noto font for it"
+            f"no font here can draw {missing[:20]!r}: the film shows boxes there; "
+            "install a Noto font and run again with --force"
         )
         (out / "warnings.txt").write_text(f"{said}\n", encoding="utf-8")
     shown = lanes(analysis)

@@ -17,6 +17,7 @@ import grimp
 from pipeline.graph import MODALITIES, STAGES
 
 LOCK = Path(__file__).with_name("stage_lock.json")
+DATA = {".toml", ".html", ".css", ".js"}
 DETECTORS = {"faces": "pipeline.face.backends:DETECTORS"}
 LOADED = DETECTORS | {name: modality.backends for name, modality in MODALITIES.items()}
 
@@ -29,6 +30,13 @@ def code(module: str) -> str:
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
             node.body = body[1:] or [ast.Pass()]
     return ast.dump(tree)
+
+
+def data_beside(modules: list[str]) -> list[str]:
+    """Rules, templates and model lists that lie in the modules' folders; weights are in the keys."""
+    folders = {Path(importlib.util.find_spec(module).origin).parent for module in modules}
+    files = sorted(path for folder in folders for path in folder.iterdir() if path.suffix in DATA)
+    return [path.read_text(encoding="utf-8") for path in files]
 
 
 def roots(stage) -> list[str]:
@@ -46,7 +54,7 @@ def current() -> dict[str, list]:
     for stage in STAGES:
         own = roots(stage)
         modules = sorted({m for root in own for m in ({root} | graph.find_upstream_modules(root))})
-        text = "\n".join(code(module) for module in modules)
+        text = "\n".join([*(code(module) for module in modules), *data_beside(modules)])
         digests[stage.name] = [stage.version, hashlib.sha256(text.encode()).hexdigest()[:16]]
     return digests
 

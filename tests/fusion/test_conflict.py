@@ -109,6 +109,27 @@ def test_a_third_modality_joins_the_side_it_agrees_with():
     assert dict(event.emotions) == {"face": "sad", "text": "happy", "voice": "sad"}
 
 
+def test_a_longer_weaker_conflict_outlives_a_short_strong_one():
+    torn = {"face": reading("happy"), "voice": reading("sad", 0.7), "text": reading("happy")}
+    spans = [Span(i * 1_000_000, (i + 1) * 1_000_000) for i in range(10)]
+    first = {**torn, "text": reading("sad", 0.95)}
+    rows = [Moment(span, None, first if i == 0 else torn) for i, span in enumerate(spans)]
+    found = events(rows, LIMITS)
+    assert [(e.span.start_us, e.span.end_us) for e in found] == [(0, 1_000_000), (1_000_000, 10_000_000)]
+    assert dict(found[0].emotions) == {"face": "happy", "text": "sad", "voice": "sad"}
+    assert dict(found[1].emotions) == {"face": "happy", "text": "happy", "voice": "sad"}
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(["happy", "sad", "angry", "neutral", None])] * 3), max_size=12))
+def test_every_strong_disagreement_lies_in_an_event_of_its_kind(rows):
+    film = moments([dict(zip(("face", "text", "voice"), row, strict=True)) for row in rows])
+    found = events(film, LIMITS)
+    for index, moment in enumerate(film):
+        for item in evidence(moment):
+            covered = any(e.kind == item.kind and index in e.moments for e in found)
+            assert covered or item.strength < LIMITS.enter
+
+
 @given(st.integers(0, 10**9))
 def test_events_move_with_time(shift):
     rows = moments([{"face": "happy", "text": "happy"}, {"face": "sad", "text": "happy"}])

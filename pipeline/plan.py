@@ -1,0 +1,190 @@
+"""A request with every choice made: which stages, with which models and settings, on which files."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.engine.runner import recipe_for
+from pipeline.engine.sources import source_artifact
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Artifact, Store, file_digest
+from pipeline.fusion.readings import load_rules
+from pipeline.graph import OBSERVING, key_of, section_of, stages_for
+from pipeline.profile import Resolved, resolve
+
+WORK = ".work"
+SAMPLE = "sample.mp4"
+INPUTS = Path("inputs")
+OUTPUTS = Path("outputs")
+
+
+class UsageError(ValueError):
+    """Something the person can mend; the message is one sentence that says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for. ``out`` None means ``outputs/<video name>``."""
+
+    video: Path
+    config: Config = field(default_factory=Config)
+    out: Path | None = None
+    transcript: Path | None = None
+    force: bool = False
+    highlights: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return self.out if self.out is not None else OUTPUTS / self.video.stem
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request with every choice made: stages, their settings and keys, and where artifacts go."""
+
+    request: Request
+    resolved: Resolved
+    modalities: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    sources: Mapping[str, Artifact]
+    settings: Mapping[str, Any]
+    keys: Mapping[str, Any]
+    store: Store
+
+
+def find_video(name: str | None) -> Path:
+    """A path, or a name found in ``inputs/``; None means the sample. Raises UsageError."""
+    if not name:
+        name = SAMPLE
+    try:
+        name.encode("utf-8")
+        found = next((path for path in (Path(name), INPUTS / name) if path.exists()), None)
+    except UnicodeEncodeError:
+        raise UsageError("the video's name is not valid UTF-8; rename it and try again") from None
+    except OSError as error:
+        raise UsageError(f"cannot look at {name[:80]} ({error.strerror}); check the path") from None
+    if found is not None:
+        return found
+    raise UsageError(f"there is no file {name}, and none of that name in {INPUTS}/; check the path")
+
+
+def plan(request: Request) -> Plan:
+    """Choose models and stages, find the subtitles, and check that the output folder can be written.
+
+    Raises:
+        UsageError, ConfigError, MediaError, ModelError: one sentence each.
+    """
+    from pipeline.media.container import open_media
+
+    with open_media(request.video):
+        pass
+    config = request.config
+    _check_modalities("run.only (--only)", config.run.only)
+    _check_modalities("fusion.weights", config.fusion.weights)
+    modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
+    subtitles = _subtitles(request) if "text" in modalities else None
+    resolved = resolve(config, modalities, subtitles is not None)
+    work = _writable(request.folder) / WORK
+    memory = work / "digests.json"
+    sources = {"source": source_artifact(request.video, memory)}
+    if subtitles is not None:
+        sources["subtitles"] = source_artifact(subtitles, memory)
+    stages = stages_for(modalities, request.config.film.enabled, request.highlights)
+    config = resolved.config
+    if request.transcript is not None:
+        chosen = config.transcript.model_copy(update={"source": "file"})
+        config = config.model_copy(update={"transcript": chosen})
+    settings = {stage.name: section_of(stage.name, config) for stage in stages}
+    keys: dict[str, Any] = {
+        stage.name: {**key_of(stage.name, config), "model": resolved.models.get(stage.name, "")}
+        for stage in stages
+    }
+    settings["moments"] = (config.fusion, modalities)
+    settings["analysis"] = (request.video.stem, modalities)
+    if config.conflict.readings is not None:
+        keys["conflicts"] |= {"readings": _digest_of_readings(config.conflict.readings)}
+    keys["moments"] |= {"modalities": modalities}
+    keys["analysis"] |= {"name": request.video.stem, "modalities": modalities}
+    return Plan(request, resolved, modalities, stages, sources, settings, keys, Store(work / "artifacts"))
+
+
+def _check_modalities(where: str, names: Iterable[str]) -> None:
+    if unknown := sorted(set(names) - set(OBSERVING)):
+        raise UsageError(f"{where} takes {', '.join(OBSERVING)}; {unknown[0]!r} is none of them")
+
+
+def _digest_of_readings(path: Path) -> str:
+    """The file's content is in the key, not its name. Raises ConfigError when it cannot be read."""
+    load_rules(path)
+    return file_digest(path)
+
+
+def _writable(folder: Path) -> Path:
+    """The folder, made if need be. Raises UsageError when it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"cannot write into {folder} ({error.strerror}); choose another folder with --out"
+        ) from None
+    return folder
+
+
+def _subtitles(request: Request) -> Path | None:
+    """The subtitle file to use, checked. Raises UsageError or MediaError."""
+    from pipeline.media.subtitles import find_beside, read_subtitles
+
+    if request.transcript is not None:  # wins over the source named in the settings
+        if not request.transcript.is_file():
+            raise UsageError(f"there is no subtitle file {request.transcript}; check --transcript")
+        path: Path | None = request.transcript
+    elif request.config.transcript.source in ("auto", "file"):
+        path = find_beside(request.video)
+    else:
+        path = None
+    if path is not None:
+        read_subtitles(path)
+    return path
+
+
+@contextmanager
+def nothing_left_behind(folder: Path) -> Iterator[None]:
+    """Remove an output folder made inside the block when the block fails with a sentence for the person."""
+    existed = folder.exists()
+    try:
+        yield
+    except (ValueError, RuntimeError):
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def explain(request: Request) -> list[tuple[str, str]]:
+    """For every stage, whether it would run and why. Makes nothing but the output folder's digest memory."""
+    with nothing_left_behind(request.folder):
+        planned = plan(request)
+    ready = dict(planned.sources)
+    told = []
+    for stage in planned.stages:
+        waiting = [n for n in (*stage.needs, *stage.wants) if n not in ready and n not in planned.sources]
+        waiting = [name for name in waiting if name != "subtitles"]
+        if waiting:
+            told.append((stage.name, f"would run: {', '.join(waiting)} would run first"))
+            continue
+        recipe = recipe_for(stage, planned.keys.get(stage.name), ready)
+        found = planned.store.find(stage.name, recipe)
+        if found is not None and not request.force:
+            ready[stage.name] = found
+            told.append((stage.name, "already done"))
+        else:
+            why = "--force" if found is not None else planned.store.why_not(stage.name, recipe)
+            told.append((stage.name, f"would run: {why}"))
+    return told
