@@ -49,9 +49,12 @@ def shipped_section(card: ModelCard, report: TrainingReport | None) -> str:
         lines.append(f"- training: {report.train_seconds / 60:.0f} minutes of processor time")
     lines += ["", metrics_table(report)]
     if report.notes:
-        lines += [report.notes, ""]
-    for name, confusion in report.confusion.items():
-        lines += [f"Confusion on {name} (truth in rows):\n", confusion_table(confusion)]
+        lines += ["What the figures mean, and known weaknesses:\n", report.notes, ""]
+    if report.confusion:
+        lines.append("<details><summary>Confusion matrices (truth in rows)</summary>\n")
+        for name, confusion in report.confusion.items():
+            lines += [f"{name}:\n", confusion_table(confusion)]
+        lines.append("</details>\n")
     return "\n".join(lines)
 
 

@@ -41,7 +41,10 @@ from pipeline.train.metrics import fit_temperature
 from pipeline.types import ModelCard
 
 CONFIG = Path(__file__).with_suffix(".toml")
-LICENCE = "MIT for the weights; the faces they were trained on were gathered from the web for research"
+LICENCE = (
+    "Weights for research use: trained on FER2013/FER+ (faces gathered from the web for research; labels © "
+    "Microsoft) and muxspace (Apache-2.0 repository)."
+)
 NOTES = (
     "A residual net over one grey face of 48 px. Trained mostly on Western faces in still pictures: expect "
     "less on others, and on faces below 24 px."

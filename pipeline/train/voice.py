@@ -1,7 +1,7 @@
 """Train the compact voice model: ``python -m pipeline.train.voice --data DIR --out DIR``.
 
-Leaves ``voice_compact.onnx``, its card and a report with every figure, confusion matrix and reliability
-under ``--out``. CASIA's figures are for the recipe: four networks, each trained without one of its four
+Leaves ``voice_compact.onnx``, its card and a report with every figure and confusion matrix under
+``--out``. CASIA's figures are for the recipe: four networks, each trained without one of its four
 speakers and asked about that one. The shipped network is trained on all four; the test speakers of RAVDESS
 and EMO-DB took part in nothing. Features are kept in ``--out`` for the next run with the same settings.
 """
@@ -13,9 +13,8 @@ import time
 import tomllib
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,18 +22,13 @@ from numpy.typing import NDArray
 
 from pipeline.labels import EMOTIONS
 from pipeline.media.audio import SAMPLE_RATE_HZ
-from pipeline.models.cards import file_sha256
+from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.records import write_record
-from pipeline.train.metrics import (
-    confusion_matrix,
-    evaluate,
-    expected_calibration_error,
-    fit_temperature,
-    softmax,
-)
+from pipeline.train.metrics import fit_temperature
 from pipeline.train.voice_data import Clips, features, read_manifest
-from pipeline.train.voice_fit import Recipe, Rows, Table, fit
+from pipeline.train.voice_fit import Recipe, Table, fit
 from pipeline.train.voice_net import VoiceNet
+from pipeline.train.voice_report import Answers, Facts, report_of
 from pipeline.types import ModelCard
 from pipeline.voice import features as heard_features
 from pipeline.voice.compact import MODEL_ID, load_weights, voice_of
@@ -53,14 +47,6 @@ NOTES = (
     "than 10 s of that, or with one mood or several speakers throughout, expect less than its figures. "
     "No Mandarin disgust was in its training data."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Logits of a network on clips it was not trained on."""
-
-    truth: Rows
-    logits: NDArray[np.float64]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -132,25 +118,6 @@ def calibrate(net: VoiceNet, folds: Mapping[str, VoiceNet], table: Table) -> tup
     return plain, round(plain / known, 4)
 
 
-def figures(answers: Answers, temperature: float, uncalibrated: Answers) -> dict[str, Any]:
-    """What the report says about one test set."""
-    before = softmax(uncalibrated.logits)
-    after = softmax(answers.logits, temperature)
-    summary = evaluate(answers.truth, after.argmax(axis=1), EMOTIONS, after).summary()
-    confidence, right = after.max(axis=1), after.argmax(axis=1) == answers.truth
-    bins = np.clip((confidence * 10).astype(int), 0, 9)
-    return {
-        **summary,
-        "ece_before": round(expected_calibration_error(answers.truth, before), 4),
-        "confusion": confusion_matrix(answers.truth, after.argmax(axis=1), len(EMOTIONS)).tolist(),
-        "reliability": [
-            {"confidence": round(float(confidence[bins == b].mean()), 4),
-             "accuracy": round(float(right[bins == b].mean()), 4), "n": int((bins == b).sum())}
-            for b in range(10) if (bins == b).any()
-        ],
-    }  # fmt: skip
-
-
 def export(net: VoiceNet, path: Path) -> None:
     """Write the network as ONNX; any number of windows at a time."""
     width = net.gate.in_features
@@ -186,7 +153,7 @@ def seconds_per_second(out: Path) -> float:
     return (time.process_time() - start) / 30
 
 
-def train(data: Path, out: Path, recipe: Recipe) -> Mapping[str, Any]:
+def train(data: Path, out: Path, recipe: Recipe) -> TrainingReport:
     """Train, evaluate, calibrate, export; returns the report."""
     started = time.monotonic()
     torch.set_num_threads(recipe.threads)
@@ -206,21 +173,21 @@ def train(data: Path, out: Path, recipe: Recipe) -> Mapping[str, Any]:
     tests = answers_of(net, folds, table)
     export(net, out / f"{MODEL_ID}.onnx")
     write_record(out / f"{MODEL_ID}.card.json", card_of(out / f"{MODEL_ID}.onnx", recipe, temperature))
-    report = {
-        "labels": EMOTIONS,
-        "tests": {name: figures(tests[name], temperature, before[name]) for name in tests},
-        "temperature": temperature,
-        "known_sharpness": sharpness,
-        "temperature_fitted_on": "dev speakers, and each left-out speaker's answers of the fold without it",
-        "loso": "of the recipe: networks trained without the speaker; the shipped one knows all of them",
-        "bytes": (out / f"{MODEL_ID}.onnx").stat().st_size,
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "real_time_factor": round(seconds_per_second(out), 5),
-        "seconds": round(time.monotonic() - started),
-        "recipe": asdict(recipe),
-    }
-    (out / f"{MODEL_ID}.report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    facts = Facts(
+        known_sharpness=sharpness,
+        parameters=sum(p.numel() for p in net.parameters()),
+        size_bytes=(out / f"{MODEL_ID}.onnx").stat().st_size,
+        real_time_factor=round(seconds_per_second(out), 5),
+        clock_seconds=round(time.monotonic() - started),
+    )
+    report = report_of(tests, before, temperature, facts)
+    write_record(out / f"{MODEL_ID}.report.json", report)
     return report
+
+
+def revision_of(recipe: Recipe) -> str:
+    """Names the recipe a card's weights were trained by."""
+    return hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def card_of(weights: Path, recipe: Recipe, temperature: float) -> ModelCard:
@@ -228,7 +195,7 @@ def card_of(weights: Path, recipe: Recipe, temperature: float) -> ModelCard:
     return ModelCard(
         id=MODEL_ID,
         modality="voice",
-        revision=hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest()[:12],
+        revision=revision_of(recipe),
         sha256=file_sha256(weights),
         licence=LICENCE,
         labels=EMOTIONS,
@@ -249,11 +216,10 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     report = train(options.data, options.out, read_recipe(options.config))
-    for name, one in report["tests"].items():
-        ece = f"{one['ece_before']:.3f} -> {one['ece']:.3f}"
+    for name, one in report.metrics.items():
+        ece = f"{report.calibration[name].ece_before:.3f} -> {one['ece']:.3f}"
         print(f"{name:44} UAR {one['uar']:.3f}  ECE {ece}  n {one['n']:.0f}")
-    print(f"temperature {report['temperature']}, {report['bytes'] / 1e6:.2f} MB, "
-          f"real-time factor {report['real_time_factor']:.4f}, {report['seconds']} s")  # fmt: skip
+    print(report.notes)
 
 
 if __name__ == "__main__":
