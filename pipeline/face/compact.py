@@ -10,7 +10,7 @@ from pipeline.face.backends import Image
 from pipeline.face.crop import tight
 from pipeline.face.session import session
 from pipeline.labels import to_scores
-from pipeline.models.cards import WEIGHTS, ModelError, shipped_card
+from pipeline.models.cards import shipped_card, shipped_weights
 from pipeline.types import ModelCard, Scores
 
 MODEL_ID = "face_compact"
@@ -36,8 +36,6 @@ class CompactFace:
 
 
 def load(name: str, device: str) -> CompactFace:
-    """The shipped model, on the CPU whatever ``device``. Raises ModelError when the package lacks it."""
-    path = WEIGHTS / f"{MODEL_ID}.onnx"
-    if not path.is_file():
-        raise ModelError(f"the package carries no model {MODEL_ID!r}; reinstall it")
-    return CompactFace(session(path), shipped_card(MODEL_ID))
+    """The shipped model, on the CPU whatever ``device``. Raises ModelError: it is missing or damaged."""
+    card = shipped_card(MODEL_ID)
+    return CompactFace(session(shipped_weights(card)), card)

@@ -1,7 +1,7 @@
 """Which models there are: shipped cards beside their weights, known ones in ``cards.toml``.
 
-A shipped model is ``weights/<id>.onnx`` (plus any other ``weights/<id>.*`` it needs) with
-``weights/<id>.card.json``, both written by its training command. A known model is fetched by
+A shipped model is one file ``weights/<id>.onnx`` or ``.npz`` with ``weights/<id>.card.json``, both written by
+its training command; the card holds the file's sha256. A known model is fetched by
 ``models pull`` into the cache folder, never during an analysis.
 """
 
@@ -19,6 +19,7 @@ from pipeline.records import read_record
 from pipeline.types import ModelCard
 
 WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS_SUFFIXES = (".onnx", ".npz")
 CACHE_VARIABLE = "EMOTION_PIPELINE_MODELS"
 
 
@@ -74,12 +75,33 @@ def shipped_ids() -> tuple[str, ...]:
     return tuple(sorted(path.name.removesuffix(".card.json") for path in WEIGHTS.glob("*.card.json")))
 
 
-def shipped_card(model_id: str) -> ModelCard:
-    """Card of a model inside the package. Raises ModelError when there is none."""
-    path = WEIGHTS / f"{model_id}.card.json"
+def shipped_card(model_id: str, folder: Path = WEIGHTS) -> ModelCard:
+    """Card of a model inside the package, or in a training's ``folder``.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    path = folder / f"{model_id}.card.json"
     if not path.is_file():
         raise ModelError(f"the package carries no model {model_id!r}; reinstall it")
-    return read_record(path, ModelCard)
+    try:
+        return read_record(path, ModelCard)
+    except ValidationError:
+        raise ModelError(f"{path.name} is damaged; reinstall the package") from None
+
+
+def shipped_weights(card: ModelCard, folder: Path = WEIGHTS) -> Path:
+    """The weights that belong to a card, their sha256 held against it.
+
+    Raises:
+        ModelError: they are missing or damaged.
+    """
+    paths = [path for suffix in WEIGHTS_SUFFIXES if (path := folder / f"{card.id}{suffix}").is_file()]
+    if not paths:
+        raise ModelError(f"the weights of {card.id} are missing; reinstall the package")
+    if file_sha256(paths[0]) != card.sha256:
+        raise ModelError(f"{paths[0].name} is damaged; reinstall the package")
+    return paths[0]
 
 
 def shipped_report(model_id: str) -> TrainingReport | None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS, to_scores
-from pipeline.models.cards import WEIGHTS, ModelError, file_sha256, shipped_card
+from pipeline.models.cards import shipped_card, shipped_weights
 from pipeline.text.featurise import ngram_features, token_hashes, tokens
 from pipeline.types import ModelCard, Scores
 
@@ -102,7 +102,7 @@ def log_softmax(values: Doubles) -> Doubles:
 def load(name: str, device: str) -> CompactText:
     """Load the package's model; it runs on the processor whatever ``device`` says. Raises ModelError."""
     card = shipped_card(MODEL_ID)
-    return _loaded(card, WEIGHTS / f"{MODEL_ID}.npz")
+    return load_file(card, shipped_weights(card))
 
 
 def load_file(card: ModelCard, path: Path) -> CompactText:
@@ -110,12 +110,6 @@ def load_file(card: ModelCard, path: Path) -> CompactText:
     with np.load(io.BytesIO(path.read_bytes())) as arrays:
         models = {language: _language_model(arrays, language) for language in card.languages}
     return CompactText(card, models)
-
-
-def _loaded(card: ModelCard, path: Path) -> CompactText:
-    if not path.is_file() or file_sha256(path) != card.sha256:
-        raise ModelError("the package's text model is damaged or missing; reinstall emotion-pipeline")
-    return load_file(card, path)
 
 
 def _language_model(arrays: Mapping[str, npt.NDArray[Any]], language: str) -> LanguageModel:

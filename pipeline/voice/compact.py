@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.labels import to_scores
 from pipeline.media.audio import SAMPLE_RATE_HZ
-from pipeline.models.cards import WEIGHTS, ModelError
-from pipeline.records import read_record
+from pipeline.models.cards import WEIGHTS, shipped_card, shipped_weights
 from pipeline.types import ModelCard, Scores
 from pipeline.voice.backends import Samples
 from pipeline.voice.features import FEATURE_NAMES, statistics
@@ -102,17 +101,15 @@ def session_of(path: Path) -> Any:
 
 
 def load_weights(folder: Path) -> CompactBackend:
-    """Load what the training command left in ``folder``. Raises ModelError when something is missing."""
-    card, weights = (folder / f"{MODEL_ID}.{end}" for end in ("card.json", "onnx"))
-    if not (card.is_file() and weights.is_file()):
-        raise ModelError(f"the voice model's files are missing from {folder}; reinstall the package")
-    return CompactBackend(session_of(weights), read_record(card, ModelCard))
+    """Load what the training command left in ``folder``. Raises ModelError: it is missing or damaged."""
+    card = shipped_card(MODEL_ID, folder)
+    return CompactBackend(session_of(shipped_weights(card, folder)), card)
 
 
 def load(name: str, device: str) -> CompactBackend:
     """Load the shipped weights; they always run on the processor.
 
     Raises:
-        ModelError: the package lacks them.
+        ModelError: they are missing or damaged.
     """
     return load_weights(WEIGHTS)
