@@ -19,6 +19,7 @@ from typing import Any
 
 from pipeline.models.cards import ModelError, cache_folder, file_sha256
 from pipeline.models.download import download, read_url
+from pipeline.models.formats import begins_as_named
 from pipeline.models.known import LOCK_NAME, KnownModel, RemoteFile, find_known, known_models, read_lock
 
 PROBE_S = 3.0
@@ -76,8 +77,8 @@ def pull(ids: Sequence[str], progress: Progress | None = None) -> tuple[str, ...
         The ids fetched now.
 
     Raises:
-        ModelError: unknown id, no network, a server's refusal, or a file with another sha256 than expected.
-            What can be reached is fetched all the same and stays; of a failing model nothing is left.
+        ModelError: unknown id, no network, a server's refusal, or a file with another content than expected.
+            What can be fetched is fetched all the same and stays; of a failing model nothing is left.
     """
     wanted = [_resolve(name) for name in ids] or [model for model in known_models() if not model.optional]
     missing = [item for item in wanted if not _is_here(item)]
@@ -85,34 +86,51 @@ def pull(ids: Sequence[str], progress: Progress | None = None) -> tuple[str, ...
         return ()
     unreachable = probe({_host(url) for item in missing for url in _addresses(item)}, PROBE_S)
     left = [item for item in missing if unreachable & {_host(url) for url in _addresses(item)}]
-    fetched = []
+    fetched, failures = [], []
     for item in missing:
         if item not in left:
-            model = _ask_hub(item) if isinstance(item, str) else item
-            _fetch(model, progress or _no_progress)
-            fetched.append(model.id)
+            try:
+                model = _ask_hub(item) if isinstance(item, str) else item
+                _fetch(model, progress or _no_progress)
+                fetched.append(model.id)
+            except ModelError as error:
+                failures.append(f"{_name(item)} could not be fetched: {error}")
     if left:
-        names = ", ".join(item if isinstance(item, str) else item.id for item in left)
-        raise ModelError(
+        names = ", ".join(map(_name, left))
+        failures.append(
             f"{', '.join(sorted(unreachable))} cannot be reached, so {names} could not be fetched; the "
             "models in the package work without, try `emotion-pipeline models pull` again with a network"
         )
+    if failures:
+        raise ModelError(" | ".join(failures))
     return tuple(fetched)
 
 
 def verify(ids: Sequence[str] = ()) -> tuple[Verified, ...]:
-    """Hash every fetched file again and hold it against the pinned or recorded digest."""
+    """Hash every fetched file again and hold it against the pinned or recorded digest.
+
+    Args:
+        ids: as for :func:`pull`; the files of a model named here that was never fetched are missing.
+
+    Raises:
+        ModelError: an id that is neither listed nor was ever pulled.
+    """
     lock = read_lock()
+    chosen = {_name(item) for item in map(_resolve, ids)}
+    known = {model.id for model in known_models()}
+    if strange := sorted(chosen - known - lock.keys()):
+        raise ModelError(
+            f"{', '.join(strange)} was never fetched; run `emotion-pipeline models pull` with it"
+        )
     expected: dict[str, dict[str, str]] = {name: dict(entry["files"]) for name, entry in lock.items()}
     homes = {name: cache_folder() / name for name in lock}
     for model in known_models():
-        if model.is_here or model.id in lock:
+        if model.is_here or model.id in lock or model.id in chosen:
             recorded = expected.get(model.id, {})
             expected[model.id] = {
                 file.path: file.sha256 or recorded.get(file.path, "") for file in model.files
             }
             homes[model.id] = model.home
-    chosen = {model.id for model in map(_resolve, ids) if isinstance(model, KnownModel)} | set(ids)
     results = []
     for name in sorted(expected):
         for path, digest in expected[name].items() if not ids or name in chosen else ():
@@ -162,6 +180,10 @@ def _resolve(name: str) -> KnownModel | str:
     raise ModelError(f"there is no model {name!r} to pull; choose one of {listed}, or a hub id (owner/model)")
 
 
+def _name(item: KnownModel | str) -> str:
+    return item if isinstance(item, str) else item.id
+
+
 def _is_here(item: KnownModel | str) -> bool:
     if not isinstance(item, str):
         return item.is_here
@@ -182,8 +204,17 @@ def _host(url: str) -> str:
 
 def _ask_hub(hub_id: str) -> KnownModel:
     """Revision and files of a model that is not listed. Raises ModelError."""
-    about: dict[str, Any] = json.loads(read_url(f"{hub()}/api/models/{hub_id}"))
-    names = {name for entry in about.get("siblings", []) if "/" not in (name := str(entry["rfilename"]))}
+    answer = read_url(f"{hub()}/api/models/{hub_id}")
+    try:
+        about: dict[str, Any] = json.loads(answer)
+        revision = str(about["sha"])
+        names = {name for entry in about["siblings"] if "/" not in (name := str(entry["rfilename"]))}
+        licence = str((about.get("cardData") or {}).get("license", "see the model's own page"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(
+            f"{hub()} does not answer about {hub_id} as the model hub does; sign in to the network or check "
+            f"{HUB_VARIABLE}, then try again"
+        ) from None
     weights = sorted(
         n for n in names if n.startswith("model") and n.endswith((".safetensors", ".safetensors.index.json"))
     )
@@ -197,8 +228,8 @@ def _ask_hub(hub_id: str) -> KnownModel:
         id=hub_id,
         modality="",
         backend="transformers",
-        revision=str(about["sha"]),
-        licence=str((about.get("cardData") or {}).get("license", "see the model's own page")),
+        revision=revision,
+        licence=licence,
         files=tuple(RemoteFile(path) for path in [*weights, *support]),
     )
 
@@ -216,6 +247,11 @@ def _fetch(model: KnownModel, progress: Progress) -> None:
             placed.append((temporary, target))
             report = partial(progress, model.id, file.path)
             digests[file.path] = download(_address(model, file), temporary, report)
+            if not begins_as_named(temporary, file.path):
+                raise ModelError(
+                    f"{model.id}: {file.path} came with another content than its name says, a web page "
+                    "perhaps; nothing was kept, sign in to the network and try again"
+                )
             expected = file.sha256 or known.get(file.path)
             if expected and digests[file.path] != expected:
                 raise ModelError(

@@ -16,7 +16,9 @@ from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.models.known import KnownModel, RemoteFile, known_models, read_lock, recorded_sha256
 from pipeline.models.transformers_loader import find_model
 
-WEIGHTS = b"weights" * 1000
+WEIGHTS = b"PK\x03\x04" + b"weights" * 1000
+SAFETENSORS = b"\x02\0\0\0\0\0\0\0{}"
+SIGN_IN = b"<!DOCTYPE html><html><body>Please sign in to the network</body></html>"
 CONFIG = b'{"id2label": {"0": "happy", "1": "sad"}}'
 
 
@@ -146,10 +148,8 @@ def test_a_hub_model_that_is_not_listed(hub: Hub) -> None:
     names = ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json", "README.md"]
     about = {"sha": "abc", "siblings": [{"rfilename": name} for name in names]}
     hub.files = {"/api/models/some/one": json.dumps(about).encode()}
-    hub.files |= {
-        f"/some/one/resolve/abc/{name}": CONFIG
-        for name in ("config.json", "model.safetensors", "tokenizer.json")
-    }
+    hub.files |= {f"/some/one/resolve/abc/{name}": CONFIG for name in ("config.json", "tokenizer.json")}
+    hub.files["/some/one/resolve/abc/model.safetensors"] = SAFETENSORS
     assert fetch.pull(["some/one"]) == ("some/one",)
     assert left_in(Path(find_model("some/one"))) == ["config.json", "model.safetensors", "tokenizer.json"]
     assert {line.state for line in fetch.verify()} == {"ok"}
@@ -165,7 +165,52 @@ def test_verify_finds_changed_and_missing_files(hub: Hub, monkeypatch: pytest.Mo
     (model.home / "b").write_bytes(b"changed")
     (model.home / "c").unlink()
     assert [line.state for line in fetch.verify()] == ["ok", "changed", "missing"]
-    assert fetch.verify(["somebody/else"]) == ()
+    assert [line.state for line in fetch.verify(["owner/model"])] == ["ok", "changed", "missing"]
+
+
+@pytest.mark.parametrize("name", ["somebody/else", "huburt"])
+def test_verify_refuses_names_it_does_not_know(hub: Hub, name: str) -> None:
+    with pytest.raises(ModelError, match=name):
+        fetch.verify([name])
+
+
+def test_verify_says_that_a_named_model_is_not_here(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch, RemoteFile("a"))
+    assert [line.state for line in fetch.verify(["owner/model"])] == ["missing"]
+    assert fetch.verify() == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "pytorch_model.bin", "base.pt", "net.onnx", "config.json", "vocab.txt"]
+)
+def test_a_sign_in_page_is_no_model(hub: Hub, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    model = listed(monkeypatch, RemoteFile("a"), RemoteFile(name))
+    hub.files = {"/owner/model/resolve/r1/a": b"a", f"/owner/model/resolve/r1/{name}": SIGN_IN}
+    with pytest.raises(ModelError, match="web page"):
+        fetch.pull(())
+    assert not model.home.exists()
+    assert read_lock() == {}
+
+
+@pytest.mark.parametrize(
+    "answer", [SIGN_IN, b"[]", b'{"error": "not found"}', b'{"sha": "1", "siblings": [1]}']
+)
+def test_a_hub_that_does_not_answer_as_one(hub: Hub, answer: bytes) -> None:
+    hub.files = {"/api/models/some/one": answer}
+    with pytest.raises(ModelError, match="does not answer about some/one"):
+        fetch.pull(["some/one"])
+
+
+def test_one_missing_model_does_not_stop_the_others(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [
+        KnownModel(name, "face", name, "r", "MIT", (RemoteFile("a", url=f"{hub.address}/{name}"),))
+        for name in ("gone", "there", "lost")
+    ]
+    monkeypatch.setattr(fetch, "known_models", lambda: tuple(models))
+    hub.files = {"/there": b"a"}
+    with pytest.raises(ModelError, match=r"gone could not.*404.*lost could not.*404"):
+        fetch.pull(())
+    assert [model.is_here for model in models] == [False, True, False]
 
 
 def test_an_unreachable_hub_is_said_within_the_probe_time(
