@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.models.cards import ModelError, cache_folder, shipped_card, shipped_ids
+from pipeline.graph import MODALITIES
+from pipeline.models.cards import ModelError, cache_folder, shipped_card, shipped_weights
 from pipeline.models.fetch import list_models
 
 FFMPEG_NEEDS = {"libx264": "encoders", "ass": "filters", "overlay": "filters", "pad": "filters"}
@@ -69,13 +70,14 @@ def _font() -> Iterator[Finding]:
 
 
 def _shipped() -> Iterator[Finding]:
-    for model_id in shipped_ids():
+    for name, modality in MODALITIES.items():
+        what = f"model {modality.shipped} (in the package)"
         try:
-            shipped_card(model_id)
-        except (ModelError, ValueError):
-            yield Finding(f"model {model_id}", False, "reinstall the package", needed=True)
+            shipped_weights(shipped_card(modality.shipped))
+        except ModelError as error:
+            yield Finding(what, False, f"no {name}: {error}", needed=True)
         else:
-            yield Finding(f"model {model_id} (in the package)", True)
+            yield Finding(what, True)
 
 
 def _fetched() -> Iterator[Finding]:

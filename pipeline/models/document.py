@@ -97,10 +97,11 @@ def fetched_table(models: Iterable[Listed]) -> str:
             f"{line.model.size_bytes / 1e6:.0f} MB",
             line.model.licence,
             "pinned" if line.is_pinned else "recorded at first pull",
+            "when named" if line.model.optional else "always",
         ]
         for line in models
     ]
-    return _table(["model", "reads", "back-end", "size", "licence", "sha256"], rows)
+    return _table(["model", "reads", "back-end", "size", "licence", "sha256", "pulled"], rows)
 
 
 def fetched_section(line: Listed) -> str:

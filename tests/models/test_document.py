@@ -3,6 +3,7 @@ from pathlib import Path
 from pipeline.models.cards import Calibration, Confusion, TrainingReport
 from pipeline.models.document import main, metrics_table, page, shipped_section
 from pipeline.models.known import known_for, known_models
+from pipeline.train import face_report, text_report, voice_report
 
 REPORT = TrainingReport(
     data="some texts",
@@ -34,3 +35,12 @@ def test_every_model_is_on_the_page_and_says_how_it_is_checked(tmp_path: Path) -
     assert written == page()
     assert all(f"`{model.id}`" in written for model in known_models())
     assert "recorded at first pull" in written and "pinned" in written
+
+
+def test_the_committed_page_is_the_one_that_would_be_written() -> None:
+    assert Path(__file__).parents[2].joinpath("docs/MODELS.md").read_text(encoding="utf-8") == page()
+
+
+def test_known_weaknesses_of_every_model_are_on_the_page() -> None:
+    for findings in (face_report.FINDINGS, text_report.FINDINGS, voice_report.FINDINGS):
+        assert findings in page(), "put the training code's findings into the committed report"

@@ -39,6 +39,12 @@ def test_a_model_that_is_not_here_has_no_digest() -> None:
     assert model.card().sha256 == ""
 
 
+def test_a_model_without_a_licence_is_listed_and_fetched_only_when_named() -> None:
+    for model in known_models():
+        assert model.optional or "none stated" not in model.licence
+    assert known_for("convnext") in known_models()
+
+
 def test_a_folder_named_like_a_listed_model_is_that_model() -> None:
     found = find_known("/somewhere/Johnson8187/Chinese-Emotion")
     assert found is not None and found.backend == "xlm-roberta"
