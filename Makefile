@@ -10,7 +10,7 @@ override ARGS := $(value ARGS)
 export VIDEO ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help analyze test check check-data bench sample accept clean
+.PHONY: help analyze test lint check check-data bench sample accept clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -33,12 +33,13 @@ analyze: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
-check: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+
+check: lint test
 
 # Tests that need the shared data folder (EMOTION_DATA, ../shared/data by default), and the slow ones.
 check-data: $(VENV)/installed-dev

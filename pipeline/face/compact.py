@@ -1,6 +1,7 @@
 """The compact face model that ships with the package."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from pipeline.types import ModelCard, Scores
 
 MODEL_ID = "face_compact"
 SIDE_PX = 48
+READERS = 4
 
 
 class CompactFace:
@@ -25,7 +27,9 @@ class CompactFace:
         self._net = net
 
     def __call__(self, crops: Sequence[Image]) -> list[Scores]:
-        return [self._read(crop) for crop in crops]
+        # Side by side, each on one thread: the order and the bytes are those of a loop.
+        with ThreadPoolExecutor(max_workers=READERS) as readers:
+            return list(readers.map(self._read, crops))
 
     def _read(self, crop: Image) -> Scores:
         # One face a run: an answer must not depend on the batch it was in, and batches are no faster.

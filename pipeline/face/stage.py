@@ -62,13 +62,13 @@ def _tracked(
     Those that became certain only at the end of the film come last, without a time.
     """
     from pipeline.face.track import Tracker
-    from pipeline.media.frames import iter_frames, stored_size
+    from pipeline.media.frames import ahead, iter_frames, stored_size
 
     _, scale = stored_size(info, WORKING_PX)
     detector: FaceDetector = load_backend(DETECTORS, settings.detector, settings.device)
     hold_us = round(settings.hold_s * US_PER_S)
     tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px)
-    for frame in iter_frames(source, info, settings.sample_fps, WORKING_PX):
+    for frame in ahead(iter_frames(source, info, settings.sample_fps, WORKING_PX)):
         yield frame.time_us, frame.scale, tracker.step(frame.time_us, frame.image)
     yield None, scale, tracker.finish()
 

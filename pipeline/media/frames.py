@@ -4,6 +4,7 @@ from __future__ import annotations  # PyAV's classes are generic to a type check
 
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -80,6 +81,15 @@ def iter_frames(
             rgb = reformatter.reformat(frame, *size, format="rgb24", interpolation="AREA")
             image: NDArray[np.uint8] = oriented(np.asarray(rgb.to_ndarray(), np.uint8), matrix)
             yield Frame(time_us, image, scale)
+
+
+def ahead(frames: Iterator[Frame], most: int = 4) -> Iterator[Frame]:
+    """The same frames, decoded in a thread of their own while the reader works; at most ``most`` wait."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as decoder:
+        coming = deque(decoder.submit(next, frames, None) for _ in range(most))
+        while (frame := coming.popleft().result()) is not None:
+            coming.append(decoder.submit(next, frames, None))
+            yield frame
 
 
 def grid_slot(time_us: int, period_us: Fraction) -> int:

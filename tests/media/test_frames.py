@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.container import MediaError
-from pipeline.media.frames import GRID_TOLERANCE_US, grid_slot, iter_frames, stored_size
+from pipeline.media.frames import GRID_TOLERANCE_US, Frame, ahead, grid_slot, iter_frames, stored_size
 from pipeline.media.orient import display_size, oriented, quarter_matrix, rotation_deg
 from pipeline.media.probe import probe
 from tests.conftest import Made
@@ -172,3 +172,30 @@ def test_scaled_size_never_exceeds_the_limit(width: int, height: int, limit: int
     assert max(w, h) <= max(1, limit or max(width, height))
     assert abs(w - width * scale) <= 1
     assert abs(h - height * scale) <= 1
+
+
+def test_decoding_ahead_changes_nothing(made: Made) -> None:
+    path = made("plain.mp4")
+    info = probe(path)
+    plain = list(iter_frames(path, info, 5))
+    early = list(ahead(iter_frames(path, info, 5)))
+    assert [f.time_us for f in early] == [f.time_us for f in plain]
+    assert all((a.image == b.image).all() for a, b in zip(early, plain, strict=True))
+
+
+def test_an_error_while_decoding_ahead_comes_after_what_was_read() -> None:
+    def broken():
+        yield from (Frame(0, np.zeros((1, 1, 3), np.uint8)),) * 2
+        raise MediaError("damaged")
+
+    read = ahead(broken())
+    assert [next(read).time_us, next(read).time_us] == [0, 0]
+    with pytest.raises(MediaError, match="damaged"):
+        next(read)
+
+
+def test_a_reader_may_stop_early(made: Made) -> None:
+    path = made("plain.mp4")
+    frames = ahead(iter_frames(path, probe(path), "all"))
+    next(frames)
+    frames.close()
