@@ -20,6 +20,13 @@ class Line:
     text: str
 
 
+# A clip without subtitles gets these: the job is timed with subtitles given.
+STAND_IN = (
+    Line(200, 3_400, "I did not expect that, but I am glad it happened."),
+    Line(3_800, 7_000, "Well, then."),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A film with its subtitles."""
@@ -68,7 +75,7 @@ def make_clip(source: Path, seconds: float, folder: Path) -> Clip:
     beside = source.with_suffix(".srt")
     found = pysubs2.load(str(beside), encoding="utf-8") if beside.is_file() else []
     lines = repeated(
-        [Line(event.start, event.end, event.plaintext) for event in found],
+        [Line(event.start, event.end, event.plaintext) for event in found] or list(STAND_IN),
         round(duration_s(source) * 1000),
         round(seconds * 1000),
     )
