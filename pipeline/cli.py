@@ -256,7 +256,8 @@ def _models(arguments: argparse.Namespace) -> int:
     except ModelError as error:
         if not arguments.best_effort:
             raise
-        print(f"full models not fetched ({error}); the compact ones in the package are used")
+        reason = str(error).split(", so ")[0]
+        print(f"full models not fetched ({reason}); the compact ones in the package are used")
         return EXIT_OK
 
 
