@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -244,66 +244,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    from pipeline.models.cards import ModelError
+    from pipeline.cli_models import act
 
-    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
-        "list": _models_list,
-        "pull": _models_pull,
-        "verify": _models_verify,
-    }
-    try:
-        return actions[arguments.what](arguments)
-    except ModelError as error:
-        if not arguments.best_effort:
-            raise
-        reason = str(error).split(", so ")[0]
-        print(f"full models not fetched ({reason}); the compact ones in the package are used")
-        return EXIT_OK
-
-
-def _models_list(arguments: argparse.Namespace) -> int:
-    from pipeline.models.cards import shipped_ids
-    from pipeline.models.fetch import list_models
-
-    for model_id in shipped_ids():
-        print(f"in the package  {model_id}")
-    for line in list_models():
-        state = "here" if line.is_here else "not here"
-        print(f"{state:<14}  {line.model.id}  {line.model.size_bytes / 1e6:.0f} MB  {line.model.licence}")
-    return EXIT_OK
-
-
-def _models_pull(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from pipeline.models.fetch import pull
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[tuple[str, str], Any] = {}
-
-        def show(model_id: str, file: str, done: int, total: int) -> None:
-            key = (model_id, file)
-            if key not in tasks:
-                tasks[key] = bars.add_task(f"{model_id} {file}", total=total or None)
-            bars.update(tasks[key], completed=done, total=total or None)
-
-        fetched = pull(arguments.ids, show)
-    print(f"fetched {', '.join(fetched)}" if fetched else "nothing to fetch: every model is here")
-    return EXIT_OK
-
-
-def _models_verify(arguments: argparse.Namespace) -> int:
-    from pipeline.models.fetch import verify
-
-    checked = verify(arguments.ids)
-    for file in checked:
-        print(f"{file.state:<11} {file.model_id}  {file.path}")
-    if not checked:
-        print("no fetched model is on this machine; the package's own are checked when they are loaded")
-    return EXIT_OK if all(file.state in ("ok", "unrecorded") for file in checked) else EXIT_PARTIAL
+    well = act(arguments.what, arguments.ids, arguments.best_effort)
+    return EXIT_OK if well else EXIT_PARTIAL
 
 
 if __name__ == "__main__":

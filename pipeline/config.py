@@ -48,7 +48,7 @@ class FaceSection(Section):
     hold_s: float = Field(1.0, ge=0, description="A person lost for no longer keeps the id.")
     smoothing_s: float = Field(0.6, ge=0, description="Width of the smoothing over time, per person.")
     crop_px: int = Field(224, ge=32, description="Largest side of a face handed to the model.")
-    batch_size: int = _batch(32)
+    batch_size: int = _batch(8)
     device: str = _device()
 
 

@@ -1,6 +1,7 @@
 """Train the compact face model: ``python -m pipeline.train.face --data DIR --out DIR``.
 
 One epoch ends in a checkpoint; the same command takes up an interrupted training where it stood.
+Over 300 lines because the epochs, their checkpoint and the shipping share one state.
 """
 
 import argparse
