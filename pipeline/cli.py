@@ -141,8 +141,7 @@ def _as_interrupt(signum: int, frame: object) -> None:
 
 def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     from pipeline.config import ConfigError
-    from pipeline.job import one_sentence
-    from pipeline.models.cards import ModelError
+    from pipeline.models.cards import ModelError, one_sentence
     from pipeline.plan import UsageError
 
     expected: tuple[type[Exception], ...] = (ConfigError, UsageError, ModelError)

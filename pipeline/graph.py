@@ -118,17 +118,12 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
 
 
 def stages_for(modalities: tuple[str, ...], film: bool, highlights: bool) -> tuple[Stage, ...]:
-    """The stages of a run that reads ``modalities``; wants that are not asked for are dropped."""
+    """The stages of a run that reads ``modalities``; the runner leaves out wants that are not among them."""
     chosen = {"probe", *FOUND, *WRITERS}
     chosen |= {stage for modality in modalities for stage in MODALITIES[modality].stages}
     chosen -= set() if film else {"film"}
     chosen -= set() if highlights else {"highlights"}
-    kept = []
-    for stage in STAGES:
-        if stage.name in chosen:
-            wants = tuple(want for want in stage.wants if want in chosen or want in SOURCES)
-            kept.append(Stage(stage.name, stage.version, stage.run, stage.needs, wants, stage.slot))
-    return tuple(kept)
+    return tuple(stage for stage in STAGES if stage.name in chosen)
 
 
 def section_of(stage: str, config: Config) -> Any:

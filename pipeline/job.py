@@ -16,9 +16,10 @@ from typing import Any
 from pipeline.engine.runner import Outcome, Run, StageEvent, run_graph
 from pipeline.engine.store import MANIFEST
 from pipeline.graph import WRITERS
+from pipeline.models.cards import one_sentence
 from pipeline.plan import Plan, Request, UsageError, nothing_left_behind, plan
 from pipeline.publish import publish, write_atomically
-from pipeline.records import WARNINGS_FILE, read_record
+from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import Analysis
 
 RUN_FILE = "run.json"
@@ -89,7 +90,7 @@ def _run(request: Request, on_event: Callable[[StageEvent], None]) -> Result:
     files = publish(folder, _made(outcome))
     planned.store.sweep({artifact.path for artifact in outcome.artifacts.values()}, KEPT_PER_STAGE)
     analysis = (
-        read_record(outcome.artifacts["analysis"].path / "analysis.json", Analysis)
+        read_record(outcome.artifacts["analysis"].path / ANALYSIS_FILE, Analysis)
         if "analysis" in outcome.artifacts
         else None
     )
@@ -162,12 +163,6 @@ def _missing(outcome: Outcome) -> dict[str, str]:
     return reasons | blocked
 
 
-def one_sentence(error: BaseException) -> str:
-    """The first line of an error, with its type when it says nothing else."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
 def _warnings(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
     found: list[str] = list(analysis.media.warnings) if analysis else []
     for artifact in outcome.artifacts.values():
@@ -196,14 +191,11 @@ def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any
         "stages": {
             stage.name: {
                 "state": _state(stage.name, outcome),
-                "seconds": outcome.artifacts[stage.name].made_in_s
-                if stage.name in outcome.artifacts
-                else None,
-                "process_peak_memory_mb": outcome.artifacts[stage.name].peak_memory_mb
-                if stage.name in outcome.artifacts
-                else None,
+                "seconds": made.made_in_s if made else None,
+                "process_peak_memory_mb": made.peak_memory_mb if made else None,
             }
             for stage in planned.stages
+            for made in [outcome.artifacts.get(stage.name)]
         },
         "missing": dict(result.missing),
         "warnings": list(result.warnings),

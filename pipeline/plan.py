@@ -49,7 +49,6 @@ class Plan:
 
     request: Request
     resolved: Resolved
-    modalities: tuple[str, ...]
     stages: tuple[Stage, ...]
     sources: Mapping[str, Artifact]
     settings: Mapping[str, Any]
@@ -110,7 +109,7 @@ def plan(request: Request) -> Plan:
         keys["conflicts"] |= {"readings": _digest_of_readings(config.conflict.readings)}
     keys["moments"] |= {"modalities": modalities}
     keys["analysis"] |= {"name": request.video.stem, "modalities": modalities}
-    return Plan(request, resolved, modalities, stages, sources, settings, keys, Store(work / "artifacts"))
+    return Plan(request, resolved, stages, sources, settings, keys, Store(work / "artifacts"))
 
 
 def _check_modalities(where: str, names: Iterable[str]) -> None:
@@ -171,11 +170,11 @@ def explain(request: Request) -> list[tuple[str, str]]:
     """For every stage, whether it would run and why. Makes nothing but the output folder's digest memory."""
     with nothing_left_behind(request.folder):
         planned = plan(request)
+    names = {stage.name for stage in planned.stages}
     ready = dict(planned.sources)
     told = []
     for stage in planned.stages:
-        waiting = [n for n in (*stage.needs, *stage.wants) if n not in ready and n not in planned.sources]
-        waiting = [name for name in waiting if name != "subtitles"]
+        waiting = [n for n in (*stage.needs, *stage.wants) if n in names and n not in ready]
         if waiting:
             told.append((stage.name, f"would run: {', '.join(waiting)} would run first"))
             continue

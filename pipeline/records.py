@@ -12,6 +12,10 @@ from pydantic import TypeAdapter
 T = TypeVar("T")
 
 # Files that more than one room reads or writes.
+MEDIA_FILE = "media.json"
+ANALYSIS_FILE = "analysis.json"
+TRANSCRIPT_FILE = "transcript.json"
+SPEECH_FILE = "speech.jsonl"
 OBSERVATIONS_FILE = "observations.jsonl"
 CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
 WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it

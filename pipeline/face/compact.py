@@ -9,9 +9,9 @@ import onnxruntime
 
 from pipeline.face.backends import Image
 from pipeline.face.crop import tight
-from pipeline.face.session import session
 from pipeline.labels import to_scores
 from pipeline.models.cards import shipped_card, shipped_weights
+from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
 
 MODEL_ID = "face_compact"

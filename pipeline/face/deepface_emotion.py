@@ -10,10 +10,10 @@ import numpy as np
 
 from pipeline.face.backends import Image
 from pipeline.face.crop import tight
-from pipeline.face.session import session
 from pipeline.labels import canonical_map, to_scores
 from pipeline.models.cards import ModelError, file_sha256
 from pipeline.models.known import known_for
+from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
 
 # What deepface hands its client, before the client makes it grey and 48 px.

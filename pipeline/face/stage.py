@@ -15,6 +15,7 @@ from pipeline.labels import to_scores
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
+    MEDIA_FILE,
     OBSERVATIONS_FILE,
     read_record,
     read_records,
@@ -39,7 +40,7 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     Raises:
         ModelError: the chosen detector is not on this machine.
     """
-    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     times: list[int] = []
     samples: list[FaceSample] = []
     with (out / "crops.bin").open("wb") as crops:
@@ -79,7 +80,7 @@ def run_face(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progr
     Raises:
         ModelError: the chosen model is not on this machine or does not fit.
     """
-    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     times: NDArray[np.int64] = np.load(inputs["faces"] / "frames.npy")
     samples = read_records(inputs["faces"] / "samples.jsonl", FaceSample)
     film = Span(0, info.duration_us)

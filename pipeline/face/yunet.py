@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.face.backends import Box, Detection, Image
 from pipeline.face.geometry import Square, centre, cut_square, moved, near, shrunk, size, without_overlaps
-from pipeline.face.session import session
 from pipeline.models.cards import ModelError
 from pipeline.models.known import known_for
+from pipeline.models.session import session
 from pipeline.types import ModelCard
 
 STRIDES = (8, 16, 32)

@@ -11,8 +11,11 @@ from pipeline.fusion.conflict import Limits, as_conflict, chance_rate_per_minute
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.readings import SHIPPED, load_rules, reading_of
 from pipeline.records import (
+    ANALYSIS_FILE,
     CARD_FILE,
+    MEDIA_FILE,
     OBSERVATIONS_FILE,
+    TRANSCRIPT_FILE,
     WARNINGS_FILE,
     read_record,
     read_records,
@@ -41,9 +44,9 @@ def run_moments(
     ``settings`` is the fusion section and the modalities asked for.
     """
     section, modalities = settings
-    info = read_record(inputs["probe"] / "media.json", MediaInfo)
+    info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     spoken = (
-        read_record(inputs["transcript"] / "transcript.json", Transcript).utterances
+        read_record(inputs["transcript"] / TRANSCRIPT_FILE, Transcript).utterances
         if "transcript" in inputs
         else ()
     )
@@ -96,9 +99,9 @@ def run_analysis(
     null = json.loads((inputs["conflicts"] / "null.json").read_text(encoding="utf-8"))
     analysis = Analysis(
         name=name,
-        media=read_record(inputs["probe"] / "media.json", MediaInfo),
+        media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
         modalities=modalities,
-        transcript=read_record(inputs["transcript"] / "transcript.json", Transcript)
+        transcript=read_record(inputs["transcript"] / TRANSCRIPT_FILE, Transcript)
         if "transcript" in inputs
         else Transcript((), Status.NOT_REQUESTED, "none"),
         observations={m: read_records(inputs[m] / OBSERVATIONS_FILE, Observation) for m in read},
@@ -118,4 +121,4 @@ def run_analysis(
             for line in (inputs[stage] / WARNINGS_FILE).read_text(encoding="utf-8").splitlines()
         ),
     )
-    write_record(out / "analysis.json", analysis)
+    write_record(out / ANALYSIS_FILE, analysis)

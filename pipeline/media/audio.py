@@ -9,8 +9,7 @@ from numpy.lib import format as npy
 
 from pipeline.engine.stage import Progress
 from pipeline.media.encode import media_input, read_ffmpeg
-from pipeline.media.probe import MEDIA_FILE
-from pipeline.records import read_record
+from pipeline.records import MEDIA_FILE, read_record
 from pipeline.types import US_PER_S, MediaInfo
 
 AUDIO_FILE = "audio.npy"

@@ -31,12 +31,11 @@ from pipeline.media.container import (
 )
 from pipeline.media.orient import display_size, frame_matrix, rotation_deg
 from pipeline.models.cards import file_sha256
-from pipeline.records import write_record
+from pipeline.records import MEDIA_FILE, WARNINGS_FILE, write_record
 from pipeline.types import US_PER_S, MediaInfo, SubtitleStream
 
-__all__ = ["MEDIA_FILE", "MediaError", "probe", "run"]
+__all__ = ["MediaError", "probe", "run"]
 
-MEDIA_FILE = "media.json"
 # Subtitles stored as text; the others are pictures of text.
 TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
 # Demuxers whose duration is written in the file, not estimated from its size.
@@ -100,7 +99,7 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     info = probe(inputs["source"])
     write_record(out / MEDIA_FILE, info)
     if info.warnings:
-        (out / "warnings.txt").write_text("\n".join(info.warnings) + "\n", encoding="utf-8")
+        (out / WARNINGS_FILE).write_text("\n".join(info.warnings) + "\n", encoding="utf-8")
     progress(1.0)
 
 

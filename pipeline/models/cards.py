@@ -64,6 +64,12 @@ class TrainingReport:
     notes: str = ""
 
 
+def one_sentence(error: BaseException) -> str:
+    """The first line of an error, with its type when it says nothing else."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def cache_folder() -> Path:
     """Where fetched models live; the environment variable ``EMOTION_PIPELINE_MODELS`` overrides it."""
     chosen = os.environ.get(CACHE_VARIABLE)

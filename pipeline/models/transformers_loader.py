@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.models.cards import ModelError, cache_folder
+from pipeline.models.cards import ModelError, cache_folder, one_sentence
 
 # Buffers that older library versions stored and newer ones compute.
 BENIGN = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked)$")
@@ -82,7 +82,7 @@ def load_strict(auto_class: Any, folder_or_id: str, device: str) -> Any:
             )
         except Exception as error:  # a damaged file raises what its reader likes, not only OSError
             raise ModelError(
-                f"the model {folder_or_id} cannot be loaded as {auto_class.__name__}: {_first_line(error)}"
+                f"the model {folder_or_id} cannot be loaded as {auto_class.__name__}: {one_sentence(error)}"
             ) from error
     problems = _problems(info)
     if problems:
@@ -105,7 +105,7 @@ def load_processor(auto_class: Any, folder_or_id: str) -> Any:
             return auto_class.from_pretrained(where, local_files_only=True)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise ModelError(
-                f"the model {folder_or_id} has no usable {auto_class.__name__} files: {_first_line(error)}"
+                f"the model {folder_or_id} has no usable {auto_class.__name__} files: {one_sentence(error)}"
             ) from error
 
 
@@ -120,8 +120,3 @@ def _problems(info: dict[str, Any]) -> list[str]:
     if info.get("error_msgs"):
         problems.append(str(next(iter(info["error_msgs"]))).splitlines()[0])
     return problems
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -113,12 +113,8 @@ def load_file(card: ModelCard, path: Path) -> CompactText:
 
 
 def _language_model(arrays: Mapping[str, npt.NDArray[Any]], language: str) -> LanguageModel:
-    import onnxruntime
+    from pipeline.models.session import session
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     graph = arrays[f"{language}_convolution"].tobytes()
     return LanguageModel(
         hashes=np.cumsum(arrays[f"{language}_hash_steps"], dtype=np.uint32),
@@ -129,7 +125,7 @@ def _language_model(arrays: Mapping[str, npt.NDArray[Any]], language: str) -> La
         embedding=arrays[f"{language}_embedding"],
         embedding_scale=arrays[f"{language}_embedding_scale"],
         blend=arrays[f"{language}_blend"],
-        convolution=onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]),
+        convolution=session(graph),
     )
 
 

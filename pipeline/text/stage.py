@@ -8,10 +8,15 @@ import numpy as np
 
 from pipeline.config import TextSection, TranscriptSection
 from pipeline.engine.stage import Progress
+from pipeline.media.audio import AUDIO_FILE
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
+    MEDIA_FILE,
     OBSERVATIONS_FILE,
+    SPEECH_FILE,
+    TRANSCRIPT_FILE,
+    WARNINGS_FILE,
     read_record,
     read_records,
     write_record,
@@ -31,24 +36,24 @@ def run_transcript(
     """Write ``transcript.json``. Raises ConfigError, ModelError or MediaError (see ``transcribe``)."""
     request = Request(
         source=inputs["source"],
-        media=read_record(inputs["probe"] / "media.json", MediaInfo),
+        media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
         settings=settings,
-        speech=read_records(inputs["speech"] / "speech.jsonl", Span),
-        waveform=lambda: np.load(inputs["audio"] / "audio.npy"),
+        speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
+        waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
         progress=progress,
         subtitles=inputs.get("subtitles"),
     )
     transcript = transcribe(request)
-    write_record(out / "transcript.json", transcript)
+    write_record(out / TRANSCRIPT_FILE, transcript)
     if transcript.note:
-        (out / "warnings.txt").write_text(transcript.note + "\n", encoding="utf-8")
+        (out / WARNINGS_FILE).write_text(transcript.note + "\n", encoding="utf-8")
     progress(1.0)
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:
     """Write ``observations.jsonl``: one per utterance and per stretch without words, and the model's card."""
-    transcript = read_record(inputs["transcript"] / "transcript.json", Transcript)
-    film = Span(0, read_record(inputs["probe"] / "media.json", MediaInfo).duration_us)
+    transcript = read_record(inputs["transcript"] / TRANSCRIPT_FILE, Transcript)
+    film = Span(0, read_record(inputs["probe"] / MEDIA_FILE, MediaInfo).duration_us)
     if not transcript.utterances:
         write_records(
             out / OBSERVATIONS_FILE, Observation, [Observation(MODALITY, film, Status.NO_TRANSCRIPT)]

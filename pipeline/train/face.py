@@ -19,9 +19,9 @@ import torch
 from torch.nn import functional
 
 from pipeline.face.compact import MODEL_ID, CompactFace
-from pipeline.face.session import session
 from pipeline.labels import EMOTIONS, canonical_map
 from pipeline.models.cards import TrainingReport, file_sha256
+from pipeline.models.session import session
 from pipeline.records import write_record
 from pipeline.train.face_data import (
     SIDE_PX,

@@ -37,11 +37,9 @@ def weights_path() -> Path:
 
 def load_detector() -> Any:
     """An onnxruntime session on one thread, so that its results do not depend on the machine's load."""
-    import onnxruntime
+    from pipeline.models.session import session
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(weights_path()), options, providers=["CPUExecutionProvider"])
+    return session(weights_path())
 
 
 def speech_probabilities(

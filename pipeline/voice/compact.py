@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.labels import to_scores
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import WEIGHTS, shipped_card, shipped_weights
+from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
 from pipeline.voice.backends import Samples
 from pipeline.voice.features import FEATURE_NAMES, statistics
@@ -91,19 +92,10 @@ class CompactBackend:
         return to_scores(self.card.labels, (powers / powers.sum()).tolist(), self.card.canonical)
 
 
-def session_of(path: Path) -> Any:
-    """An onnxruntime session on one thread: the same bytes on any machine load."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def load_weights(folder: Path) -> CompactBackend:
     """Load what the training command left in ``folder``. Raises ModelError: it is missing or damaged."""
     card = shipped_card(MODEL_ID, folder)
-    return CompactBackend(session_of(shipped_weights(card, folder)), card)
+    return CompactBackend(session(shipped_weights(card, folder)), card)
 
 
 def load(name: str, device: str) -> CompactBackend:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from pipeline.config import VoiceSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ
-from pipeline.media.probe import MEDIA_FILE
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
+    MEDIA_FILE,
     OBSERVATIONS_FILE,
+    SPEECH_FILE,
     read_record,
     read_records,
     write_record,
@@ -26,7 +27,6 @@ from pipeline.voice.quality import window_quality
 from pipeline.voice.windows import Window, gaps, windows
 
 MODALITY = "voice"
-SPEECH_FILE = "speech.jsonl"
 # Enough speech to know a voice by; more would only cost memory and time.
 KNOWN_SPEECH_S = 180
 KNOWN_PIECE_S = 3

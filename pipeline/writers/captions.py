@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Progress
-from pipeline.records import read_record
+from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis, Utterance
 from pipeline.writers.facts import one_line
 
@@ -14,7 +14,7 @@ CAPTIONS = "transcript.srt"
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``captions``; without a transcript the file is empty."""
-    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     (out / CAPTIONS).write_text(srt(analysis.transcript.utterances), encoding="utf-8", newline="\n")
     progress(1.0)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Progress
-from pipeline.records import read_record
+from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import US_PER_S, Analysis, Conflict, Span
 from pipeline.writers.facts import ranked
 from pipeline.writers.video import FILM
@@ -18,10 +18,10 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
 
     Leaves one warning instead when there is nothing to cut.
     """
-    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     if not analysis.media.has_video or not analysis.conflicts:
         why = "no conflict was found" if analysis.media.has_video else "no picture"
-        (out / "warnings.txt").write_text(f"{why}: highlights skipped\n", encoding="utf-8")
+        (out / WARNINGS_FILE).write_text(f"{why}: highlights skipped\n", encoding="utf-8")
         return
     film = inputs["film"] / FILM if "film" in inputs else inputs["source"]
     write_highlights(film, analysis.conflicts, out / HIGHLIGHTS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
-from pipeline.records import read_record
+from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import US_PER_S, Analysis
 from pipeline.writers.facts import (
     Lane,
@@ -46,7 +46,7 @@ CROWDED = 200  # stretches in a lane from which edges would hide what they enclo
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``picture``."""
-    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     figure = timeline(analysis)
     figure.savefig(out / PICTURE, dpi=DPI, metadata={"Software": None})
     progress(1.0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
-from pipeline.records import read_record
+from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
 from pipeline.writers.columns import (
     CONFLICTS,
@@ -40,7 +40,7 @@ Row = dict[str, str]
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``tables``: every spreadsheet of one analysis."""
-    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     sheets = tables(analysis)
     for done, (name, rows) in enumerate(sheets.items(), start=1):
         _write(out / name, *rows)

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.media.encode import film_settings, media_input, run_ffmpeg
-from pipeline.records import read_record
+from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import US_PER_S, Analysis, MediaInfo
 from pipeline.writers.facts import headline, lanes
 from pipeline.writers.fonts import font_for, undrawable
@@ -22,9 +22,9 @@ SCRIPT, STRIP, PLAYHEAD = "film.ass", "strip.png", "playhead.png"
 
 def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: Progress) -> None:
     """Stage ``film``: ``annotated.mp4``, or one warning when there is no picture to draw on."""
-    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     if not analysis.media.has_video:
-        (out / "warnings.txt").write_text("no picture: film skipped\n", encoding="utf-8")
+        (out / WARNINGS_FILE).write_text("no picture: film skipped\n", encoding="utf-8")
         return
     font = font_for(analysis.transcript.language)
     texts = [*(u.text for u in analysis.transcript.utterances), *(headline(c) for c in analysis.conflicts)]
@@ -33,7 +33,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
             f"no font here can draw {missing[:20]!r}: the film shows boxes there; "
             "install a Noto font and run again with --force"
         )
-        (out / "warnings.txt").write_text(f"{said}\n", encoding="utf-8")
+        (out / WARNINGS_FILE).write_text(f"{said}\n", encoding="utf-8")
     shown = lanes(analysis)
     layout = film_layout(analysis.media, settings.max_height_px, len(shown))
     place = panel(layout, shown, font)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, run, write_audio
-from pipeline.media.probe import MEDIA_FILE, probe
-from pipeline.records import write_record
+from pipeline.media.probe import probe
+from pipeline.records import MEDIA_FILE, write_record
 from tests.conftest import Made
 from tests.made import media
 

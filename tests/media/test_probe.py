@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.container import to_us
-from pipeline.media.probe import MEDIA_FILE, MediaError, probe, run, varies
+from pipeline.media.probe import MediaError, probe, run, varies
 from pipeline.models.cards import file_sha256
-from pipeline.records import read_record
+from pipeline.records import MEDIA_FILE, read_record
 from pipeline.types import MediaInfo, SubtitleStream
 from tests.conftest import Made
 from tests.made import media

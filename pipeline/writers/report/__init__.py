@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Progress
-from pipeline.records import read_record
+from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
 from pipeline.writers.report.page import page
 
@@ -17,7 +17,7 @@ REPORT = "report.html"
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``report``."""
-    analysis = read_record(inputs["analysis"] / "analysis.json", Analysis)
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     (out / REPORT).write_text(html(analysis), encoding="utf-8", newline="\n")
     progress(1.0)
 
