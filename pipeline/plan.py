@@ -82,7 +82,7 @@ def plan(request: Request) -> Plan:
 
     with open_media(request.video):
         pass
-    config = request.config
+    config = _with_given_transcript(request)
     _check_modalities("run.only (--only)", config.run.only)
     _check_modalities("fusion.weights", config.fusion.weights)
     modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
@@ -95,9 +95,6 @@ def plan(request: Request) -> Plan:
         sources["subtitles"] = source_artifact(subtitles, memory)
     stages = stages_for(modalities, request.config.film.enabled, request.highlights)
     config = resolved.config
-    if request.transcript is not None:
-        chosen = config.transcript.model_copy(update={"source": "file"})
-        config = config.model_copy(update={"transcript": chosen})
     settings = {stage.name: section_of(stage.name, config) for stage in stages}
     keys: dict[str, Any] = {
         stage.name: {**key_of(stage.name, config), "model": resolved.models.get(stage.name, "")}
@@ -110,6 +107,14 @@ def plan(request: Request) -> Plan:
     keys["moments"] |= {"modalities": modalities}
     keys["analysis"] |= {"name": request.video.stem, "modalities": modalities}
     return Plan(request, resolved, stages, sources, settings, keys, Store(work / "artifacts"))
+
+
+def _with_given_transcript(request: Request) -> Config:
+    """The settings; a transcript that was given wins over the source they name."""
+    if request.transcript is None:
+        return request.config
+    transcript = request.config.transcript.model_copy(update={"source": "file"})
+    return request.config.model_copy(update={"transcript": transcript})
 
 
 def _check_modalities(where: str, names: Iterable[str]) -> None:
@@ -141,7 +146,7 @@ def _subtitles(request: Request) -> Path | None:
     """The subtitle file to use, checked. Raises UsageError or MediaError."""
     from pipeline.media.subtitles import find_beside, read_subtitles
 
-    if request.transcript is not None:  # wins over the source named in the settings
+    if request.transcript is not None:
         if not request.transcript.is_file():
             raise UsageError(f"there is no subtitle file {request.transcript}; check --transcript")
         path: Path | None = request.transcript

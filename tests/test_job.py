@@ -141,11 +141,12 @@ def test_another_video_of_the_same_name_is_said(tmp_path, made):
     assert "held results of another video" in warning
 
 
-def test_a_transcript_that_was_given_wins_over_the_settings(tmp_path, made):
+@pytest.mark.parametrize("source", ["stream", "whisper"])
+def test_a_transcript_that_was_given_wins_over_the_settings(source, tmp_path, made):
     spoken = tmp_path / "film.srt"
     spoken.write_text("1\n00:00:00,100 --> 00:00:01,000\nhello there\n")
     wanted = request(
-        made("plain.mp4"), tmp_path / "out", transcript={"source": "stream"}, run={"only": ["text"]}
+        made("plain.mp4"), tmp_path / "out", transcript={"source": source}, run={"only": ["text"]}
     )
     result = run(Request(wanted.video, wanted.config, wanted.out, spoken))
     assert result.analysis.transcript.source == "file" and result.complete
