@@ -28,11 +28,22 @@ class ModelError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Answers of like confidence: their mean confidence, the share that was right, how many they are."""
+
+    confidence: float
+    accuracy: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
-    """Expected calibration error on one data set, before and after the card's temperature."""
+    """Expected calibration error on one data set, before and after calibration, and what it is made of."""
 
     ece_before: float
     ece_after: float
+    bins_before: tuple[ReliabilityBin, ...] = ()
+    bins_after: tuple[ReliabilityBin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Recipe:
     threads: int
     bfloat16: bool
     fer2013_share: float
+    acted_weight: float
     muxspace_per_class: int
     muxspace_trust: float
     mirrored: bool
@@ -142,6 +143,10 @@ def _batches(count: int, size: int, seed: int) -> Iterator[np.ndarray[Any, np.dt
         yield order[at : at + size]
 
 
+def _cross_entropy(logits: torch.Tensor, targets: Any) -> torch.Tensor:
+    return functional.cross_entropy(logits.float(), torch.from_numpy(targets), reduction="none")
+
+
 class Trainer:
     """Weights, their moving average and the optimiser, as they stand after ``epoch`` epochs."""
 
@@ -192,11 +197,10 @@ class Trainer:
         batch = augmented(faces.images[rows], self.recipe.augment, side_px, seed)
         batch = batch.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            logits = self.net(batch)
-        losses = functional.cross_entropy(
-            logits.float(), torch.from_numpy(faces.targets[rows]), reduction="none"
-        )
-        loss = (losses * torch.from_numpy(faces.weights[rows])).mean()
+            seen, acted = self.net.both(batch)
+        weights = torch.from_numpy(faces.weights[rows])
+        loss = (weights * _cross_entropy(seen, faces.targets[rows])).mean()
+        loss = loss + self.recipe.acted_weight * _cross_entropy(acted, faces.acted[rows]).mean()
         self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)

@@ -15,6 +15,7 @@ from pipeline.labels import CROSSWALK, EMOTIONS
 
 SIDE_PX = 48
 SPLITS = {"train": 0, "dev": 1, "test": 2}
+HELD_OUT_EVERY = 5
 ENOUGH_VOTES = 5  # of 10: the data's own rule for a face that can be scored
 
 Images = npt.NDArray[np.uint8]
@@ -39,10 +40,15 @@ class Augment:
 
 @dataclass(frozen=True)
 class Faces:
-    """Grey faces (n, 48, 48), soft targets (n, 7) in ``EMOTIONS`` order, a weight for each (n,)."""
+    """Grey faces (n, 48, 48), two soft targets (n, 7) in ``EMOTIONS`` order, a weight for each (n,).
+
+    ``targets`` is what raters saw, ``acted`` the single label the picture was collected under (its rows sum to
+    0 where there is none).
+    """
 
     images: Images
     targets: Floats
+    acted: Floats
     weights: Floats
 
     def __len__(self) -> int:
@@ -82,7 +88,12 @@ def ferplus_training(path: Path, fer2013_share: float) -> Faces:
     rare = np.isin(own_label[rows], [EMOTIONS.index("fear"), EMOTIONS.index("disgust")])
     share = np.where(rare, fer2013_share, 0.0)[:, None]
     targets = (1 - share) * soft + share * same[rows]
-    return Faces(images[rows], targets.astype(np.float32), (votes[rows].sum(1) / 10).astype(np.float32))
+    return Faces(
+        images[rows],
+        targets.astype(np.float32),
+        same[rows].astype(np.float32),
+        (votes[rows].sum(1) / 10).astype(np.float32),
+    )
 
 
 def ferplus_scored(path: Path, split: str) -> ScoredFaces:
@@ -93,10 +104,34 @@ def ferplus_scored(path: Path, split: str) -> ScoredFaces:
         return ScoredFaces(archive["images"][rows], votes[rows].argmax(1))
 
 
-def muxspace(folder: Path, per_class: int, trust: float, seed: int) -> Faces:
-    """At most ``per_class`` faces of each emotion; labels are noisy, so each keeps only ``trust``."""
+def _muxspace_rows(folder: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Files with their emotion: those to train on, and every fifth, held out."""
     with (folder / "labels.csv").open(encoding="utf-8") as table:
         rows = sorted((row["file"], row["emotion"]) for row in csv.DictReader(table))
+    held_out = rows[:: HELD_OUT_EVERY]
+    return [row for index, row in enumerate(rows) if index % HELD_OUT_EVERY], held_out
+
+
+def muxspace_scored(folder: Path, per_class: int) -> ScoredFaces:
+    """At most ``per_class`` held-out faces of each emotion: another domain than FER+, with noisy labels."""
+    taken: dict[str, int] = dict.fromkeys(EMOTIONS, 0)
+    images, truth = [], []
+    for file, emotion in _muxspace_rows(folder)[1]:
+        if taken[emotion] < per_class:
+            taken[emotion] += 1
+            images.append(_read_grey(folder / "faces" / file))
+            truth.append(EMOTIONS.index(emotion))
+    return ScoredFaces(np.stack(images), np.array(truth, np.int64))
+
+
+def _read_grey(path: Path) -> Images:
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def muxspace(folder: Path, per_class: int, trust: float, seed: int) -> Faces:
+    """At most ``per_class`` faces of each emotion; labels are noisy, so each keeps only ``trust``."""
+    rows = _muxspace_rows(folder)[0]
     order = np.random.default_rng(seed).permutation(len(rows))
     taken: dict[str, int] = dict.fromkeys(EMOTIONS, 0)
     images, truth = [], []
@@ -105,12 +140,12 @@ def muxspace(folder: Path, per_class: int, trust: float, seed: int) -> Faces:
         if taken[emotion] >= per_class:
             continue
         taken[emotion] += 1
-        grey = cv2.imread(str(folder / "faces" / file), cv2.IMREAD_GRAYSCALE)
-        images.append(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
+        images.append(_read_grey(folder / "faces" / file))
         truth.append(EMOTIONS.index(emotion))
     spread = (1 - trust) / len(EMOTIONS)
     targets = np.eye(len(EMOTIONS), dtype=np.float32)[truth] * trust + spread
-    return Faces(np.stack(images), targets.astype(np.float32), np.ones(len(images), np.float32))
+    soft = targets.astype(np.float32)
+    return Faces(np.stack(images), soft, soft, np.ones(len(images), np.float32))
 
 
 def joined(parts: list[Faces]) -> Faces:
@@ -118,6 +153,7 @@ def joined(parts: list[Faces]) -> Faces:
     return Faces(
         np.concatenate([part.images for part in parts]),
         np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.acted for part in parts]),
         np.concatenate([part.weights for part in parts]),
     )
 

@@ -1,5 +1,7 @@
 """The compact face net: a small residual net over one grey face of 48 px."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,9 +34,10 @@ class Residual(nn.Module):  # type: ignore[misc]
 
 
 class FaceNet(nn.Module):  # type: ignore[misc]
-    """(n, 1, 48, 48) grey values in [0, 255] to (n, 7) logits.
+    """(n, 1, 48, 48) grey values in [0, 255] to (n, outputs) logits.
 
-    Each face is brought to mean 0 and deviation 1, so that exposure and contrast drop out.
+    Each face is brought to mean 0 and deviation 1, so that exposure and contrast drop out. ``acted`` is a
+    second head, for the label a picture was collected under: :func:`blended` makes one head of both.
     """
 
     def __init__(self, outputs: int, dropout: float) -> None:
@@ -56,10 +59,24 @@ class FaceNet(nn.Module):  # type: ignore[misc]
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(128, outputs)
+        self.acted = nn.Linear(128, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.both(x)[0]
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of either head."""
         centred = x - x.mean((1, 2, 3), keepdim=True)
         deviation = (centred * centred).mean((1, 2, 3), keepdim=True).sqrt()
         features = self.body(centred / (deviation + FLAT)).mean((2, 3))
-        logits: Tensor = self.head(self.dropout(features))
-        return logits
+        dropped = self.dropout(features)
+        return self.head(dropped), self.acted(dropped)
+
+
+def blended(net: FaceNet, acted_share: float) -> FaceNet:
+    """A copy of the net whose answer is the mean of both heads' logits, so weighted."""
+    one = copy.deepcopy(net)
+    with torch.no_grad():
+        one.head.weight.lerp_(net.acted.weight, acted_share)
+        one.head.bias.lerp_(net.acted.bias, acted_share)
+    return one

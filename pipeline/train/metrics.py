@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.models.cards import Calibration, ReliabilityBin
+
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]
 
@@ -90,11 +92,37 @@ def evaluate(
 
 def expected_calibration_error(truth: Integers, probabilities: Floats, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, section 2)."""
+    gaps = [one.n * abs(one.confidence - one.accuracy) for one in reliability(truth, probabilities, bins)]
+    return float(sum(gaps) / len(truth))
+
+
+def reliability(truth: Integers, probabilities: Floats, bins: int = 15) -> tuple[ReliabilityBin, ...]:
+    """The bins of a reliability diagram that hold an answer, by rising confidence."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     place = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
-    gaps = np.bincount(place, weights=confidence - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(truth))
+    return tuple(
+        ReliabilityBin(float(confidence[here].mean()), float(right[here].mean()), int(here.sum()))
+        for index in range(bins)
+        if (here := place == index).any()
+    )
+
+
+def calibration(truth: Integers, before: Floats, after: Floats) -> Calibration:
+    """What calibration did to the probabilities (n, k) of one data set, rounded to 4 decimals."""
+
+    def rounded(probabilities: Floats) -> tuple[ReliabilityBin, ...]:
+        return tuple(
+            ReliabilityBin(round(one.confidence, 4), round(one.accuracy, 4), one.n)
+            for one in reliability(truth, probabilities)
+        )
+
+    return Calibration(
+        ece_before=round(expected_calibration_error(truth, before), 4),
+        ece_after=round(expected_calibration_error(truth, after), 4),
+        bins_before=rounded(before),
+        bins_after=rounded(after),
+    )
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]:
