@@ -15,11 +15,12 @@ from pathlib import Path
 from platformdirs import user_cache_path
 from pydantic import ValidationError
 
-from pipeline.records import read_record
+from pipeline.records import CARD_FILE, read_record
 from pipeline.types import ModelCard
 
 WEIGHTS = Path(__file__).parent / "weights"
 WEIGHTS_SUFFIXES = (".onnx", ".npz")
+TRAINED_STEM = "model"  # weights of a model folder that a training left
 CACHE_VARIABLE = "EMOTION_PIPELINE_MODELS"
 
 
@@ -119,6 +120,25 @@ def shipped_weights(card: ModelCard, folder: Path = WEIGHTS) -> Path:
     if file_sha256(paths[0]) != card.sha256:
         raise ModelError(f"{paths[0].name} is damaged; reinstall the package")
     return paths[0]
+
+
+def trained_model(folder: Path, modality: str) -> tuple[ModelCard, Path]:
+    """Card and weights in a folder that one of our own trainings left (``card.json``, ``model.*``).
+
+    Raises:
+        ModelError: it holds none, one of another modality, or a damaged one.
+    """
+    again = "train it again or give another folder"
+    try:
+        card = read_record(folder / CARD_FILE, ModelCard)
+    except (OSError, ValidationError):
+        raise ModelError(f"{folder} holds no readable {CARD_FILE}; {again}") from None
+    if card.modality != modality:
+        raise ModelError(f"the model in {folder} reads {card.modality}, not {modality}; {again}")
+    paths = [path for suffix in WEIGHTS_SUFFIXES if (path := folder / f"{TRAINED_STEM}{suffix}").is_file()]
+    if not paths or file_sha256(paths[0]) != card.sha256:
+        raise ModelError(f"the weights in {folder} are missing or damaged; {again}")
+    return card, paths[0]
 
 
 def shipped_report(model_id: str) -> TrainingReport | None:

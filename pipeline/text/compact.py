@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS, to_scores
-from pipeline.models.cards import shipped_card, shipped_weights
+from pipeline.models.cards import shipped_card, shipped_weights, trained_model
 from pipeline.text.featurise import ngram_features, token_hashes, tokens
 from pipeline.types import ModelCard, Scores
 
@@ -84,7 +84,7 @@ def probability(model: LanguageModel, words: Sequence[str], language: str) -> Do
     raw = model.linear(words, language)
     experts = mix_parts(raw[:-1].reshape(-1, len(EMOTIONS)), model.convolved(words), model.blend)
     gate = 1.0 / (1.0 + np.exp(-raw[-1]))
-    return np.asarray((1.0 - gate) * experts[0] + gate * experts[1])
+    return np.asarray((1.0 - gate) * experts[0] + gate * experts[-1])  # with one expert: that one
 
 
 def mix_parts(linear: Doubles, convolved: Doubles, blend: Floats) -> Doubles:
@@ -100,7 +100,13 @@ def log_softmax(values: Doubles) -> Doubles:
 
 
 def load(name: str, device: str) -> CompactText:
-    """Load the package's model; it runs on the processor whatever ``device`` says. Raises ModelError."""
+    """Load the package's model, or a folder's that `train text` left; always on the processor.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    if Path(name).is_dir():
+        return load_file(*trained_model(Path(name), "text"))
     card = shipped_card(MODEL_ID)
     return load_file(card, shipped_weights(card))
 

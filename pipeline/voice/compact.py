@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.labels import to_scores
 from pipeline.media.audio import SAMPLE_RATE_HZ
-from pipeline.models.cards import WEIGHTS, shipped_card, shipped_weights
+from pipeline.models.cards import WEIGHTS, ModelError, shipped_card, shipped_weights, trained_model
 from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
 from pipeline.voice.backends import Samples
@@ -98,10 +98,24 @@ def load_weights(folder: Path) -> CompactBackend:
     return CompactBackend(session(shipped_weights(card, folder)), card)
 
 
+def load_folder(folder: Path) -> CompactBackend:
+    """Load a model folder that `train voice` left.
+
+    Raises:
+        ModelError: it holds none, a damaged one, or one made for other features than this version hears.
+    """
+    card, weights = trained_model(folder, "voice")
+    net = session(weights)
+    widths = {one.name: one.shape[-1] for one in net.get_inputs()}
+    if widths.get("features") != len(FEATURE_NAMES):
+        raise ModelError(f"the model in {folder} was made by another version of the program; train it again")
+    return CompactBackend(net, card)
+
+
 def load(name: str, device: str) -> CompactBackend:
-    """Load the shipped weights; they always run on the processor.
+    """Load the shipped weights, or those of a folder; they always run on the processor.
 
     Raises:
         ModelError: they are missing or damaged.
     """
-    return load_weights(WEIGHTS)
+    return load_folder(Path(name)) if Path(name).is_dir() else load_weights(WEIGHTS)
