@@ -60,6 +60,7 @@ CROSSWALK: Mapping[str, str | None] = {
     "concerned": None,
     "questioning": None,
     "contempt": None,
+    "boredom": None,
     "other": None,
     "unknown": None,
 }
