@@ -24,7 +24,7 @@ class CompactFace:
 
     def __init__(self, net: onnxruntime.InferenceSession, card: ModelCard) -> None:
         self.card = card
-        self._net = net
+        self.model = net
 
     def __call__(self, crops: Sequence[Image]) -> list[Scores]:
         # Side by side, each on one thread: the order and the bytes are those of a loop.
@@ -34,7 +34,7 @@ class CompactFace:
     def _read(self, crop: Image) -> Scores:
         # One face a run: an answer must not depend on the batch it was in, and batches are no faster.
         grey = cv2.cvtColor(tight(crop, SIDE_PX), cv2.COLOR_RGB2GRAY).astype(np.float32)
-        logits = self._net.run(None, {"faces": grey[None, None]})[0][0].astype(np.float64)
+        logits = self.model.run(None, {"faces": grey[None, None]})[0][0].astype(np.float64)
         powers = np.exp((logits - logits.max()) / self.card.temperature)
         return to_scores(self.card.labels, powers / powers.sum(), self.card.canonical)
 

@@ -19,8 +19,8 @@ class TransformersFace:
 
     def __init__(self, model: Any, processor: Any, card: ModelCard, device: str) -> None:
         self.card = card
-        self._model = model
-        self._processor = processor
+        self.model = model
+        self.processor = processor
         self._device = device
 
     def __call__(self, crops: Sequence[Image]) -> list[Scores]:
@@ -29,9 +29,9 @@ class TransformersFace:
         if not crops:
             return []
         images = [tight(crop, SIDE_PX) for crop in crops]
-        batch = self._processor(images=images, return_tensors="pt")
+        batch = self.processor(images=images, return_tensors="pt")
         with torch.inference_mode():
-            logits = self._model(**{key: value.to(self._device) for key, value in batch.items()}).logits
+            logits = self.model(**{key: value.to(self._device) for key, value in batch.items()}).logits
             rows = torch.softmax(logits.double() / self.card.temperature, dim=-1).cpu().numpy()
         return [to_scores(self.card.labels, row.tolist(), self.card.canonical) for row in rows]
 

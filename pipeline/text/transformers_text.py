@@ -24,8 +24,8 @@ class TransformersText:
                 "put all names, in output order, into id2label of its config.json"
             )
         self.card = card
-        self._model = model
-        self._tokenizer = tokenizer
+        self.model = model
+        self.processor = tokenizer
 
     def __call__(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[Scores | None]:
         """One distribution per text; None for a language the card does not name (if it names any)."""
@@ -42,11 +42,11 @@ class TransformersText:
         import torch
 
         cleaned = [unicodedata.normalize("NFKC", text) for text in texts]
-        batch = self._tokenizer(
+        batch = self.processor(
             cleaned, return_tensors="pt", padding=True, truncation=True, max_length=MAX_TOKENS
         )
         with torch.inference_mode():
-            logits = self._model(**batch.to(self._model.device)).logits.double() / self.card.temperature
+            logits = self.model(**batch.to(self.model.device)).logits.double() / self.card.temperature
         rows: list[list[float]] = logits.softmax(-1).tolist()
         return rows
 

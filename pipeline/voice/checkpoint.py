@@ -24,19 +24,19 @@ class CheckpointBackend:
 
     def __init__(self, model: Any, extractor: Any | None, card: ModelCard, device: str):
         self.card = card
-        self._model = model
-        self._extractor = extractor
+        self.model = model
+        self.processor = extractor
         self._device = device
 
     def __call__(self, windows: Sequence[Samples], speech: Samples | None) -> list[Scores]:
         return score_windows(windows, self._logits, self.card)
 
     def _logits(self, windows: NDArray[np.float32]) -> torch.Tensor:
-        if self._extractor is None:
+        if self.processor is None:
             inputs = {"input_values": torch.from_numpy(standardised(windows))}
         else:
-            inputs = self._extractor(list(windows), sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
-        logits: torch.Tensor = self._model(**{k: v.to(self._device) for k, v in inputs.items()}).logits
+            inputs = self.processor(list(windows), sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        logits: torch.Tensor = self.model(**{k: v.to(self._device) for k, v in inputs.items()}).logits
         return logits
 
 

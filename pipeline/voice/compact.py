@@ -66,7 +66,7 @@ class CompactBackend:
 
     def __init__(self, session: Any, card: ModelCard):
         self.card = card
-        self._session = session
+        self.model = session
         self._heard: tuple[Samples | None, Voice] | None = None
 
     def __call__(self, windows: Sequence[Samples], speech: Samples | None) -> list[Scores]:
@@ -87,7 +87,7 @@ class CompactBackend:
             "spread": voice.spread,
             "trust": voice.trust,
         }
-        logits = self._session.run(["logits"], inputs)[0][0].astype(np.float64) / self.card.temperature
+        logits = self.model.run(["logits"], inputs)[0][0].astype(np.float64) / self.card.temperature
         powers = np.exp(logits - logits.max())
         return to_scores(self.card.labels, (powers / powers.sum()).tolist(), self.card.canonical)
 

@@ -60,7 +60,7 @@ class HubertBackend:
 
     def __init__(self, model: HubertWithHead, card: ModelCard, device: str):
         self.card = card
-        self._model = model
+        self.model = model
         self._device = device
 
     def __call__(self, windows: Sequence[Samples], speech: Samples | None) -> list[Scores]:
@@ -69,7 +69,7 @@ class HubertBackend:
     def _logits(self, windows: NDArray[np.float32]) -> torch.Tensor:
         heard = standardised(windows[:, :PADDED_SAMPLES])
         heard = np.pad(heard, ((0, 0), (0, PADDED_SAMPLES - heard.shape[1])))
-        logits: torch.Tensor = self._model(torch.from_numpy(heard).to(self._device))
+        logits: torch.Tensor = self.model(torch.from_numpy(heard).to(self._device))
         return logits
 
 

@@ -136,8 +136,8 @@ def test_labels_come_from_the_configuration(cache, tmp_path):
     folder = write_classifier(tmp_path / "model", LABELS)
     backend = load_backend(BACKENDS, str(folder), "cpu")
     with torch.no_grad():
-        backend._model.classifier.weight.zero_()
-        backend._model.classifier.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 9.0]))
+        backend.model.classifier.weight.zero_()
+        backend.model.classifier.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 9.0]))
     answer = backend([silence(1)], None)[0]
     assert backend.card.labels == tuple(LABELS)
     assert answer.unmapped == pytest.approx(1, abs=1e-3), "`other` names no emotion: its mass stays apart"
