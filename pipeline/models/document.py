@@ -4,7 +4,14 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.models.cards import Confusion, TrainingReport, shipped_card, shipped_ids, shipped_report
+from pipeline.models.cards import (
+    Calibration,
+    Confusion,
+    TrainingReport,
+    shipped_card,
+    shipped_ids,
+    shipped_report,
+)
 from pipeline.models.fetch import Listed, list_models
 from pipeline.types import ModelCard
 
@@ -19,6 +26,12 @@ there, `models verify` hashes everything again. Files whose digest was known bef
 it (*pinned*). For the others the revision is fixed, the digest of the first pull is written to `lock.json`
 in the cache folder, and every later pull is held to it (*recorded at first pull*): that protects against
 later change, not against a bad first download.
+"""
+
+RELIABILITY_NOTE = """\
+Reliability, drawn by `python -m pipeline.train.plots`: how often answers of a confidence are right, before
+and after calibration. On the dotted line a confidence means what it says; below it, the model is too sure.
+Larger dots stand for more answers.
 """
 
 
@@ -48,6 +61,9 @@ def shipped_section(card: ModelCard, report: TrainingReport | None) -> str:
     if report.train_seconds is not None:
         lines.append(f"- training: {report.train_seconds / 60:.0f} minutes of processor time")
     lines += ["", metrics_table(report)]
+    if sets := reliability_sets(report):
+        lines.append(f"![Reliability of {', '.join(sets)}]({reliability_file(card.id)})\n")
+        lines.append(RELIABILITY_NOTE)
     if report.notes:
         lines += ["What the figures mean, and known weaknesses:\n", report.notes, ""]
     if report.confusion:
@@ -77,6 +93,19 @@ def metrics_table(report: TrainingReport) -> str:
     header = ["set", "n", "accuracy", "unweighted recall", "macro-F1", "weighted F1", "calibration error"]
     note = "In brackets: the reference to beat. Calibration error: before and after the temperature.\n"
     return _table(header, rows) + "\n" + note
+
+
+def reliability_sets(report: TrainingReport) -> dict[str, Calibration]:
+    """Data sets whose reliability can be drawn; parts of another set (``a.b`` of ``a``) are left out."""
+    sets = {name: one for name, one in report.calibration.items() if one.bins_after}
+    return {
+        name: one for name, one in sets.items() if not any(name.startswith(f"{whole}.") for whole in sets)
+    }
+
+
+def reliability_file(model_id: str) -> str:
+    """Name of the picture beside the page; ``python -m pipeline.train.plots`` draws it."""
+    return f"reliability_{model_id}.png"
 
 
 def confusion_table(confusion: Confusion) -> str:
