@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import onnxruntime
 from pipeline.face.backends import Image
 from pipeline.face.crop import tight
 from pipeline.labels import to_scores
-from pipeline.models.cards import shipped_card, shipped_weights
+from pipeline.models.cards import shipped_card, shipped_weights, trained_model
 from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
 
@@ -40,6 +41,13 @@ class CompactFace:
 
 
 def load(name: str, device: str) -> CompactFace:
-    """The shipped model, on the CPU whatever ``device``. Raises ModelError: it is missing or damaged."""
+    """The shipped model, or that of a folder `train face` left, on the CPU whatever ``device``.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    if Path(name).is_dir():
+        card, weights = trained_model(Path(name), "face")
+        return CompactFace(session(weights), card)
     card = shipped_card(MODEL_ID)
     return CompactFace(session(shipped_weights(card)), card)

@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.labels import canonical_map
 from pipeline.models.cards import ModelError, cache_folder, file_sha256, folder_sha256
+from pipeline.records import CARD_FILE, read_record
 from pipeline.types import ModelCard
 
 LOCK_NAME = "lock.json"
@@ -124,7 +125,7 @@ def recorded_sha256(model: KnownModel) -> str:
 
 
 def transformers_card(name: str, modality: str, where: str) -> ModelCard:
-    """Card of a Transformers model: the listed one, else one read from its ``config.json``.
+    """Card of a Transformers model: the one in its folder, the listed one, or one read from ``config.json``.
 
     Args:
         name: the folder or hub id the user gave.
@@ -132,8 +133,10 @@ def transformers_card(name: str, modality: str, where: str) -> ModelCard:
         where: the folder it was found in.
 
     Raises:
-        ModelError: the configuration does not say which output is which emotion.
+        ModelError: its card cannot be read, or the configuration does not say which output is which emotion.
     """
+    if (Path(where) / CARD_FILE).is_file():
+        return _own_card(Path(where), modality)
     known = find_known(name)
     if known is not None:
         card = known.card()
@@ -158,6 +161,17 @@ def transformers_card(name: str, modality: str, where: str) -> ModelCard:
         canonical=canonical,
         source=name,
     )
+
+
+def _own_card(folder: Path, modality: str) -> ModelCard:
+    """The card a training left in the folder; its digest covers all files, the card itself among them."""
+    try:
+        card = read_record(folder / CARD_FILE, ModelCard)
+    except ValidationError:
+        raise ModelError(f"{folder / CARD_FILE} is damaged; train the model again") from None
+    if card.modality != modality:
+        raise ModelError(f"the model in {folder} reads {card.modality}, not {modality}; give another folder")
+    return replace(card, sha256=folder_sha256(folder))
 
 
 def _folder_digest(name: str, where: Path) -> str:

@@ -7,8 +7,9 @@ from threading import Lock
 from typing import Any
 
 from pipeline.models.cards import ModelError
+from pipeline.records import CARD_FILE
 
-TRANSFORMERS = "transformers"
+TRANSFORMERS, OURS = "transformers", "compact"
 
 # Stages run in threads, and the lazy imports of transformers break when two threads load at the same time.
 _loading = Lock()
@@ -18,14 +19,16 @@ def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
     """Import and call the loader of ``name``; heavy imports happen here and not before.
 
     ``backends`` maps a name to ``module:function`` with signature ``(name, device) -> back-end``. A name that
-    is a folder, or a hub id (``owner/model``), goes to the entry ``transformers``.
+    is a folder, or a hub id (``owner/model``), goes to the entry ``transformers``; a folder with a card and no
+    ``config.json``, which one of our own trainings left, to ``compact``.
 
     Raises:
         ModelError: no such back-end, or its weights are not on this machine.
     """
     key = name
     if name not in backends and (Path(name).is_dir() or "/" in name):
-        key = TRANSFORMERS
+        ours = (Path(name) / CARD_FILE).is_file() and not (Path(name) / "config.json").is_file()
+        key = OURS if ours else TRANSFORMERS
     if key not in backends:
         raise ModelError(
             f"unknown back-end {name!r}; choose one of {', '.join(backends)}, a folder or a hub id"

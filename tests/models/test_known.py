@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from pipeline.models.cards import (
     shipped_report,
 )
 from pipeline.models.known import find_known, known_for, known_models, read_lock, transformers_card
+from pipeline.records import CARD_FILE, write_record
+from pipeline.types import ModelCard
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +60,19 @@ def test_card_of_a_folder_comes_from_its_configuration(tmp_path: Path) -> None:
     assert card.labels == ("anger", "Joy", "other")
     assert card.canonical == {"anger": "angry", "Joy": "happy", "other": None}
     assert len(card.sha256) == 64
+
+
+def test_the_card_a_training_left_wins(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": {0: "LABEL_0"}}))
+    card = ModelCard("mine", "face", "1", "", "own", ("sad", "joy"), {"sad": "sad", "joy": "happy"}, 1.5)
+    write_record(tmp_path / CARD_FILE, card)
+    read = transformers_card(str(tmp_path), "face", str(tmp_path))
+    assert read == replace(card, sha256=read.sha256) and len(read.sha256) == 64
+    with pytest.raises(ModelError, match="reads face, not voice"):
+        transformers_card(str(tmp_path), "voice", str(tmp_path))
+    (tmp_path / CARD_FILE).write_text("{}")
+    with pytest.raises(ModelError, match="is damaged"):
+        transformers_card(str(tmp_path), "face", str(tmp_path))
 
 
 def test_outputs_without_names_are_refused_with_advice(tmp_path: Path) -> None:

@@ -41,5 +41,11 @@ def test_folders_and_hub_ids_go_to_transformers(loader, tmp_path):
     names = {"transformers": "slow_loader:load"}
     assert load_backend(names, str(tmp_path), "cpu") == (str(tmp_path), "cpu")
     assert load_backend(names, "owner/model", "cuda") == ("owner/model", "cuda")
+    (tmp_path / "card.json").touch()
+    ours = {**names, "compact": "slow_loader:ours"}
+    loader.ours = lambda name, device: "ours"
+    assert load_backend(ours, str(tmp_path), "cpu") == "ours"
+    (tmp_path / "config.json").touch()
+    assert load_backend(ours, str(tmp_path), "cpu") == (str(tmp_path), "cpu")
     with pytest.raises(ModelError, match="unknown back-end 'magic'"):
         load_backend(names, "magic", "cpu")
