@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import cli_evaluate
+
 EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 DESCRIPTION = """\
@@ -67,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--best-effort", action="store_true", help="end with 0 and one line when the hub is out of reach"
     )
     models.set_defaults(act=_models)
+    cli_evaluate.add_to(commands)
     return parser
 
 

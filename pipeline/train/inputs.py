@@ -69,10 +69,11 @@ def face_detector() -> "FaceDetector":
     return detector
 
 
-def read_face(path: Path, detector: "FaceDetector | None") -> "Image | str":
+def read_face(path: Path, detector: "FaceDetector | None", margin: bool = True) -> "Image | str":
     """A picture as the crop that a model is given, or why there is none.
 
     Without a detector the picture is the face; with one, it is the widest face found, cut as in films.
+    ``margin`` False: a given face without its repeated border, to look at.
     """
     import cv2
 
@@ -88,7 +89,7 @@ def read_face(path: Path, detector: "FaceDetector | None") -> "Image | str":
         return UNREADABLE
     image: Image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
     if detector is None:
-        return given_crop(image)
+        return given_crop(image) if margin else image
     image, _ = shrunk(image, FRAME_PX)
     faces = detector.scan(image, max(image.shape[:2]))
     if not faces:

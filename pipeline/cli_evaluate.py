@@ -1,0 +1,139 @@
+"""The command `evaluate`: any back-end on anybody's labelled files or texts."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.train.evaluate import Evaluation
+    from pipeline.train.examples import LabelledSet
+    from pipeline.train.score import Show
+
+EXAMPLES = """\
+examples:
+  emotion-pipeline evaluate text --backend compact --data reviews.csv --label-column emotion
+  emotion-pipeline evaluate voice --backend compact --data clips/labels.csv --group-column speaker
+  emotion-pipeline evaluate face --backend deepface --data photos/labels.csv --detect --json
+  emotion-pipeline evaluate face --backend outputs/training/faces/model --data faces.csv --out results/faces
+
+The CSV has a column `file`, or `text`, and one with the label. Pictures are cropped faces unless --detect.
+Examples labelled with an emotion that the model has no label for are left out of the figures and counted.
+JSON: n, accuracy, uar, macro_f1, weighted_f1, ece, per_class; labels (emotions the model answers), skipped
+(what was left out, by reason), accuracy_if_lacking_wrong, groups and, for voices, speaker_normalised.
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the sub-parsers of the command line."""
+    command = commands.add_parser(
+        "evaluate",
+        help="measure a face, voice or text model on labelled data",
+        description="Measure a face, voice or text model on labelled data.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("modality", choices=("face", "voice", "text"))
+    command.add_argument(
+        "--backend", required=True, metavar="NAME", help="a back-end's name, a model folder or a hub id"
+    )
+    command.add_argument(
+        "--data", required=True, type=Path, metavar="LABELS.csv", help="the labelled examples"
+    )
+    command.add_argument(
+        "--root", type=Path, metavar="DIR", help="what `file` is relative to; the CSV's folder"
+    )
+    command.add_argument("--label-column", default="emotion", metavar="NAME")
+    command.add_argument(
+        "--group-column",
+        metavar="NAME",
+        help="performer or speaker: figures of each, and voices also normalised by their own speech",
+    )
+    command.add_argument(
+        "--language", metavar="CODE", help="language of the texts, for instance zh; else read off them"
+    )
+    command.add_argument(
+        "--detect", action="store_true", help="pictures are photos: find the face first, as in films"
+    )
+    command.add_argument("--device", default="auto", help="torch device of a Transformers model")
+    command.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    command.add_argument("--out", type=Path, metavar="DIR", help="also write pictures, errors and a summary")
+    command.set_defaults(act=act)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code. Raises UsageError, ModelError."""
+    import json
+
+    from pipeline.plan import UsageError
+    from pipeline.train.evaluate import as_json, as_text, evaluation
+    from pipeline.train.examples import DataError, read_examples
+
+    try:
+        examples = read_examples(
+            arguments.modality,
+            arguments.data,
+            root=arguments.root,
+            label_column=arguments.label_column,
+            group_column=arguments.group_column,
+        )
+        with _progress() as show:
+            result = evaluation(
+                arguments.backend,
+                examples,
+                arguments.device,
+                detect=arguments.detect,
+                by_groups=arguments.group_column is not None,
+                language=arguments.language,
+                show=show,
+            )
+    except DataError as error:
+        raise UsageError(str(error)) from error
+    print(json.dumps(as_json(result), ensure_ascii=False) if arguments.json else as_text(result))
+    if arguments.out is not None:
+        _write(arguments, examples, result)
+    return 0
+
+
+def _write(arguments: argparse.Namespace, examples: "LabelledSet", result: "Evaluation") -> None:
+    import shlex
+    import sys
+
+    from pipeline.train.report import RunAbout, write_report
+    from pipeline.train.summary import KNOWN_SPEAKER
+
+    about = RunAbout(
+        title=f"{arguments.modality}: {arguments.backend} on {arguments.data.name}",
+        command=shlex.join(["emotion-pipeline", *sys.argv[1:]]),
+        data=str(arguments.data),
+        split="nothing was trained here: every example was asked about",
+        seed=0,
+        n_train=0,
+        n_dev=0,
+        n_test=len(examples.examples),
+        leaking_groups=0,
+        notes=(),
+    )
+    baselines = {} if result.known_speaker is None else {KNOWN_SPEAKER: result.known_speaker}
+    write_report(arguments.out, result.plain, (), about, baselines)
+    print(f"report: {arguments.out / 'summary.html'}", file=sys.stderr)
+
+
+@contextmanager
+def _progress() -> "Iterator[Show]":
+    """Examples done and time left, on a terminal's standard error; silent when nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("examples"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("examples", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
