@@ -6,15 +6,14 @@ the figures say how well the model does what it can do. ``accuracy_if_lacking_wr
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
 
 from pipeline.labels import EMOTIONS
 from pipeline.train.examples import LabelledSet
+from pipeline.train.inputs import How, knows_speakers
 from pipeline.train.metrics import Metrics
-from pipeline.train.score import Answers, How, Show, ask, by_group, lacking, load_named, metrics_of
+from pipeline.train.score import Answers, Show, ask, by_group, lacking, load_named, metrics_of
 
 FIGURES: Mapping[str, str] = {
     "accuracy": "accuracy",
@@ -24,7 +23,6 @@ FIGURES: Mapping[str, str] = {
     "ece": "calibration error",
 }
 DECIMALS = 4
-PROBED = 3  # clips that are enough to see whether a back-end listens to the rest of the speech
 
 
 @dataclass(frozen=True)
@@ -57,21 +55,10 @@ def evaluation(
     """
     backend = load_named(examples.modality, backend_name, device)
     plain = ask(backend, examples, How(detect, language=language), show)
-    if by_groups and examples.modality == "voice" and _listens(backend, examples, plain):
+    if by_groups and knows_speakers(backend) and (plain.groups != "").any():
         known = ask(backend, examples, How(known_speaker=True), show)
         return Evaluation(plain, by_groups, known)
     return Evaluation(plain, by_groups)
-
-
-def _listens(backend: Any, examples: LabelledSet, plain: Answers) -> bool:
-    """Whether a voice back-end answers otherwise when it hears more of the speaker."""
-    readable = set(plain.names)
-    few = [one for one in examples.examples if one.group and one.source in readable][:PROBED]
-    if not few:
-        return False
-    probe = replace(examples, examples=tuple(few), unmapped={})
-    alone, known = (ask(backend, probe, How(known_speaker=there)) for there in (False, True))
-    return not np.array_equal(alone.probabilities, known.probabilities)
 
 
 def accuracy_if_lacking_wrong(answers: Answers) -> float:

@@ -118,8 +118,13 @@ def given_crop(face: "Image") -> "Image":
     return np.asarray(wide, np.uint8)
 
 
+def knows_speakers(backend: Any) -> bool:
+    """Whether a voice back-end can be told what else a speaker said."""
+    return hasattr(backend, "of_speaker")
+
+
 def _read_clips(backend: Any, examples: LabelledSet, wanted: Sequence[int], how: How) -> Iterator[Outcome]:
-    if not how.known_speaker:
+    if not (how.known_speaker and knows_speakers(backend)):
         for batch in _batched(wanted):
             yield from _read_speaker(backend, examples, batch, known=False)
         return
@@ -140,10 +145,12 @@ def _read_speaker(
             yield place, clip
         else:
             clips[place] = clip
-    speech = np.concatenate(list(clips.values())) if known and clips else None
-    for batch in _batched(list(clips)):
+    heard = list(clips.values())
+    # The speaker is heard anew for every batch of ``of_speaker``, so all clips go in one.
+    for batch in _batched(list(clips), max(1, len(clips)) if known else BATCH):
         pieces = [_pieces(clips[place]) for place in batch]
-        answers = iter(backend([one for parts in pieces for one in parts], speech))
+        windows = [one for parts in pieces for one in parts]
+        answers = iter(backend.of_speaker(windows, heard) if known else backend(windows, None))
         for place, parts in zip(batch, pieces, strict=True):
             yield place, _averaged([next(answers) for _ in parts], backend.card)
 

@@ -27,6 +27,7 @@ DPI = 120
 DEEP, LIGHT, WARM = COLOURS["sad"], COLOURS["surprise"], CONFLICT
 INK, GRID = "#1c1c1c", "#d8d8d8"
 PANEL_IN = 2.7
+ALONE_IN = 3.8  # a panel without neighbours
 PANEL_COLUMNS = 4
 LARGEST_DOT = 120.0  # area in points² of the bin that holds most answers
 LEAST_DOT = 9.0
@@ -64,7 +65,7 @@ def confusion(labels: Sequence[str], counts: npt.NDArray[np.integer]) -> "Figure
     for row, column in np.ndindex(part.shape):
         dark = picture.cmap(float(shares[row, column]))
         text = f"{part[row, column]}"
-        if totals[row, 0]:
+        if part[row, column]:
             text += f"\n{shares[row, column]:.0%}"
         axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ink(_hex(dark)))
     places = range(len(shown))
@@ -148,10 +149,16 @@ def reliability(sets: Mapping[str, Calibration]) -> "Figure":
     """
     columns = min(PANEL_COLUMNS, len(sets))
     rows = -(-len(sets) // columns)
-    figure = blank(PANEL_IN * columns + 0.2, (PANEL_IN + 0.25) * rows + 0.45)
+    panel_in = PANEL_IN if len(sets) > 1 else ALONE_IN
+    figure = blank(panel_in * columns + 0.3, (panel_in + 0.15) * rows + 0.2)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(sets) :]:
         axes.set_visible(False)
+    for place, axes in enumerate(grid.flat[: len(sets)]):
+        if place % columns == 0:
+            axes.set_ylabel("share that was right", fontsize=9)
+        if place + columns >= len(sets):
+            axes.set_xlabel("confidence of the answer", fontsize=9)
     for axes, (name, one) in zip(grid.flat, sets.items(), strict=False):
         axes.plot([0, 1], [0, 1], color=ABSENT, linewidth=0.8, linestyle=":")
         if one.bins_before:
@@ -164,8 +171,6 @@ def reliability(sets: Mapping[str, Calibration]) -> "Figure":
         axes.set_ylim(0, 1)
         _quiet(axes)
         axes.tick_params(labelsize=7.5, labelbottom=True)
-    figure.supxlabel("confidence of the answer", fontsize=9)
-    figure.supylabel("share that was right", fontsize=9)
     return figure
 
 

@@ -163,7 +163,7 @@ def _gallery(answers: Answers, places: Sequence[int], title: str) -> Any | None:
         return sheets.contact_sheet(list(_faces(answers, chosen)), title)
     what = "text" if answers.modality == "text" else "file"
     grouped = bool(set(answers.groups[chosen]) - {""})
-    header = [what, "labelled", "answered", "confidence", "entropy", *(["group"] if grouped else [])]
+    header = [what, "labelled", "answered", "confidence", "bits", *(["group"] if grouped else [])]
     rows = [row if grouped else row[:-1] for row in answer_rows(answers, chosen)]
     return sheets.table(
         header, [(row[0], row[1], row[2], row[3][:-2], row[4][:-1], *row[5:]) for row in rows]

@@ -105,7 +105,7 @@ def score(
         examples: what to ask about.
         device: a torch device, or ``auto``.
         detect: pictures are photos in which the face must be found first, not cropped faces.
-        known_speaker: clips are read with all clips of their group as the speaker's speech.
+        known_speaker: clips are normalised by all clips of their group, where the back-end can do that.
         language: language of the texts; None: read off the texts as it is off a transcript.
         show: told how many examples are done.
 

@@ -42,12 +42,13 @@ def table(
 ) -> "Image":
     """A table whose columns are as wide as their content, at most ``widest_px``; long cells are wrapped.
 
-    Cells that name an emotion are drawn in its colour; cells that are numbers stand to the right.
+    Cells that name an emotion are drawn in its colour; columns of numbers stand to the right.
     """
     font = font_for("zh")
     cells = [[wrapped(drawable(one_line(cell), font), font, widest_px) for cell in row] for row in rows]
     heads = [[drawable(one_line(cell), font)] for cell in header]
     columns = list(zip(heads, *cells, strict=True))
+    numeric = [any(_is_number(cell) for cell in column[1:]) for column in zip(header, *rows, strict=True)]
     widths = [
         max(font.width_px(line, EM_PX) for lines in column for line in lines) + 2 * PAD_PX
         for column in columns
@@ -63,8 +64,8 @@ def table(
         if number % 2:
             pen.rectangle((PAD_PX, y, width - PAD_PX, y + height - 1), fill=BAND)
         x = PAD_PX
-        for lines, column_width in zip(row, widths, strict=True):
-            _draw_cell(pen, (x, y), column_width, lines, font, head=number == 0)
+        for lines, column_width, right in zip(row, widths, numeric, strict=True):
+            _draw_cell(pen, (x, y), column_width, lines, font, head=number == 0, right=right)
             x += column_width
         y += height
         if number == 0:
@@ -145,7 +146,14 @@ def _canvas(width: int, height: int) -> "tuple[Image, ImageDraw]":
 
 
 def _draw_cell(
-    pen: "ImageDraw", at: tuple[int, int], width: int, lines: Sequence[str], font: Font, *, head: bool
+    pen: "ImageDraw",
+    at: tuple[int, int],
+    width: int,
+    lines: Sequence[str],
+    font: Font,
+    *,
+    head: bool,
+    right: bool,
 ) -> None:
     x, y = at
     if not head and is_emotion(lines[0]):
@@ -156,14 +164,12 @@ def _draw_cell(
         _write(pen, (x + PAD_PX, y + 3), lines[0], font.sized(EM_PX), ink(fill))
         return
     for number, line in enumerate(lines):
-        indent = PAD_PX
-        if not head and _is_number(line):
-            indent = width - PAD_PX - font.width_px(line, EM_PX)
+        indent = width - PAD_PX - font.width_px(line, EM_PX) if right else PAD_PX
         _write(pen, (x + indent, y + 3 + number * LINE_PX), line, font.sized(EM_PX), QUIET if head else INK)
 
 
 def _is_number(text: str) -> bool:
-    return bool(text) and set(text) <= set("0123456789.,%–-")
+    return bool(text) and set(text) <= set("0123456789.,%")
 
 
 def _write(pen: "ImageDraw", at: tuple[int, int], text: str, font: "FreeTypeFont", tint: str) -> None:

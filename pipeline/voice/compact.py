@@ -57,8 +57,13 @@ def hear(speech: Samples | None) -> Voice:
     if speech is None or speech.size == 0:
         return voice_of(np.zeros((0, len(FEATURE_NAMES)), np.float32), 0.0)
     count = max(1, round(speech.size / (PIECE_S * SAMPLE_RATE_HZ)))
-    rows = np.stack([statistics(piece) for piece in np.array_split(speech, count)])
-    return voice_of(rows, speech.size / SAMPLE_RATE_HZ)
+    return hear_pieces(np.array_split(speech, count))
+
+
+def hear_pieces(pieces: Sequence[Samples]) -> Voice:
+    """The speaker heard in pieces of speech, at least one."""
+    rows = np.stack([statistics(piece) for piece in pieces])
+    return voice_of(rows, sum(piece.size for piece in pieces) / SAMPLE_RATE_HZ)
 
 
 class CompactBackend:
@@ -71,6 +76,11 @@ class CompactBackend:
 
     def __call__(self, windows: Sequence[Samples], speech: Samples | None) -> list[Scores]:
         voice = self._voice(speech)
+        return [self._read(window, voice) for window in windows]
+
+    def of_speaker(self, windows: Sequence[Samples], clips: Sequence[Samples]) -> list[Scores]:
+        """As a call, where the speaker is known from separate clips: each is one piece, as in training."""
+        voice = hear_pieces(clips)
         return [self._read(window, voice) for window in windows]
 
     def _voice(self, speech: Samples | None) -> Voice:
