@@ -20,7 +20,7 @@ from pipeline.labels import CROSSWALK
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.media.waveform import read_waveform
 from pipeline.train.examples import SUFFIXES, DataError
-from pipeline.train.score import SHORTEST_S
+from pipeline.train.inputs import SHORTEST_S
 
 Show = Callable[[int, int], None]  # clips done, clips in all
 
