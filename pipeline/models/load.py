@@ -19,8 +19,8 @@ def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
     """Import and call the loader of ``name``; heavy imports happen here and not before.
 
     ``backends`` maps a name to ``module:function`` with signature ``(name, device) -> back-end``. A name that
-    is a folder, or a hub id (``owner/model``), goes to the entry ``transformers``; a folder with a card and no
-    ``config.json``, which one of our own trainings left, to ``compact``.
+    is a folder, or a hub id (``owner/model``), goes to the entry ``transformers``; a folder with a card but
+    no ``config.json``, which one of our own trainings left, to ``compact``.
 
     Raises:
         ModelError: no such back-end, or its weights are not on this machine.
