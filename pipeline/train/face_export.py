@@ -42,11 +42,11 @@ class _Graph:
         scale = self.node("Add", self.node("Sqrt", squares), self.constant(np.array(FLAT, np.float32)))
         return self.node("Div", centred, scale)
 
-    def convolution(self, at: str, one: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> str:
-        """A convolution with the batch normalisation after it folded in."""
+    def convolution(self, at: str, one: nn.Conv2d, norm: nn.Module | None = None) -> str:
+        """A convolution with the batch normalisation after it folded in, if it is one."""
         weight = one.weight.detach().double()
         bias = torch.zeros(len(weight)).double() if one.bias is None else one.bias.detach().double()
-        if norm is not None:
+        if isinstance(norm, nn.BatchNorm2d):
             factor = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
             weight = weight * factor[:, None, None, None]
             bias = (bias - norm.running_mean.double()) * factor + norm.bias.double()
@@ -65,9 +65,7 @@ class _Graph:
     def body(self, at: str, layers: list[nn.Module]) -> str:
         for i, layer in enumerate(layers):
             if isinstance(layer, nn.Conv2d):
-                norm = layers[i + 1]
-                assert isinstance(norm, nn.BatchNorm2d)
-                at = self.convolution(at, layer, norm)
+                at = self.convolution(at, layer, layers[i + 1])
             elif isinstance(layer, nn.ReLU):
                 at = self.node("Relu", at)
             elif isinstance(layer, nn.MaxPool2d):
