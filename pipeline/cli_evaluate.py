@@ -90,9 +90,9 @@ def act(arguments: argparse.Namespace) -> int:
             )
     except DataError as error:
         raise UsageError(str(error)) from error
-    print(json.dumps(as_json(result), ensure_ascii=False) if arguments.json else as_text(result))
     if arguments.out is not None:
         _write(arguments, examples, result)
+    print(json.dumps(as_json(result), ensure_ascii=False) if arguments.json else as_text(result))
     return 0
 
 

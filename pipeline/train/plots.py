@@ -31,6 +31,7 @@ ALONE_IN = 3.8  # a panel without neighbours
 PANEL_COLUMNS = 4
 LARGEST_DOT = 120.0  # area in points² of the bin that holds most answers
 LEAST_DOT = 9.0
+LEAST_SHARE = 0.01  # of all answers: bins with fewer are dots beside the line
 
 
 def blank(width_in: float, height_in: float) -> "Figure":
@@ -58,8 +59,7 @@ def confusion(labels: Sequence[str], counts: npt.NDArray[np.integer]) -> "Figure
     part = counts[np.ix_(there, there)]
     totals = part.sum(axis=1, keepdims=True)
     shares = part / np.maximum(totals, 1)
-    side_in = 1.6 + 0.78 * len(shown)
-    figure = blank(side_in + 0.6, side_in)
+    figure = blank(2.2 + 0.78 * len(shown), 1.1 + 0.72 * len(shown))
     axes = figure.subplots()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(part.shape):
@@ -132,7 +132,7 @@ def curves(history: Sequence["Epoch"]) -> "Figure":
     for axes in (loss, score, rate):
         _quiet(axes)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_xlim(0.5, len(history) + 0.5)
         for start in starts:
             axes.axvline(start - 0.5, color=ABSENT, linewidth=0.8, linestyle=":")
@@ -165,7 +165,7 @@ def reliability(sets: Mapping[str, Calibration]) -> "Figure":
             _dots(axes, one.bins_before, WARM, f"before, error {one.ece_before:.3f}", filled=False)
         _dots(axes, one.bins_after, DEEP, f"{'after, ' if one.bins_before else ''}error {one.ece_after:.3f}")
         axes.set_title(_wrapped(name), fontsize=9, loc="left")
-        axes.legend(frameon=False, fontsize=7.5, loc="upper left", handlelength=1.2, borderaxespad=0.2)
+        axes.legend(frameon=False, fontsize=7.5, loc="lower right", handlelength=1.2, borderaxespad=0.2)
         axes.set_aspect("equal")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
@@ -179,7 +179,11 @@ def _dots(axes: "Axes", bins: Sequence[ReliabilityBin], tint: str, label: str, f
     x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
     area = [max(LEAST_DOT, LARGEST_DOT * one.n / most) for one in bins]
     face: Any = tint if filled else "none"
-    axes.plot(x, y, color=tint, linewidth=1.1, label=label, linestyle="-" if filled else "--")
+    enough = sum(one.n for one in bins) * LEAST_SHARE
+    line = [(one.confidence, one.accuracy) for one in bins if one.n >= enough]
+    axes.plot(
+        *zip(*line, strict=True), color=tint, linewidth=1.1, label=label, linestyle="-" if filled else "--"
+    )
     axes.scatter(x, y, s=area, facecolors=face, edgecolors=tint, linewidths=1, alpha=0.85, clip_on=False)
 
 

@@ -1,0 +1,90 @@
+"""The command `evaluate` from its arguments to its exit code."""
+
+import json
+
+import pytest
+
+from pipeline.cli import EXIT_OK, EXIT_USAGE, main
+from tests.train.test_score import write_clip
+
+LINES = [
+    ("今天真是太开心了，哈哈哈", "happiness", "a"),
+    ("气死我了，滚", "anger", "a"),
+    ("好难过，我哭了一个晚上", "sad", "b"),
+    ("今天星期三", "neutral", "b"),
+]
+
+
+@pytest.fixture
+def texts(tmp_path):
+    def write(rows=LINES, header="text,mood,speaker"):
+        path = tmp_path / "labels.csv"
+        path.write_text("\n".join([header, *(",".join(f'"{c}"' for c in row) for row in rows)]), "utf-8")
+        return path
+
+    return write
+
+
+def evaluate(*arguments):
+    return main(["evaluate", *map(str, arguments)])
+
+
+def test_json_is_one_object_with_the_promised_keys(texts, capsys):
+    code = evaluate("text", "--backend", "compact", "--data", texts(), "--label-column", "mood", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert code == EXIT_OK
+    assert found["n"] == 4 and 0 <= found["accuracy"] <= 1
+    assert set(found["per_class"]) == {"happy", "angry", "sad", "neutral"}
+
+
+def test_text_for_people_names_classes_groups_and_what_was_left_out(texts, capsys):
+    rows = [*LINES, ("Сегодня очень грустный день", "sad", "b"), ("嗯嗯", "other", "a")]
+    data = texts(rows)
+    options = ("--label-column", "mood", "--group-column", "speaker")
+    assert evaluate("text", "--backend", "compact", "--data", data, *options) == EXIT_OK
+    out = capsys.readouterr().out
+    assert "left out: 1 in a language the model does not read" in out
+    assert "left out: 1 labelled other, none of the seven" in out
+    assert [line.split()[:2] for line in out.splitlines() if line[:2] in ("a ", "b ")] == [
+        ["a", "2"],
+        ["b", "2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        ([("好", "glad", "a")], ("--label-column", "mood"), "angry, disgust"),
+        (LINES, (), "emotion"),
+        (LINES, ("--label-column", "mood", "--group-column", "actor"), "actor"),
+        ([("Как дела у вас", "sad", "a")], ("--label-column", "mood"), "not one example"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_2(texts, rows, options, said, capsys):
+    assert evaluate("text", "--backend", "compact", "--data", texts(rows), *options) == EXIT_USAGE
+    captured = capsys.readouterr()
+    assert said in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_an_unknown_backend_is_exit_2(texts, capsys):
+    options = ("--data", texts(), "--label-column", "mood")
+    assert evaluate("text", "--backend", "nonesuch", *options) == EXIT_USAGE
+    assert "nonesuch" in capsys.readouterr().err
+
+
+def test_voices_are_read_plain_and_normalised_and_leave_a_report(tmp_path, capsys):
+    rows = ["file,emotion,speaker"]
+    for i in range(8):
+        write_clip(tmp_path / f"{i}.wav", 1 + i / 8, seed=i)
+        rows.append(f"{i}.wav,{('angry', 'sad')[i % 2]},{('ann', 'bob')[i // 4]}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows), "utf-8")
+    options = ("--data", tmp_path / "labels.csv", "--group-column", "speaker")
+    out = tmp_path / "report"
+    assert evaluate("voice", "--backend", "compact", *options, "--json", "--out", out) == EXIT_OK
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["groups"]) == {"ann", "bob"}
+    assert found["speaker_normalised"]["n"] == found["n"] == 8
+    left = json.loads((out / "metrics.json").read_text("utf-8"))
+    assert {key: left[key] for key in ("accuracy", "ece")} == {k: found[k] for k in ("accuracy", "ece")}
+    (known,) = left["baselines"].values()
+    assert known["accuracy"] == found["speaker_normalised"]["accuracy"]
