@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli_evaluate
+from pipeline import cli_evaluate, cli_export
 
 EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(act=_models)
     cli_evaluate.add_to(commands)
+    cli_export.add_to(commands)
     return parser
 
 

@@ -24,6 +24,8 @@ from pipeline.train.export_part import (
 )
 
 OPSET = 20
+# They say that torchvision is not installed, and that a classifier names no loss.
+TALKING = ("torch.onnx._internal.exporter._registration", "transformers.modeling_utils")
 STEM = "model"
 PYTORCH, TORCHSCRIPT, ONNX, INT8 = "pytorch", "torchscript", "onnx", "onnx-int8"
 PYTORCH_FOLDER, TORCHSCRIPT_SUFFIX, ONNX_SUFFIX = "pytorch", ".torchscript.pt", ".onnx"
@@ -174,22 +176,27 @@ def _reason(error: Exception) -> str:
 def tracing() -> Iterator[None]:
     """Without the warnings of torch's exporters.
 
-    TorchScript is deprecated and says so; what it and torch.export warn of, that a trace may not hold for other
-    inputs, is measured on other inputs afterwards.
+    TorchScript is deprecated and says so; what it and torch.export warn of, that a trace may not hold for
+    other inputs, is measured on other inputs afterwards.
     """
-    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = registration.level
-    registration.setLevel(logging.ERROR)  # it says four times that torchvision is not installed
+    talking = [logging.getLogger(name) for name in TALKING]
+    levels = [one.level for one in talking]
+    for one in talking:
+        one.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             _ignore()
             yield
     finally:
-        registration.setLevel(level)
+        for one, level in zip(talking, levels, strict=True):
+            one.setLevel(level)
 
 
 def _ignore() -> None:
-    warnings.filterwarnings("ignore", message=r".*`?torch\.jit\.", category=DeprecationWarning)
+    deprecated = r".*(torch\.jit\.|legacy Torch)"
+    warnings.filterwarnings("ignore", message=deprecated, category=DeprecationWarning)
+    # jit looks at every property of a module, deprecated ones too.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
     warnings.filterwarnings("ignore", module=r"torch\..*|onnxscript\..*|copyreg")
 

@@ -29,7 +29,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in the order they run; ``constants`` are names of tensors, ``numbers`` whole-number constants."""
+    """Nodes in the order they run; ``constants`` name tensors, ``numbers`` are whole-number constants."""
 
     inputs: tuple[str, ...]
     output: str
@@ -46,7 +46,7 @@ class GraphNet(nn.Module):  # type: ignore[misc]
         unknown = sorted({node.kind for node in graph.nodes} - set(KINDS))
         if unknown:
             raise ModelError(
-                f"the model's graph has nodes of kind {', '.join(unknown)}, which this version cannot rebuild "
+                f"the model's graph has nodes of kind {', '.join(unknown)}, which cannot be rebuilt "
                 "in torch; ask for --formats onnx"
             )
         self.graph = graph
@@ -126,7 +126,8 @@ def _conv(node: Node, given: list[Value]) -> Value:
     else:
         values, margin = functional.pad(values, _margin(before, after)), [0] * len(before)
     run = (functional.conv1d, functional.conv2d)[weight.dim() - 3]
-    return run(values, weight, bias, strides, margin, dilations, int(node.attributes.get("group", 1)))  # type: ignore[arg-type]
+    groups: Any = node.attributes.get("group", 1)
+    return run(values, weight, bias, strides, margin, dilations, groups)
 
 
 def _max_pool(node: Node, given: list[Value]) -> Value:
@@ -219,11 +220,9 @@ def _gather(node: Node, given: list[Value]) -> Value:
         return values[places] if isinstance(places, int) else [values[one] for one in places]
     if isinstance(places, int):
         return values.select(int(node.attributes.get("axis", 0)), places)  # type: ignore[arg-type]
-    return values[torch.as_tensor(places)] if not node.attributes.get("axis") else _cannot_gather()
-
-
-def _cannot_gather() -> Value:
-    raise ModelError("the model's graph gathers along a later axis, which cannot be rebuilt in torch")
+    if node.attributes.get("axis", 0):
+        raise ModelError("the model's graph gathers along a later axis, which cannot be rebuilt in torch")
+    return values[torch.as_tensor(places)]
 
 
 def _cast(node: Node, given: list[Value]) -> Value:
@@ -269,7 +268,7 @@ KINDS: Mapping[str, Callable[[Node, list[Value]], Value]] = {
     "Erf": _each(torch.erf),
     "Exp": _each(torch.exp),
     "Expand": _expand,
-    "Flatten": lambda node, given: given[0].flatten(int(node.attributes.get("axis", 1))),  # type: ignore[arg-type]
+    "Flatten": lambda node, given: given[0].flatten(node.attributes.get("axis", 1)),
     "Gather": _gather,
     "Gelu": lambda node, given: functional.gelu(
         given[0], approximate=str(node.attributes.get("approximate", "none"))

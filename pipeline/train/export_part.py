@@ -1,6 +1,7 @@
 """What an export is made of: graphs from named arrays to logits, and how one takes the original's place."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,23 @@ from pipeline.types import ModelCard, Scores
 Feed = Mapping[str, NDArray[Any]]  # a graph's inputs by name
 Run = Callable[[Feed], NDArray[np.float32]]  # to logits (n, labels)
 
+Put = Callable[[Any], None]  # shows some inputs to a back-end
+
 BATCH_AXIS = "n"
+OUTSIDE = "Preprocessing is no graph and stays outside in every format."
+MEANING: Mapping[str, str] = {
+    "pixel_values": "RGB picture, channels first, prepared as said under preprocessing",
+    "faces": "grey face, 0 to 255",
+    "features": "statistics of a window, in the order of feature_names",
+    "mean": "mean of the features over the speaker's speech; zeros when the speaker is not known",
+    "spread": "their standard deviation; ones when the speaker is not known",
+    "trust": "how far to believe mean and spread, 0 to 1; zeros when the speaker is not known",
+    "input_values": "sound at 16 kHz, prepared as said under preprocessing",
+    "samples": "sound at 16 kHz, prepared as said under preprocessing",
+    "input_ids": "token numbers of the tokenizer in the PyTorch folder",
+    "attention_mask": "1 for an example's own positions, 0 for padding",
+    "token_type_ids": "0 throughout",
+}
 
 
 class ExportError(ModelError):
@@ -56,8 +73,9 @@ class Part:
 class Subject:
     """A back-end opened up for export.
 
-    ``plug`` is the back-end with other graphs in it, by name of the part; ``save`` writes the PyTorch folder
-    and ``load`` makes a back-end and its modules, by name of the part, from one.
+    ``runs`` are its graphs as they stand (our text model has none: its parts, rebuilt); ``plug`` is the
+    back-end with other graphs in it, by name of the part; ``save`` writes the PyTorch folder and ``load``
+    makes a back-end and its modules, by name of the part, from one.
     """
 
     modality: str
@@ -65,6 +83,7 @@ class Subject:
     backend: Any
     card: ModelCard
     parts: tuple[Part, ...]
+    runs: Mapping[str, Run]
     weights_bytes: int
     plug: Callable[[Mapping[str, Run]], Any]
     save: Callable[[Path], None]
@@ -155,17 +174,41 @@ def probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np
     return softmax(logits, temperature)
 
 
-def single(feed: Feed, inputs: Sequence[Input]) -> list[Feed]:
-    """A feed of several examples, one by one; inputs without the batch axis are the same for all."""
-    batched = [one.name for one in inputs if BATCH_AXIS in one.shape]
-    count = len(feed[batched[0]]) if batched else 1
-    return [
-        {name: value[i : i + 1] if name in batched else value for name, value in feed.items()}
-        for i in range(count)
-    ]
-
-
 def doubled(feed: Feed, inputs: Sequence[Input]) -> Feed:
     """The example of a feed twice."""
     batched = {one.name for one in inputs if BATCH_AXIS in one.shape}
     return {name: np.concatenate([value] * 2) if name in batched else value for name, value in feed.items()}
+
+
+def plugged(backend: Any, model: Any) -> Any:
+    """The back-end with another model in it."""
+    twin = copy(backend)
+    twin.model = model
+    return twin
+
+
+def recorded(
+    plug: Callable[[Mapping[str, Run]], Any], runs: Mapping[str, Run], put: Put
+) -> dict[str, list[Feed]]:
+    """What ``put`` makes a back-end give to its graphs, by part."""
+    feeds: dict[str, list[Feed]] = {name: [] for name in runs}
+
+    def recording(name: str, run: Run) -> Run:
+        def act(feed: Feed) -> Any:
+            feeds[name].append({key: np.array(value) for key, value in feed.items()})
+            return run(feed)
+
+        return act
+
+    put(plug({name: recording(name, run) for name, run in runs.items()}))
+    return feeds
+
+
+def face_crop(side_px: int) -> tuple[str, ...]:
+    """How a face is cut out, in words."""
+    from pipeline.face.crop import MARGIN
+
+    return (
+        f"A stored crop holds {MARGIN} times the face's square: its middle 1/{MARGIN} is scaled to "
+        f"{side_px} x {side_px} px, 8 bit RGB (pipeline.face.crop.tight).",
+    )

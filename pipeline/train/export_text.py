@@ -27,11 +27,12 @@ PREPROCESSING = (
     "to three; Chinese in simplified characters (OpenCC t2s).",
     f"Tokens: at most {MAX_TOKENS}, by the expressions of pipeline.text.featurise.tokens (Chinese: one "
     "character, a Latin word, a number or a bracketed emoticon; else: a word, a number, any other sign).",
-    "n-grams: 1 to 3 tokens joined by 0x1F; in other languages than Chinese also 2 to 5 letters of each token "
-    "with a space on both sides, after 0x1E. Each is hashed by CRC-32 of its UTF-8 bytes and weighs "
-    "1 + ln(count), divided by the length of the vector of its kind (pipeline.text.featurise.ngram_features).",
-    "Hashes are looked up in vocabulary.npz (sorted; a row is a place in it); n-grams that do not stand there "
-    "are left out. A text without tokens is one unknown token. One text a run, one graph a language.",
+    "n-grams: 1 to 3 tokens joined by 0x1F; in other languages than Chinese also 2 to 5 letters of each "
+    "token with a space on both sides, after 0x1E. Each is hashed by CRC-32 of its UTF-8 bytes and weighs "
+    "1 + ln(count), divided by the length of the vector of its kind "
+    "(pipeline.text.featurise.ngram_features).",
+    "Hashes are looked up in vocabulary.npz (sorted; a row is a place in it); n-grams that do not stand "
+    "there are left out. A text without tokens is one unknown token. One text a run, one graph a language.",
 )
 OUTSIDE = (
     "Normalising, splitting and hashing of the text are no graph and stay outside in every format; "
