@@ -43,8 +43,8 @@ def test_text_for_people_names_classes_groups_and_what_was_left_out(texts, capsy
     options = ("--label-column", "mood", "--group-column", "speaker")
     assert evaluate("text", "--backend", "compact", "--data", data, *options) == EXIT_OK
     out = capsys.readouterr().out
-    assert "left out: 1 in a language the model does not read" in out
-    assert "left out: 1 labelled other, none of the seven" in out
+    assert "left out: 1, in a language the model does not read (Сегодня очень грустный день)" in out
+    assert "left out: 1, labelled other, none of the seven" in out
     assert [line.split()[:2] for line in out.splitlines() if line[:2] in ("a ", "b ")] == [
         ["a", "2"],
         ["b", "2"],

@@ -13,7 +13,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.train.examples import LabelledSet
 from pipeline.train.inputs import How, knows_speakers
 from pipeline.train.metrics import Metrics
-from pipeline.train.score import Answers, Show, ask, by_group, lacking, load_named, metrics_of
+from pipeline.train.score import Answers, Show, ask, by_group, lacking, left_out, load_named, metrics_of
 
 FIGURES: Mapping[str, str] = {
     "accuracy": "accuracy",
@@ -156,7 +156,7 @@ def group_table(result: Evaluation) -> str:
 
 def _left_out(result: Evaluation) -> str:
     answers = result.plain
-    lines = [f"left out: {n} {why}" for why, n in answers.skipped.items()]
+    lines = [f"left out: {line}" for line in left_out(answers.skipped, answers.named)]
     if not set(EMOTIONS) <= set(answers.labels):
         lines.append(f"the model answers {', '.join(answers.labels)}")
     counted = accuracy_if_lacking_wrong(answers)

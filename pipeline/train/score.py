@@ -20,6 +20,8 @@ from pipeline.types import ModelCard, Scores
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Show = Callable[[int, int], None]  # examples done, examples in all
+NAMED = 3  # examples named of those left out for one reason
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Answers:
     ``probabilities`` (n, 7) are in ``EMOTIONS`` order and sum to less than 1 where a model put mass on
     labels outside the seven. ``labels`` are the emotions the model can answer: examples of others are left
     out, as are those that could not be read, and ``skipped`` counts them by reason. ``uncalibrated`` are the
-    probabilities before the card's temperature, None when that is 1.
+    probabilities before the card's temperature, None when that is 1. ``named`` are the first few names of
+    those that could not be answered, by reason.
     """
 
     names: tuple[str, ...]
@@ -42,6 +45,7 @@ class Answers:
     root: Path = Path()
     detect: bool = False
     uncalibrated: Floats | None = None
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def predicted(self) -> Integers:
@@ -151,6 +155,12 @@ def _outside(label: str) -> str:
     )
 
 
+def shortened(name: str) -> str:
+    """One line of a name or text."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
+
+
 def ask(backend: Any, examples: LabelledSet, how: How, show: Show | None = None) -> Answers:
     """See :func:`score`; ``backend`` is already loaded."""
     labels = answerable(backend.card)
@@ -158,17 +168,20 @@ def ask(backend: Any, examples: LabelledSet, how: How, show: Show | None = None)
     skipped.update(lacking(one.emotion) for one in examples.examples if one.emotion not in labels)
     wanted = [place for place, one in enumerate(examples.examples) if one.emotion in labels]
     answered: dict[int, Scores] = {}
+    named: dict[str, tuple[str, ...]] = {}
     for done, (place, outcome) in enumerate(READERS[examples.modality](backend, examples, wanted, how), 1):
         if isinstance(outcome, str):
             skipped[outcome] += 1
+            if skipped[outcome] <= NAMED:
+                named[outcome] = (*named.get(outcome, ()), examples.examples[place].source)
         else:
             answered[place] = outcome
         if show is not None:
             show(done, len(wanted))
     if not answered:
-        reasons = "; ".join(f"{n} {why}" for why, n in skipped.items()) or "there are none"
+        reasons = "; ".join(left_out(skipped, named))
         raise DataError(
-            f"not one example could be answered ({reasons}); check the column `file`, --root and the labels"
+            f"not one example could be answered ({reasons}); check the data, --root and the labels"
         )
     kept = [examples.examples[place] for place in sorted(answered)]
     scores = [answered[place] for place in sorted(answered)]
@@ -183,7 +196,18 @@ def ask(backend: Any, examples: LabelledSet, how: How, show: Show | None = None)
         root=examples.root,
         detect=how.detect,
         uncalibrated=_uncalibrated(scores, backend.card),
+        named=named,
     )
+
+
+def left_out(skipped: Mapping[str, int], named: Mapping[str, Sequence[str]]) -> list[str]:
+    """How many examples are left out and why, with the names of a few."""
+    lines = []
+    for why, n in skipped.items():
+        few = [shortened(name) for name in named.get(why, ())]
+        more = ", …" if n > len(few) else ""
+        lines.append(f"{n}, {why}" + (f" ({', '.join(few)}{more})" if any(few) else ""))
+    return lines
 
 
 def _uncalibrated(scores: Sequence[Scores], card: ModelCard) -> Floats | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.train.evaluate import FIGURES, accuracy_range
 from pipeline.train.metrics import Metrics
-from pipeline.train.score import Answers, by_group, metrics_of
+from pipeline.train.score import Answers, by_group, left_out, metrics_of
 
 TEMPLATE = Path(__file__).with_name("summary.html")
 THIS = "this model"
@@ -71,7 +71,7 @@ def summary(
         ],
         guess=guess(figures),
         split=split_words(about),
-        skipped=[f"{n} {why}" for why, n in answers.skipped.items()],
+        skipped=left_out(answers.skipped, answers.named),
         groups=group_words(answers),
         limits=limits(answers, figures, about),
         pictures=embedded,

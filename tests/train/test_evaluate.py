@@ -36,7 +36,7 @@ def test_examples_of_lacking_emotions_can_be_counted_as_wrong():
     share = metrics_of(answers).accuracy
     assert accuracy_if_lacking_wrong(answers) == pytest.approx(share * 50 / 80)
     text = as_text(Evaluation(answers))
-    assert "left out: 30 labelled disgust, for which the model has no label" in text
+    assert "left out: 30, labelled disgust, for which the model has no label" in text
     assert f"count as wrong: {share * 50 / 80:.3f}" in text
 
 

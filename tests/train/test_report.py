@@ -101,7 +101,7 @@ def test_the_page_says_what_leaks_and_what_is_not_known(tmp_path):
         "DeepFace",
         "By performer, 70/10/20.",
         "5 groups stand on both sides of the split",
-        "Left out: 2 no face was found.",
+        "Left out: 2, no face was found.",
         "Raters agree with the actors on 78 %.",
         "Too few examples for figures of their own: happy (4), sad (4).",
         "Nothing is known about angry, disgust, fear, surprise, neutral",

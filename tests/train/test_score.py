@@ -99,7 +99,7 @@ def test_examples_the_model_has_no_label_for_are_left_out_and_counted(tmp_path):
 
 
 def test_when_nothing_can_be_answered_the_reasons_are_said(tmp_path):
-    with pytest.raises(DataError, match="2 the file cannot be read"):
+    with pytest.raises(DataError, match=r"2, the file cannot be read \(a\.wav, b\.wav\)"):
         score.ask(Listener(), labelled("voice", tmp_path, [("a.wav", "sad"), ("b.wav", "angry")]), How())
 
 
