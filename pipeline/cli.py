@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli_evaluate, cli_export
+from pipeline import cli_evaluate, cli_export, cli_train
 
 EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--best-effort", action="store_true", help="end with 0 and one line when the hub is out of reach"
     )
     models.set_defaults(act=_models)
+    cli_train.add_to(commands)
     cli_evaluate.add_to(commands)
     cli_export.add_to(commands)
     return parser

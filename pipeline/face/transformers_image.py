@@ -53,10 +53,10 @@ def load(name: str, device: str) -> TransformersFace:
             f"the model {model_id} has {model.config.num_labels} outputs but {len(card.labels)} labels; "
             "its folder does not belong to its name"
         )
-    return TransformersFace(model, _processor(where), card, device)
+    return TransformersFace(model, image_processor(where), card, device)
 
 
-def _processor(where: str) -> Any:
+def image_processor(where: str) -> Any:
     """The image processor in its Pillow form: the others want torchvision, or warn that it is missing."""
     import transformers
     from transformers.models.auto.image_processing_auto import get_image_processor_config

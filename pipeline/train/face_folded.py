@@ -1,4 +1,4 @@
-"""The compact face net read back from its ONNX file: batch normalisation stays folded into the convolutions."""
+"""The compact face net read back from its ONNX file: batch normalisation stays folded in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,9 @@ def read_net(path: Path, dropout: float) -> FaceNet:
             net.head.weight.copy_(weight)
             net.head.bias.copy_(bias + added)
     except (ValueError, RuntimeError):
-        raise ModelError(f"{path.name} was made by another version of the program; train from its own") from None
+        raise ModelError(
+            f"{path.name} was made by another version of the program; train from its own"
+        ) from None
     return net
 
 

@@ -29,14 +29,13 @@ from pipeline.train.schedule import (
     write_history,
 )
 
-__all__ = ["DEVICES", "Epoch", "LoopSettings", "TrainingData", "accelerator_for", "fit", "predict"]
+__all__ = ["Epoch", "LoopSettings", "TrainingData", "accelerator_for", "fit", "predict"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Weights = dict[str, torch.Tensor]
 
 CHECKPOINT_FILE, HISTORY_FILE = "checkpoint.pt", "history.csv"
-DEVICES = ("auto", "cpu", "cuda", "mps")
 LONGEST_GRADIENT = 5.0
 
 
@@ -262,7 +261,8 @@ class _Run:
 
     def _step(self, inputs: Mapping[str, torch.Tensor], data: TrainingData, rows: Integers) -> float:
         device = self.accelerator.device
-        logits = _logits(self._shared, inputs, device).float()
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.bfloat16):
+            logits = _logits(self._shared, inputs, device).float()
         truth = torch.from_numpy(data.truth[rows]).to(device)
         smoothing = self.settings.label_smoothing
         losses = functional.cross_entropy(logits, truth, reduction="none", label_smoothing=smoothing)

@@ -47,6 +47,7 @@ class LoopSettings:
     head_learning_rate: float = 1e-3
     patience: int = 0
     metric: str = "dev_macro_f1"  # the field of Epoch that tells the best one; ties go to the lower dev loss
+    bfloat16: bool = False  # half the time where the processor or the GPU has it
     seed: int = 0
     device: str = "auto"
 
