@@ -4,6 +4,7 @@ One register, so one expert: see ``text.compact``. How strongly the linear part 
 the convolution has in the answer are chosen on the dev texts.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.labels import EMOTIONS, canonical_map
+from pipeline.labels import EMOTIONS
 from pipeline.models.cards import TRAINED_STEM, file_sha256
 from pipeline.records import CARD_FILE, write_record
 from pipeline.text.compact import log_softmax
@@ -92,9 +93,12 @@ def train_own(parts: tuple[Texts, Texts], language: str, name: str, out: Path, s
         "blend": blend,
         "convolution": np.frombuffer(to_onnx(net), dtype=np.uint8),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    weights = out / f"{TRAINED_STEM}.npz"
+    scratch = out.with_name(out.name + ".part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    weights = scratch / f"{TRAINED_STEM}.npz"
     write_arrays(weights, {f"{language}_{key}": value for key, value in arrays.items()})
+    shown = {EMOTIONS[kind] for kind in np.unique(train.labels)}
     card = ModelCard(
         id=name,
         modality="text",
@@ -102,12 +106,14 @@ def train_own(parts: tuple[Texts, Texts], language: str, name: str, out: Path, s
         sha256=file_sha256(weights),
         licence="that of the texts it was trained on",
         labels=EMOTIONS,
-        canonical=canonical_map(EMOTIONS),
+        canonical={name: name if name in shown else None for name in EMOTIONS},
         languages=(language,),
         source="emotion-pipeline train text",
         notes=f"Trained from scratch on {len(train.words)} texts of its owner.",
     )
-    write_record(out / CARD_FILE, card)
+    write_record(scratch / CARD_FILE, card)
+    shutil.rmtree(out, ignore_errors=True)
+    scratch.replace(out)
     return card
 
 

@@ -44,6 +44,11 @@ _EMO_DB_EMOTIONS = {
 }  # fmt: skip
 
 
+def is_fit(problem: str) -> bool:
+    """Whether a clip of which the manifest says this can be trained on."""
+    return not problem.startswith(UNFIT)
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A row of the manifest; ``speaker`` is ``corpus/name``, or empty where the corpus does not tell."""
@@ -58,10 +63,11 @@ class Clip:
     @property
     def is_fit(self) -> bool:
         """Whether it can be trained on."""
-        return not self.problem.startswith(UNFIT)
+        return is_fit(self.problem)
 
 
 COLUMNS = tuple(field.name for field in fields(Clip))
+PROBLEM_COLUMN = "problem"
 
 
 def ravdess(path: Path) -> tuple[str, str] | None:
@@ -275,7 +281,7 @@ def summary(clips: Sequence[Clip], left: int) -> list[str]:
         for problem in clip.problem.split("; ")
         if problem
     )
-    lines += [f"{kind}: {counts[kind]} ({_meaning(kind)})" for kind in _MEANINGS if counts[kind]]
+    lines += [f"{kind}: {counts[kind]} ({_MEANINGS[kind]})" for kind in _MEANINGS if counts[kind]]
     return lines
 
 
@@ -287,7 +293,3 @@ _MEANINGS = {
     FEW_OF_CLASS: f"in a class of fewer than {FEW_CLIPS} clips; kept, expect little of it",
     ONE_CLASS_SPEAKER: "of a speaker heard in one mood only; kept, the voice may stand for the mood",
 }
-
-
-def _meaning(kind: str) -> str:
-    return _MEANINGS[kind]
