@@ -13,7 +13,7 @@ from pipeline.train.examples import Example, LabelledSet
 from pipeline.types import ModelCard, Scores
 
 if TYPE_CHECKING:
-    from pipeline.face.backends import FaceDetector, Image
+    from pipeline.face.backends import Detection, FaceDetector, Image
     from pipeline.voice.backends import Samples
 
 Outcome = tuple[int, Scores | str]  # place of an example; its answer, or why there is none
@@ -72,7 +72,7 @@ def face_detector() -> "FaceDetector":
 def read_face(path: Path, detector: "FaceDetector | None", margin: bool = True) -> "Image | str":
     """A picture as the crop that a model is given, or why there is none.
 
-    Without a detector the picture is the face; with one, it is the widest face found, cut as in films.
+    Without a detector the picture is the face; with one, it is the main face found, cut as in films.
     ``margin`` False: a given face without its repeated border, to look at.
     """
     import cv2
@@ -91,10 +91,19 @@ def read_face(path: Path, detector: "FaceDetector | None", margin: bool = True) 
     if detector is None:
         return given_crop(image) if margin else image
     image, _ = shrunk(image, FRAME_PX)
-    faces = detector.scan(image, max(image.shape[:2]))
-    if not faces:
-        return NO_FACE
-    return cut(image, square_of(max(faces, key=lambda one: one.box[2])), FACE_PX)
+    face = _main_face(image, detector)
+    return NO_FACE if face is None else cut(image, square_of(face), FACE_PX)
+
+
+def _main_face(image: "Image", detector: "FaceDetector") -> "Detection | None":
+    """The widest face; looked for at the size that films are, then in full; doubtful ones give way."""
+    from pipeline.face.track import LOOK_OUT_PX
+
+    whole = max(image.shape[:2])
+    faces = detector.scan(image, min(whole, LOOK_OUT_PX)) or detector.scan(image, whole)
+    if len(faces) > 1:
+        faces = [one for one in faces if detector.vouch(image, one.box)] or faces
+    return max(faces, key=lambda one: one.box[2], default=None)
 
 
 def given_crop(face: "Image") -> "Image":

@@ -59,7 +59,7 @@ def confusion(labels: Sequence[str], counts: npt.NDArray[np.integer]) -> "Figure
     part = counts[np.ix_(there, there)]
     totals = part.sum(axis=1, keepdims=True)
     shares = part / np.maximum(totals, 1)
-    figure = blank(2.2 + 0.78 * len(shown), 1.1 + 0.72 * len(shown))
+    figure = blank(3.2 + 0.75 * len(shown), 1.2 + 0.72 * len(shown))
     axes = figure.subplots()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(part.shape):

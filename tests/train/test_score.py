@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.face.backends import Detection
+from pipeline.face.crop import MARGIN
+from pipeline.face.geometry import HAAR_SHARE
 from pipeline.labels import EMOTIONS, canonical_map, to_scores
 from pipeline.media.waveform import read_waveform
 from pipeline.train import inputs, score
@@ -226,3 +229,31 @@ def test_the_figures_of_the_cards_are_found_again(modality, name, key, tmp_path,
     for place, answers in found.items():
         for figure in ("n", "accuracy", "uar", "macro_f1", "weighted_f1", "ece"):
             assert figures(metrics_of(answers))[figure] == pytest.approx(report[place][figure], abs=2e-3)
+
+
+@dataclass
+class Detector:
+    """Finds the given boxes; vouches for the first alone; sees nothing in a small picture."""
+
+    boxes: list[tuple[float, float, float, float]]
+    least_px: int = 0
+
+    def scan(self, image, side_px):
+        return [Detection(box, 0.5) for box in self.boxes] if side_px >= self.least_px else []
+
+    def vouch(self, image, box):
+        return box == self.boxes[0]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "least_px", "side_px"),
+    [
+        ([(10, 10, 40, 40), (60, 60, 90, 90)], 0, 40),  # the second is doubtful
+        ([(60, 60, 90, 90)], 0, 90),  # doubtful, but there is no other
+        ([(10, 10, 40, 40)], 900, 40),  # too small to be seen at the size films are looked at
+    ],
+)
+def test_the_main_face_is_taken(boxes, least_px, side_px, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((600, 1000, 3), 90, np.uint8))
+    crop = inputs.read_face(tmp_path / "a.png", Detector(boxes, least_px))
+    assert len(crop) == round(side_px / HAAR_SHARE * MARGIN)
