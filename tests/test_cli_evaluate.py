@@ -88,3 +88,9 @@ def test_voices_are_read_plain_and_normalised_and_leave_a_report(tmp_path, capsy
     assert {key: left[key] for key in ("accuracy", "ece")} == {k: found[k] for k in ("accuracy", "ece")}
     (known,) = left["baselines"].values()
     assert known["accuracy"] == found["speaker_normalised"]["accuracy"]
+
+
+def test_a_device_that_is_not_there_is_exit_2(texts, capsys):
+    options = ("--data", texts(), "--label-column", "mood", "--device", "nonesuch")
+    assert evaluate("text", "--backend", "compact", *options) == EXIT_USAGE
+    assert "this machine has no device 'nonesuch'" in capsys.readouterr().err

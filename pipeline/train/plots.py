@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pipeline.train.loop import Epoch
+    from pipeline.train.schedule import Epoch
 
 DPI = 120
 # Three colours of the palette that differ in lightness too, so that they survive a grey print.

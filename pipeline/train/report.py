@@ -21,7 +21,7 @@ from pipeline.train.summary import PICTURES, RunAbout, shown, summary
 from pipeline.writers.table import text_cell
 
 if TYPE_CHECKING:
-    from pipeline.train.loop import Epoch
+    from pipeline.train.schedule import Epoch
 
 __all__ = ["METRICS_FILE", "SUMMARY_FILE", "RunAbout", "write_report"]
 

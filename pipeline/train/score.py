@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS, to_scores
+from pipeline.models.cards import ModelError
 from pipeline.models.load import load_backend
 from pipeline.train.examples import NO_LABEL, SEVERAL_LABELS, DataError, LabelledSet
 from pipeline.train.inputs import READERS, How
@@ -128,14 +129,16 @@ def load_named(modality: str, name: str, device: str = "auto") -> Any:
 
 
 def chosen_device(asked: str) -> str:
-    """``auto`` replaced by the best torch device of this machine."""
-    if asked != "auto":
+    """``auto`` replaced by the best torch device of this machine. Raises ModelError: it has no such device."""
+    if asked == "cpu":
         return asked
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    best = next(name for name, here in there.items() if here)
+    if asked != "auto" and not there.get(asked.split(":", maxsplit=1)[0], False):
+        raise ModelError(f"this machine has no device {asked!r}; choose auto or {best}")
+    return best if asked == "auto" else asked
 
 
 def answerable(card: ModelCard) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from pipeline.models.cards import Calibration, ReliabilityBin, TrainingReport
 from pipeline.models.document import reliability_file, reliability_sets, shipped_section
 from pipeline.models.known import known_for
 from pipeline.train import plots
-from pipeline.train.loop import Epoch
 from pipeline.train.metrics import calibration, softmax
+from pipeline.train.schedule import Epoch
 from pipeline.train.score import metrics_of
 from tests.train.made import made_answers
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pipeline.labels import EMOTIONS
 from pipeline.train import sheets
-from pipeline.train.loop import Epoch
 from pipeline.train.report import RunAbout, mistakes, successes, write_report
+from pipeline.train.schedule import Epoch
 from pipeline.train.score import metrics_of
 from pipeline.train.summary import PICTURES, guess, limits
 from pipeline.writers.fonts import font_for
