@@ -63,9 +63,15 @@ def evaluation(
 
 def accuracy_if_lacking_wrong(answers: Answers) -> float:
     """Accuracy when each example of an emotion that the model has no label for counts as wrong."""
-    left_out = sum(answers.skipped.get(lacking(emotion), 0) for emotion in EMOTIONS)
     right = int((answers.predicted == answers.truth).sum())
-    return right / (len(answers.truth) + left_out)
+    return right / (len(answers.truth) + sum(lacked(answers).values()))
+
+
+def lacked(answers: Answers) -> dict[str, int]:
+    """How many examples are labelled with each emotion that the model has no label for."""
+    return {
+        emotion: answers.skipped[why] for emotion in EMOTIONS if (why := lacking(emotion)) in answers.skipped
+    }
 
 
 def accuracy_range(metrics: Metrics) -> tuple[float, float]:
@@ -96,6 +102,7 @@ def answers_json(answers: Answers, by_groups: bool = False) -> dict[str, Any]:
         **figures(metrics_of(answers)),
         "accuracy_if_lacking_wrong": _rounded(accuracy_if_lacking_wrong(answers)),
         "labels": list(answers.labels),
+        "lacking": lacked(answers),
         "skipped": dict(answers.skipped),
         "groups": {name: figures(one) for name, one in by_group(answers).items()} if by_groups else {},
     }

@@ -129,7 +129,7 @@ def load_named(modality: str, name: str, device: str = "auto") -> Any:
 
 
 def chosen_device(asked: str) -> str:
-    """``auto`` replaced by the best torch device of this machine. Raises ModelError: it has no such device."""
+    """``auto`` replaced by the best torch device of this machine. Raises ModelError: there is no such one."""
     if asked == "cpu":
         return asked
     import torch

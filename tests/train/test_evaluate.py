@@ -13,7 +13,7 @@ from tests.train.made import made_answers
 def test_the_keys_for_programs_are_those_that_are_promised():
     found = as_json(Evaluation(made_answers()))
     promised = ["n", "accuracy", "uar", "macro_f1", "weighted_f1", "ece", "per_class"]
-    extras = ["accuracy_if_lacking_wrong", "labels", "skipped", "groups", "speaker_normalised"]
+    extras = ["accuracy_if_lacking_wrong", "labels", "lacking", "skipped", "groups", "speaker_normalised"]
     assert list(found) == promised + extras
     assert json.loads(json.dumps(found)) == found
     assert set(found["per_class"]["sad"]) == {"precision", "recall", "f1", "n"}
@@ -35,6 +35,7 @@ def test_examples_of_lacking_emotions_can_be_counted_as_wrong():
     answers = made_answers(n=50, right=1.0, skipped={lacking("disgust"): 30, "the file cannot be read": 9})
     share = metrics_of(answers).accuracy
     assert accuracy_if_lacking_wrong(answers) == pytest.approx(share * 50 / 80)
+    assert as_json(Evaluation(answers))["lacking"] == {"disgust": 30}
     text = as_text(Evaluation(answers))
     assert "left out: 30, labelled disgust, for which the model has no label" in text
     assert f"count as wrong: {share * 50 / 80:.3f}" in text

@@ -1,11 +1,14 @@
 """The charts: equal figures give equal bytes, and what is drawn is what was measured."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.models.cards import Calibration, ReliabilityBin, TrainingReport
-from pipeline.models.document import reliability_file, reliability_sets, shipped_section
+from pipeline.models.document import page, reliability_file, reliability_sets, shipped_section
 from pipeline.models.known import known_for
 from pipeline.train import plots
 from pipeline.train.metrics import calibration, softmax
@@ -77,6 +80,13 @@ def test_the_models_page_shows_sets_that_have_bins_but_no_parts_of_sets():
     section = shipped_section(known_for("xlm-roberta").card(), report)
     assert "![Reliability of dev, loso.plain, test](reliability_" in section
     assert "![" not in shipped_section(known_for("xlm-roberta").card(), report_with())
+
+
+def test_the_pictures_of_the_models_page_are_there():
+    folder = Path(__file__).parents[2] / "docs"
+    linked = re.findall(r"\]\((\S+\.png)\)", page())
+    missing = [name for name in linked if not (folder / name).is_file()]
+    assert not missing, "run python -m pipeline.train.plots"
 
 
 def test_the_command_draws_one_picture_a_model_with_bins(tmp_path, monkeypatch, capsys):
