@@ -21,8 +21,8 @@ examples:
 The CSV has a column `file`, or `text`, and one with the label. Pictures are cropped faces unless --detect.
 Examples labelled with an emotion that the model has no label for are left out of the figures and counted.
 JSON: n, accuracy, uar, macro_f1, weighted_f1, ece, per_class; labels (emotions the model answers), lacking
-(examples of others, by emotion), accuracy_if_lacking_wrong, skipped (all that was left out, by reason), groups
-and, for voices, speaker_normalised.
+(examples of others, by emotion), accuracy_if_lacking_wrong, skipped (all that was left out, by reason),
+groups and, for voices, speaker_normalised.
 """
 
 
