@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli_evaluate, cli_export, cli_train
+from pipeline import cli_evaluate, cli_export, cli_train, cli_train_text, cli_train_voice
 
 EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -69,7 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--best-effort", action="store_true", help="end with 0 and one line when the hub is out of reach"
     )
     models.set_defaults(act=_models)
-    cli_train.add_to(commands)
+    modalities = cli_train.add_to(commands)
+    cli_train_voice.add_to(modalities)
+    cli_train_text.add_to(modalities)
     cli_evaluate.add_to(commands)
     cli_export.add_to(commands)
     return parser

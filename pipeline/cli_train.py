@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.train.loop import Epoch, Show
     from pipeline.train.tune_face import FaceTuning
+    from pipeline.train.tuning import Tuning
 
 OUT = Path("outputs") / "training"
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -29,8 +30,8 @@ outputs/training/NAME/model. The same command goes on with a training that was i
 """
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the sub-parsers of the command line."""
+def add_to(commands: Any) -> Any:
+    """Add the command to the sub-parsers of the command line; returns its own, one a modality."""
     command = commands.add_parser(
         "train",
         help="train a face, voice or text model on labelled data",
@@ -38,6 +39,7 @@ def add_to(commands: Any) -> None:
     )
     modalities = command.add_subparsers(dest="modality", metavar="MODALITY", required=True)
     _add_face(modalities)
+    return modalities
 
 
 def _add_face(modalities: Any) -> None:
@@ -65,9 +67,9 @@ def _add_face(modalities: Any) -> None:
     command.set_defaults(act=act_face)
 
 
-def add_data_arguments(command: argparse.ArgumentParser, group: str) -> None:
+def add_data_arguments(command: argparse.ArgumentParser, group: str, required: bool = True) -> None:
     """What is learned from: the same for every modality."""
-    command.add_argument("--data", required=True, type=Path, metavar="DATA", help="CSV or folder")
+    command.add_argument("--data", required=required, type=Path, metavar="DATA", help="CSV or folder")
     command.add_argument(
         "--root", type=Path, metavar="DIR", help="what `file` is relative to; the CSV's folder"
     )
@@ -109,12 +111,17 @@ def add_loop_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def add_split_arguments(command: argparse.ArgumentParser) -> None:
+    """What is kept apart, once or in folds."""
+    add_side_arguments(command)
+    command.add_argument(
+        "--folds", type=int, default=0, metavar="K", help="cross-validate, a model per fold; 0: one split"
+    )
+
+
+def add_side_arguments(command: argparse.ArgumentParser) -> None:
     """What is kept apart."""
     command.add_argument(
         "--split", choices=("group", "random"), default="group", help="group: nobody is on two sides"
-    )
-    command.add_argument(
-        "--folds", type=int, default=0, metavar="K", help="cross-validate, a model per fold; 0: one split"
     )
     command.add_argument("--dev-share", type=_share, default=0.1, metavar="SHARE", help="%(default)s")
     command.add_argument("--test-share", type=_share, default=0.2, metavar="SHARE", help="%(default)s")
@@ -135,6 +142,25 @@ def loop_settings(arguments: argparse.Namespace) -> Any:
 
     there = vars(arguments)
     return LoopSettings(**{one.name: there[one.name] for one in fields(LoopSettings) if one.name in there})
+
+
+def tuning(arguments: argparse.Namespace) -> "Tuning":
+    """What `train voice` and `train text` have in common."""
+    from pipeline.train.tuning import Tuning
+
+    return Tuning(
+        modality=arguments.modality,
+        data=arguments.data,
+        folder=run_folder(arguments),
+        root=arguments.root,
+        label_column=arguments.label_column,
+        group_column=arguments.group_column,
+        backbone=arguments.backbone,
+        split=arguments.split,
+        dev_share=arguments.dev_share,
+        test_share=arguments.test_share,
+        loop=loop_settings(arguments),
+    )
 
 
 def command_line() -> str:
