@@ -166,7 +166,7 @@ def _gallery(answers: Answers, places: Sequence[int], title: str) -> Any | None:
     header = [what, "labelled", "answered", "confidence", "bits", *(["group"] if grouped else [])]
     rows = [row if grouped else row[:-1] for row in answer_rows(answers, chosen)]
     return sheets.table(
-        header, [(row[0], row[1], row[2], row[3][:-2], row[4][:-1], *row[5:]) for row in rows]
+        header, [(*row[:3], f"{float(row[3]):.3f}", f"{float(row[4]):.2f}", *row[5:]) for row in rows]
     )
 
 

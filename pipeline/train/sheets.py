@@ -18,6 +18,7 @@ EM_PX, SMALL_PX = 17, 14
 PAD_PX = 7
 LINE_PX = round(EM_PX * 1.45)
 MOST_LINES = 3
+NOT_FIRST = "，。！？、；：…”’）》」』"  # no line of Chinese begins with one of these
 INK, QUIET, RULE, BAND = "#1c1c1c", "#5a5a5a", "#d8d8d8", "#f5f5f3"
 FACE_PX = 132
 FACE_COLUMNS = 7
@@ -118,6 +119,8 @@ def wrapped(text: str, font: Font, widest_px: int, most_lines: int = MOST_LINES)
         fits = _fitting(rest, font, widest_px)
         blank = rest.rfind(" ", fits // 2, fits + 1)
         cut = blank if blank > 0 else fits
+        if cut > 1 and rest[cut] in NOT_FIRST:
+            cut -= 1
         lines.append(rest[:cut].rstrip())
         rest = rest[cut:].lstrip()
     if rest:

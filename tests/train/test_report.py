@@ -147,6 +147,8 @@ def test_long_lines_are_wrapped_and_end_in_an_ellipsis():
     assert all(font.width_px(line, sheets.EM_PX) <= 300 for line in lines)
     assert sheets.wrapped("one two three", font, 70)[0] in ("one", "one two")
     assert sheets.wrapped("", font, 70) == [""]
+    mark = sheets.wrapped("一二三四，五六七八", font, font.width_px("一二三四", sheets.EM_PX))
+    assert mark == ["一二三", "四，五六", "七八"]
 
 
 def test_a_table_of_chinese_is_drawn_in_chinese():
