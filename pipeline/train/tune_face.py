@@ -119,8 +119,12 @@ def train(
         folder = asked.folder / f"fold-{number}" if asked.folds else asked.folder
         folder.mkdir(parents=True, exist_ok=True)
         backbone = load_backbone(asked.backbone, asked.loop.seed, asked.erasing)
-        data = [backbone.data(faces.crops_of(rows), faces.truth[rows]) for rows in (split.train, split.dev)]
-        epochs = fit(backbone.model, backbone.head, *data, asked.loop, folder=folder, show=show(name))
+        learned, chosen = (
+            backbone.data(faces.crops_of(rows), faces.truth[rows]) for rows in (split.train, split.dev)
+        )
+        epochs = fit(
+            backbone.model, backbone.head, learned, chosen, asked.loop, folder=folder, show=show(name)
+        )
         history += epochs
         if main:
             write_model(backbone, folder / runs.MODEL_FOLDER, _card(asked, backbone, split), faces, split.dev)
