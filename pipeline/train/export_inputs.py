@@ -10,7 +10,7 @@ from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.train.examples import LabelledSet
 from pipeline.train.export_part import Put
 
-MADE = 12
+MADE = 8
 CALIBRATION = 100
 SENTENCES: tuple[tuple[str, str], ...] = (
     ("I am so glad to see you again!", "en"),
@@ -64,7 +64,7 @@ def made_crops() -> list[NDArray[np.uint8]]:
 
 
 def made_windows() -> list[NDArray[np.float32]]:
-    """Gliding harmonic tones in noise, 1 to 3.75 s."""
+    """Gliding harmonic tones in noise, 1 to 2.75 s."""
     rng = np.random.default_rng(0)
     windows = []
     for i in range(MADE):
