@@ -14,7 +14,7 @@ from pipeline.records import CARD_FILE, write_record
 from pipeline.train.personalise import Clips, Personal
 from pipeline.types import ModelCard
 from pipeline.voice.compact import PIECE_S, CompactBackend, Voice, hear_pieces, load
-from pipeline.voice.features import statistics
+from pipeline.voice.features import FEATURE_NAMES, statistics
 
 Samples = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -24,6 +24,8 @@ LONGEST_PIECE_S = 2 * PIECE_S
 LOWEST = -9.0  # log-probabilities under it count as it: an emotion the network rules out says no more
 Z_LIMIT = 4.0
 SPREAD_FLOOR = 1e-3
+# A picture of the window, where the features end with one, is too much to learn from a handful of clips.
+HEARD = sum(not name.startswith("picture") for name in FEATURE_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ def cut(recordings: Sequence[Samples]) -> Pieces:
 
 
 def standardised(rows: npt.NDArray[np.float32], voice: Voice, own: Voice) -> Doubles:
-    """Features (n, d) against the voice of the film, as far as it is known, else the person's ``own``."""
+    """``HEARD`` features (n, d) against the film's voice, as far as it is known, else the person's own."""
     known, spread_known = voice.trust.astype(np.float64)
     centre = known * voice.mean + (1 - known) * own.mean
     scale = spread_known * voice.spread + (1 - spread_known) * own.spread + SPREAD_FLOOR
-    return np.asarray(np.clip((rows - centre) / scale, -Z_LIMIT, Z_LIMIT), np.float64)
+    return np.asarray(np.clip((rows - centre) / scale, -Z_LIMIT, Z_LIMIT), np.float64)[:, :HEARD]
 
 
 def compact_clips(backend: CompactBackend, pieces: Pieces, truth: Integers) -> tuple[Clips, Voice]:
@@ -141,7 +143,8 @@ def with_readings(model: bytes, personal: Personal, own: Voice, temperature: flo
             ("Add", ["width", "floor"], "scale"),
             ("Sub", ["features", "centre"], "centred"),
             ("Div", ["centred", "scale"], "heard_z"),
-            ("Clip", ["heard_z", "z_low", "z_high"], "heard_inputs"),
+            ("Clip", ["heard_z", "z_low", "z_high"], "heard_all"),
+            ("Slice", ["heard_all", "@0", "@heard", "@last"], "heard_inputs"),
             *_linear("heard", "heard_inputs"),
         ]
         nodes.append(("Add", ["said_read", "heard_read"], output.name))
@@ -159,8 +162,9 @@ def with_readings(model: bytes, personal: Personal, own: Voice, temperature: flo
     for name, value in floats.items():
         graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), named(name)))
     if personal.heard is not None:
-        for place in range(3):
-            graph.initializer.append(helper.make_tensor(named(f"@{place}"), TensorProto.INT64, [1], [place]))
+        places = {"@0": 0, "@1": 1, "@2": 2, "@heard": HEARD, "@last": -1}
+        for name, place in places.items():
+            graph.initializer.append(helper.make_tensor(named(name), TensorProto.INT64, [1], [place]))
     checker.check_model(graph_model)
     content: bytes = graph_model.SerializeToString()
     return content

@@ -6,9 +6,10 @@ held is chosen by cross-validation inside the person's own clips: that takes the
 costs no clip. When nothing beats the model as it was, nothing is changed.
 """
 
+import contextlib
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,12 +143,7 @@ def learn(clips: Clips, seed: int = 0, repeats: int = REPEATS) -> Personal:
     Raises:
         DataError: too few clips, or all of one label.
     """
-    kinds = len(np.unique(clips.truth))
-    if len(clips.truth) < FEWEST_CLIPS or kinds < 2:
-        raise DataError(
-            f"{len(clips.truth)} clips of {kinds} emotions are too few to learn a person; record at least "
-            f"{FEWEST_CLIPS} of two emotions or more, better five of each"
-        )
+    require_enough(clips)
     partings = parted(clips, seed, repeats)
     truth = np.concatenate([clips.truth[test] for _, test in partings])
     said: dict[float | None, Doubles] = {
@@ -161,34 +157,49 @@ def learn(clips: Clips, seed: int = 0, repeats: int = REPEATS) -> Personal:
                 [_heard(clips, rest, one)(clips.heard[test]) for rest, test in partings]
             )
     losses = {
-        Strengths(first, second): _loss(truth, said[first] + heard[second])
+        Strengths(first, second): balanced_loss(truth, said[first] + heard[second])
         for first, second in itertools.product(said, heard)
     }
     best = min(losses, key=lambda one: losses[one])
-    less_right = _recall(truth, said[best.said] + heard[best.heard]) < _recall(truth, said[None])
+    less_right = recall_of(truth, said[best.said] + heard[best.heard]) < recall_of(truth, said[None])
     if less_right or losses[best] > losses[UNCHANGED] - LEAST_GAIN:
         best = UNCHANGED
     everything = np.arange(len(clips.truth))
     return Personal(
         said=_said(clips, everything, best.said),
         heard=None if best.heard is None else _heard(clips, everything, best.heard),
-        temperature=1.0 if best == UNCHANGED else _temperature(truth, said[best.said] + heard[best.heard]),
+        temperature=1.0 if best == UNCHANGED else temperature_of(truth, said[best.said] + heard[best.heard]),
         strengths=best,
         loss_before=losses[UNCHANGED],
         loss_after=losses[best],
     )
 
 
+def require_enough(clips: Clips) -> None:
+    """Raises DataError: too few clips, or all of one label."""
+    kinds = len(np.unique(clips.truth))
+    if len(clips.truth) < FEWEST_CLIPS or kinds < 2:
+        raise DataError(
+            f"{len(clips.truth)} clips of {kinds} emotions are too few to learn a person; record at least "
+            f"{FEWEST_CLIPS} of two emotions or more, better five of each"
+        )
+
+
 def cross_validated(clips: Clips, seed: int = 0) -> Doubles:
     """Log-probabilities (n, k) of each clip from what was learned without it, choices included."""
-    logs = np.zeros_like(clips.said)
+
+    def answer(rest: Integers, test: Integers) -> Doubles:
+        return learn(clips.rows(rest), seed, repeats=1)(clips.rows(test))
+
+    return without_each(clips, seed, answer)
+
+
+def without_each(clips: Clips, seed: int, answer: Callable[[Integers, Integers], Doubles]) -> Doubles:
+    """Answers (n, k) of what was learned from some rows to others, ``answer(rest, test)``; see parted."""
+    logs = clips.said.copy()
     for rest, test in parted(clips, seed, 1):
-        try:
-            personal = learn(clips.rows(rest), seed, repeats=1)
-        except DataError:
-            logs[test] = clips.said[test]
-        else:
-            logs[test] = personal(clips.rows(test))
+        with contextlib.suppress(DataError):  # too little is left to learn from: as it was
+            logs[test] = answer(rest, test)
     return logs
 
 
@@ -226,23 +237,24 @@ def _heard(clips: Clips, rows: Integers, strength: float) -> Linear:
     return fit_linear(clips.heard[rows], clips.truth[rows], start, strength)
 
 
-def _temperature(truth: Integers, logits: Doubles) -> float:
+def temperature_of(truth: Integers, logits: Doubles) -> float:
+    """The best temperature, within reason."""
     return max(fit_temperature(truth, logits), LEAST_TEMPERATURE)
 
 
-def _loss(truth: Integers, logits: Doubles) -> float:
+def balanced_loss(truth: Integers, logits: Doubles) -> float:
     """Class-balanced negative log-likelihood at the best temperature: how well labels are told apart.
 
     Among the labels that occur alone: to rule out a mood because it was not recorded is no merit.
     """
     counts = np.bincount(truth, minlength=logits.shape[1])
     among = np.where(counts > 0, logits, NEVER)
-    said = softmax(among, _temperature(truth, among))[np.arange(len(truth)), truth]
+    said = softmax(among, temperature_of(truth, among))[np.arange(len(truth)), truth]
     share = 1.0 / counts[truth]
     return float(-(share * np.log(np.maximum(said, 1e-12))).sum() / share.sum())
 
 
-def _recall(truth: Integers, logits: Doubles) -> float:
+def recall_of(truth: Integers, logits: Doubles) -> float:
     """Unweighted average recall."""
     right = logits.argmax(axis=1) == truth
     return float(np.mean([right[truth == kind].mean() for kind in np.unique(truth)]))

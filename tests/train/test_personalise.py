@@ -1,12 +1,20 @@
+import csv
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from pipeline.labels import EMOTIONS
+from pipeline.train import personal_run
 from pipeline.train.examples import DataError
 from pipeline.train.metrics import softmax
+from pipeline.train.personal_head import learn_head
 from pipeline.train.personal_model import compact_clips, cut, standardised, write_compact
+from pipeline.train.personal_run import personalise
 from pipeline.train.personalise import (
     UNCHANGED,
     Clips,
@@ -17,9 +25,12 @@ from pipeline.train.personalise import (
     log_softmax,
     unchanged,
 )
+from pipeline.train.score import load_named
+from pipeline.train.tuning import Tuning
 from pipeline.voice.compact import hear, load
 from pipeline.voice.features import statistics
-from tests.made.clips import voiced
+from tests.made.clips import voiced, write_wave
+from tests.voice.checkpoints import write_classifier
 
 K = len(EMOTIONS)
 SPOKEN = ("angry", "sad", "neutral")
@@ -166,3 +177,67 @@ def test_a_reading_of_what_was_said_alone(person, tmp_path):
     answers = load(str(tmp_path / "model"), "cpu").of_speaker(recordings, recordings)
     expected = np.exp(personal(replace(clips, heard=None)))
     np.testing.assert_allclose([one.probabilities for one in answers], expected, atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A few minutes of Ann, in small."""
+    folder = tmp_path_factory.mktemp("ann")
+    with (folder / "ann.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "emotion", "speaker"])
+        for emotion in SPOKEN:
+            for take in range(4):
+                write_wave(folder / f"{emotion}{take}.wav", voiced(emotion, 2, take))
+                rows.writerow([f"{emotion}{take}.wav", emotion, "ann"])
+    return folder / "ann.csv"
+
+
+def run(asked):
+    return personalise(asked, "the command", False, say=lambda _: None, step=lambda *_: None)
+
+
+def test_the_command_fits_our_model_and_reports(recorded, tmp_path):
+    answers, told = run(Tuning("voice", recorded, tmp_path / "ann"))
+    assert (answers.predicted == answers.truth).mean() > 0.6
+    assert re.search(r"UAR on this person's clips [01]\.\d+ before, [01]\.\d+ after", told)
+    metrics = json.loads((tmp_path / "ann" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["baselines"]["the model as it was"]["uar"] < metrics["uar"]
+    assert told in metrics["about"]["notes"]
+    assert (tmp_path / "ann" / "summary.html").is_file()
+    backend = load_named("voice", str(tmp_path / "ann" / "model"), "cpu")
+    assert backend.card.id == "ann"
+    with pytest.raises(DataError, match="is finished"):
+        run(Tuning("voice", recorded, tmp_path / "ann"))
+
+
+@pytest.mark.parametrize("labels", [["neu", "calm", "sad", "other"], None])
+def test_the_command_fits_the_last_layer_of_a_checkpoint(recorded, tmp_path, labels, monkeypatch):
+    monkeypatch.setattr(personal_run, "write_report", lambda *_: None)
+    body = write_classifier(tmp_path / "w2v", labels, with_extractor=False)
+    answers, _ = run(Tuning("voice", recorded, tmp_path / "ann", backbone=str(body)))
+    backend = load_named("voice", str(tmp_path / "ann" / "model"), "cpu")
+    assert backend.card.labels == ("angry", "sad", "neutral") == answers.labels
+    before, after = (load_file(folder / "model.safetensors") for folder in (body, tmp_path / "ann" / "model"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])} if labels else set()
+    assert changed <= {"classifier.weight", "classifier.bias"}
+    clip = voiced("sad", 2, 9).astype(np.float32)
+    assert sum(backend([clip], None)[0].probabilities) == pytest.approx(1)
+
+
+def test_several_speakers_are_refused(recorded, tmp_path):
+    both = tmp_path / "both.csv"
+    both.write_text(recorded.read_text(encoding="utf-8").replace("sad,ann", "sad,bob"), encoding="utf-8")
+    with pytest.raises(DataError, match="holds 2 speakers; give the clips of one person"):
+        run(Tuning("voice", both, tmp_path / "ann", root=recorded.parent))
+
+
+def test_a_head_that_starts_right_is_left_alone():
+    clips = made_clips(36, swap=False)
+    inputs = np.eye(K)[clips.truth] + np.random.default_rng(0).normal(0, 0.01, (36, K))
+    start = Linear(20 * np.eye(K), np.zeros(K))
+    head = learn_head(inputs, replace(clips, said=start(inputs)), start)
+    assert head.is_unchanged
+    wrong = Linear(3 * np.roll(np.eye(K), 1, axis=0), np.zeros(K))
+    head = learn_head(inputs, replace(clips, said=wrong(inputs)), wrong)
+    assert right(head.layer(inputs), clips.truth) == 1
