@@ -1,8 +1,8 @@
 """What personalising is worth: ``python -m pipeline.train.personal_measured --data DIR --out DIR``.
 
-Speakers of RAVDESS and CASIA are left out of the compact network's training, a fold at a time; 35 clips of each
-are what it may learn of them, the rest is asked about. The speaker's voice is known in either case, as it is
-from a film: before is what normalising alone can do. ``--out`` keeps the features for the next run.
+Speakers of RAVDESS and CASIA are left out of the compact network's training, a fold at a time; 35 clips of
+each are what it may learn of them, the rest is asked about. The voice is known in either case, as it is from a
+film: before is what normalising alone can do. ``--out`` keeps the features for the next run.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def measure(data: Path, out: Path, seed: int = 0) -> Mapping[str, Sequence[Gain]
 def lines_of(gains: Mapping[str, Sequence[Gain]]) -> list[str]:
     """The figures as a Markdown table: mean over speakers, the range of what was gained."""
     lines = [
-        "| corpus | speakers | UAR, unknown voice | known voice | personalised | gain, range | ECE before, after |",
+        "| corpus | speakers | UAR, voice unknown | known | personalised | gain, range | ECE before, after |",
         "|---|---|---|---|---|---|---|",
     ]
     for corpus, rows in gains.items():
