@@ -1,4 +1,4 @@
-"""The shipped text model: per language a linear layer over n-grams and a small convolution over tokens.
+"""The shipped text model: per language a linear layer over n-grams and a small network over token vectors.
 
 Each language has two experts, one per register of text it was trained on (written posts, spoken lines), and a
 gate that tells from the text itself which register it is in. The answer is the gate's mixture.
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS, to_scores
 from pipeline.models.cards import shipped_card, shipped_weights, trained_model
-from pipeline.text.featurise import ngram_features, token_hashes, tokens
+from pipeline.text.featurise import ngram_features, pair_hashes, token_hashes, tokens
 from pipeline.types import ModelCard, Scores
 
 MODEL_ID = "text_compact"
@@ -28,8 +28,10 @@ class LanguageModel:
     """Arrays of one language; ``r`` experts of ``k`` emotions, so a column each plus one for the gate.
 
     ``columns`` (m, r * k + 1) int8 with ``scale`` and ``bias`` (r * k + 1,); ``embedding`` (v + 2, e) int8
-    with ``embedding_scale`` (e,): row 0 is padding, row 1 an unknown token; ``blend`` (r, 2) weighs the
-    log-probabilities of the linear and the convolutional part and holds the temperature.
+    with ``embedding_scale`` (e,): row 0 is padding, row 1 an unknown token; ``pair_embedding`` (w + 2, p) the
+    same for a token with its successor, p is 0 without; ``blend`` (r, 2) weighs the log-probabilities of the
+    linear part and of the network and holds the temperature. ``convolution`` is the network, whichever its
+    kind: ``tokens`` (1, e + p, t) to ``logits`` (1, r * k).
     """
 
     hashes: npt.NDArray[np.uint32]
@@ -39,6 +41,9 @@ class LanguageModel:
     vocabulary: npt.NDArray[np.uint32]
     embedding: npt.NDArray[np.int8]
     embedding_scale: Floats
+    pairs: npt.NDArray[np.uint32]
+    pair_embedding: npt.NDArray[np.int8]
+    pair_scale: Floats
     blend: Floats
     convolution: Any
 
@@ -51,13 +56,24 @@ class LanguageModel:
         return np.asarray(summed * self.scale + self.bias, dtype=np.float64)
 
     def convolved(self, words: Sequence[str]) -> Doubles:
-        """Logits of the convolutional part, shape ``(r, k)``."""
-        found, rows = _lookup(self.vocabulary, token_hashes(words))
-        ids = np.ones(max(len(words), 1), dtype=np.int64)
-        ids[: len(words)][found] = rows + 2
-        embedded = (self.embedding[ids] * self.embedding_scale).astype(np.float32)
+        """Logits of the network, shape ``(r, k)``."""
+        tokens, pairs = self.rows(words)
+        embedded = np.hstack(
+            [self.embedding[tokens] * self.embedding_scale, self.pair_embedding[pairs] * self.pair_scale]
+        ).astype(np.float32)
         (logits,) = self.convolution.run(None, {"tokens": embedded.T[None]})
         return np.asarray(logits, dtype=np.float64).reshape(-1, len(EMOTIONS))
+
+    def rows(self, words: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rows of both embeddings, shape ``(t,)`` each; a text without tokens is one unknown token."""
+        tokens = np.ones(max(len(words), 1), dtype=np.int64)
+        found, rows = _lookup(self.vocabulary, token_hashes(words))
+        tokens[: len(words)][found] = rows + 2
+        pairs = np.zeros(len(tokens), dtype=np.int64)  # the last token opens no pair
+        pairs[:-1] = 1
+        found, rows = _lookup(self.pairs, pair_hashes(words))
+        pairs[:-1][found] = rows + 2
+        return tokens, pairs
 
 
 class CompactText:
@@ -87,7 +103,7 @@ def probability(model: LanguageModel, words: Sequence[str], language: str) -> Do
     return np.asarray((1.0 - gate) * experts[0] + gate * experts[-1])  # with one expert: that one
 
 
-def mix_parts(linear: Doubles, convolved: Doubles, blend: Floats) -> Doubles:
+def mix_parts(linear: Doubles, convolved: Doubles, blend: Floats | Doubles) -> Doubles:
     """Weighted geometric mean of both parts, expert by expert; the last two axes are ``(r, k)``."""
     first, second = blend[:, 0, None], blend[:, 1, None]
     return np.exp(log_softmax(first * log_softmax(linear) + second * log_softmax(convolved)))
@@ -122,6 +138,7 @@ def _language_model(arrays: Mapping[str, npt.NDArray[Any]], language: str) -> La
     from pipeline.models.session import session
 
     graph = arrays[f"{language}_convolution"].tobytes()
+    paired = f"{language}_pair_steps" in arrays
     return LanguageModel(
         hashes=np.cumsum(arrays[f"{language}_hash_steps"], dtype=np.uint32),
         columns=arrays[f"{language}_columns"],
@@ -130,6 +147,9 @@ def _language_model(arrays: Mapping[str, npt.NDArray[Any]], language: str) -> La
         vocabulary=np.cumsum(arrays[f"{language}_token_steps"], dtype=np.uint32),
         embedding=arrays[f"{language}_embedding"],
         embedding_scale=arrays[f"{language}_embedding_scale"],
+        pairs=np.cumsum(arrays[f"{language}_pair_steps"] if paired else [], dtype=np.uint32),
+        pair_embedding=arrays[f"{language}_pair_embedding"] if paired else np.zeros((2, 0), dtype=np.int8),
+        pair_scale=arrays[f"{language}_pair_scale"] if paired else np.zeros(0, dtype=np.float32),
         blend=arrays[f"{language}_blend"],
         convolution=session(graph),
     )
@@ -139,6 +159,8 @@ def _lookup(
     table: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Which of ``wanted`` stand in the sorted ``table``, and their rows."""
+    if len(table) == 0:
+        return np.zeros(len(wanted), dtype=np.bool_), np.zeros(0, dtype=np.int64)
     rows = np.searchsorted(table, wanted)
     rows[rows == len(table)] = 0
     found = table[rows] == wanted

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from math import log, sqrt
 from typing import Any
 from zlib import crc32
@@ -49,6 +49,13 @@ def without_punctuation(words: Iterable[str]) -> list[str]:
 def token_hashes(words: Sequence[str]) -> npt.NDArray[np.uint32]:
     """One hash per token, shape ``(n,)``."""
     return np.fromiter((crc32(word.encode()) for word in words), dtype=np.uint32, count=len(words))
+
+
+def pair_hashes(words: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """One hash per token and its successor, the same as of that n-gram, shape ``(max(n - 1, 0),)``."""
+    coded = [word.encode() for word in words]
+    pairs = (crc32(a + b"\x1f" + b) for a, b in pairwise(coded))
+    return np.fromiter(pairs, dtype=np.uint32, count=max(len(coded) - 1, 0))
 
 
 def ngram_features(

@@ -147,7 +147,7 @@ def _gemm(node: Node, given: list[Value]) -> Value:
 
 
 def _axes(node: Node, given: list[Value]) -> list[int] | None:
-    axes = given[1] if len(given) > 1 else node.attributes.get("axes")
+    axes: Any = given[1] if len(given) > 1 else node.attributes.get("axes")
     return [axes] if isinstance(axes, int) else axes
 
 
@@ -242,6 +242,23 @@ def _clip(node: Node, given: list[Value]) -> Value:
     return values if high is None else torch.minimum(values, high)
 
 
+def _gru(node: Node, given: list[Value]) -> Value:
+    """One way, from a zero state; ONNX has the update gate before the reset gate, torch after it."""
+    of = node.attributes
+    if len(given) > 4 or of.get("direction", "forward") != "forward" or not of.get("linear_before_reset", 0):
+        raise ModelError("the model's graph has a GRU of a kind that cannot be rebuilt in torch")
+    if torch.compiler.is_exporting():  # it would fix the number of steps in silence
+        raise ModelError("torch.export cannot follow a GRU over any number of steps")
+    values, weight, recurrent, bias = given
+    inner, outer = bias[0].chunk(2)
+    parts = []
+    for one in (weight[0], recurrent[0], inner, outer):
+        update, reset, new = one.chunk(3)
+        parts.append(torch.cat([reset, update, new]))
+    start = values.new_zeros(1, values.shape[1], recurrent.shape[2])
+    return torch.gru(values, start, parts, True, 1, 0.0, False, False, False)[0].unsqueeze(1)
+
+
 def _each(run: Callable[..., Tensor]) -> Callable[[Node, list[Value]], Value]:
     return lambda node, given: run(*given)
 
@@ -276,6 +293,7 @@ KINDS: Mapping[str, Callable[[Node, list[Value]], Value]] = {
     "Gemm": _gemm,
     "GlobalAveragePool": lambda node, given: given[0].mean(list(range(2, given[0].dim())), keepdim=True),
     "GlobalMaxPool": lambda node, given: given[0].amax(list(range(2, given[0].dim())), keepdim=True),
+    "GRU": _gru,
     "Identity": lambda node, given: given[0],
     "Log": _each(torch.log),
     "LogSoftmax": _along(torch.log_softmax),

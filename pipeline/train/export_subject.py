@@ -128,24 +128,25 @@ def _text_subject(name: str, backend: Any, put: Put) -> Subject:
         language: text.TextGraph(GraphNet(*read_graph(graphs[language])), text.arrays_of(model)).eval()
         for language, model in backend.models.items()
     }
-    names = [one.name for one in text.INPUTS]
+    inputs = {language: text.inputs_of(model) for language, model in backend.models.items()}
+    names = {language: [one.name for one in taken] for language, taken in inputs.items()}
 
     def plug(runs: Mapping[str, Run]) -> Any:
         return text.GraphText(backend, runs)
 
-    runs = {language: torch_run(net, names) for language, net in nets.items()}
+    runs = {language: torch_run(net, names[language]) for language, net in nets.items()}
     feeds = recorded(plug, runs, put)
     return Subject(
         modality="text",
         name=name,
         backend=backend,
         card=backend.card,
-        parts=tuple(Part(lang, net, text.INPUTS, tuple(feeds[lang])) for lang, net in nets.items()),
+        parts=tuple(Part(lang, net, inputs[lang], tuple(feeds[lang])) for lang, net in nets.items()),
         runs=runs,
         weights_bytes=weights.stat().st_size,
         plug=plug,
         save=lambda folder: _save_nets(folder, backend.card, nets),
-        load=lambda folder: _load_nets(folder, plug, dict.fromkeys(nets, names)),
+        load=lambda folder: _load_nets(folder, plug, names),
         preprocessing=text.PREPROCESSING,
         details={},
         outside=text.OUTSIDE,

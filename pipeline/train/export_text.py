@@ -10,18 +10,32 @@ from torch import Tensor, nn
 
 from pipeline.labels import EMOTIONS, to_scores
 from pipeline.text.compact import CompactText, LanguageModel
-from pipeline.text.featurise import MAX_TOKENS, ngram_features, token_hashes, tokens
+from pipeline.text.featurise import MAX_TOKENS, ngram_features, tokens
 from pipeline.train.export_graph import GraphNet
 from pipeline.train.export_part import Feed, Input, Run, probabilities
 from pipeline.types import ModelCard, Scores
 
-UNKNOWN, FIRST = 1, 2  # rows of the embedding; 0 is padding
 INPUTS = (
     Input("grams", "int64", ("grams",), "rows in <language>_gram_hashes of the n-grams that stand in it"),
     Input("values", "float32", ("grams",), "weight of each of these n-grams"),
     Input("tokens", "int64", ("tokens",), "2 + row in <language>_token_hashes of each token; 1: not in it"),
 )
-ARRAYS = ("columns", "scale", "bias", "embedding", "embedding_scale", "blend")
+PAIRS = Input(
+    "pairs",
+    "int64",
+    ("tokens",),
+    "2 + row in <language>_pair_hashes of each token with its successor; 1: not in it; 0 for the last token",
+)
+ARRAYS = (
+    "columns",
+    "scale",
+    "bias",
+    "embedding",
+    "embedding_scale",
+    "pair_embedding",
+    "pair_scale",
+    "blend",
+)
 PREPROCESSING = (
     "Text: Unicode NFKC, lower case, the apostrophes ’ ‘ ` as ', a character repeated four times or more cut "
     "to three; Chinese in simplified characters (OpenCC t2s).",
@@ -49,11 +63,14 @@ class TextGraph(nn.Module):  # type: ignore[misc]
         for name in ARRAYS:
             self.register_buffer(name, arrays[name])
 
-    def forward(self, grams: Tensor, values: Tensor, tokens: Tensor) -> Tensor:
-        """(m,) rows and weights of n-grams, (t,) rows of the embedding."""
+    def forward(self, grams: Tensor, values: Tensor, tokens: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """(m,) rows and weights of n-grams, (t,) rows of the embedding, (t,) those of the pairs' if any."""
         rows = self.columns[grams].float()
         raw = (values.unsqueeze(1) * rows).sum(dim=0) * self.scale + self.bias
         embedded = self.embedding[tokens].float() * self.embedding_scale
+        if pairs is not None:
+            opened = self.pair_embedding[pairs].float() * self.pair_scale
+            embedded = torch.cat([embedded, opened], dim=1)
         convolved = self.convolution(embedded.T.unsqueeze(0)).reshape(-1, len(EMOTIONS))
         linear = raw[:-1].reshape(-1, len(EMOTIONS))
         mixed = self.blend[:, :1] * linear.log_softmax(-1) + self.blend[:, 1:] * convolved.log_softmax(-1)
@@ -61,6 +78,11 @@ class TextGraph(nn.Module):  # type: ignore[misc]
         gate = raw[-1].sigmoid()
         answer = (1.0 - gate) * experts[0] + gate * experts[-1]
         return answer.clamp(min=1e-9).log().unsqueeze(0)
+
+
+def inputs_of(model: LanguageModel) -> tuple[Input, ...]:
+    """What the graph of a language takes: pairs only where its model has vectors of them."""
+    return (*INPUTS, PAIRS) if len(model.pairs) else INPUTS
 
 
 def arrays_of(model: LanguageModel) -> dict[str, Tensor]:
@@ -74,6 +96,8 @@ def vocabulary_of(models: Mapping[str, LanguageModel]) -> dict[str, NDArray[np.u
     for language, model in models.items():
         tables[f"{language}_gram_hashes"] = model.hashes
         tables[f"{language}_token_hashes"] = model.vocabulary
+        if len(model.pairs):
+            tables[f"{language}_pair_hashes"] = model.pairs
     return tables
 
 
@@ -82,13 +106,13 @@ def feed_of(model: LanguageModel, text: str, language: str) -> Feed:
     words = tokens(text, language)
     hashes, values = ngram_features(words, language)
     gram_found, grams = _rows(model.hashes, hashes)
-    token_found, rows = _rows(model.vocabulary, token_hashes(words))
-    places = np.where(token_found, rows + FIRST, UNKNOWN) if words else np.array([UNKNOWN])
-    return {
+    places, opened = model.rows(words)
+    feed = {
         "grams": grams[gram_found].astype(np.int64),
         "values": values[gram_found].astype(np.float32),
-        "tokens": places.astype(np.int64),
+        "tokens": places,
     }
+    return feed | ({"pairs": opened} if len(model.pairs) else {})
 
 
 def _rows(

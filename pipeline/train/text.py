@@ -20,21 +20,22 @@ from pydantic import TypeAdapter
 from pipeline.labels import EMOTIONS, canonical_map
 from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.records import write_record
-from pipeline.text.compact import MODEL_ID, load_file, log_softmax
+from pipeline.text.compact import MODEL_ID, load_file
 from pipeline.text.featurise import without_punctuation
-from pipeline.train.metrics import fit_temperature
+from pipeline.train.text_blend import DevSet, fit_blend
 from pipeline.train.text_data import SOURCES, Split, read_source
 from pipeline.train.text_linear import LinearPart, LinearSettings, featurise, fit_experts, matrix
-from pipeline.train.text_net import (
-    NetSettings,
-    Rows,
-    logits_of,
-    quantise_embedding,
-    to_onnx,
-    token_vocabulary,
-    train_net,
+from pipeline.train.text_net import Rows, token_vocabulary
+from pipeline.train.text_recurrent import (
+    RecurrentSettings,
+    Tables,
+    quantise,
+    recurrent_logits,
+    recurrent_onnx,
+    train_recurrent,
 )
 from pipeline.train.text_report import measure
+from pipeline.train.text_vectors import pair_vocabulary
 from pipeline.types import ModelCard
 
 LICENCE = (
@@ -43,16 +44,19 @@ LICENCE = (
 )
 NOTES = (
     "Per language a mixture of two experts, written posts and spoken lines, weighed by a gate that reads the "
-    "text. Each expert has its own temperature, fitted on development data and applied inside."
+    "text. An expert blends a linear layer over n-grams with a recurrent network whose vectors come from the "
+    "training texts alone; blend, temperature and gate are fitted on development data and applied inside."
 )
+
+NO_PAIRS = np.zeros(0, dtype=np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageSettings:
     registers: tuple[str, ...]
-    share: float  # of the convolution in the blend, the rest is the linear part's
+    hold: float  # how strongly the blend is held near equal parts without a temperature
     linear: LinearSettings
-    net: NetSettings
+    net: RecurrentSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,21 +76,19 @@ def train(data: Path, out: Path, config: Mapping[str, Any]) -> TrainingReport:
     started = time.process_time()
     arrays: dict[str, npt.NDArray[Any]] = {}
     splits: dict[str, dict[str, Split]] = {}
-    before: dict[str, float] = {}
     languages = [name for name in config if name != "seed"]
     for language in languages:
         settings = language_settings(config[language])
         parts = {name: read_source(data, name) for name in settings.registers}
-        trained, temperatures = train_language(language, settings, parts, int(config["seed"]))
+        trained = train_language(language, settings, parts, int(config["seed"]))
         arrays |= {f"{language}_{name}": value for name, value in trained.items()}
         splits |= parts
-        before |= temperatures
     path = out / f"{MODEL_ID}.npz"
     write_arrays(path, arrays)
     card = ModelCard(
         id=MODEL_ID,
         modality="text",
-        revision="1",
+        revision="2",
         sha256=file_sha256(path),
         licence=LICENCE,
         labels=EMOTIONS,
@@ -96,7 +98,7 @@ def train(data: Path, out: Path, config: Mapping[str, Any]) -> TrainingReport:
         notes=NOTES,
     )
     write_record(out / f"{MODEL_ID}.card.json", card)
-    report = measure(load_file(card, path), data, splits, before, path.stat().st_size)
+    report = measure(load_file(card, path), data, splits, path.stat().st_size)
     report = replace(report, train_seconds=round(time.process_time() - started, 1))
     write_record(out / f"{MODEL_ID}.report.json", report)
     return report
@@ -109,42 +111,53 @@ def language_settings(section: Mapping[str, Any]) -> LanguageSettings:
 
 def train_language(
     language: str, settings: LanguageSettings, parts: Mapping[str, Mapping[str, Split]], seed: int
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, float]]:
-    """Arrays of one language (see ``text.compact.LanguageModel``) and each register's fitted temperature."""
+) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of one language (see ``text.compact.LanguageModel``)."""
     train_parts = [parts[name]["train"] for name in settings.registers]
     spoken = [SOURCES[name].spoken for name in settings.registers]
     print(f"{language}: linear part", flush=True)
     linear = _fit_linear(language, settings, train_parts, spoken)
-    columns, scale = linear.quantised()
+    columns, scale = linear.quantised(settings.linear.levels)
     linear = LinearPart(linear.hashes, columns.astype(np.float64) * scale, linear.bias)
-    print(f"{language}: convolutional part", flush=True)
+    print(f"{language}: recurrent part", flush=True)
     everything = [words for part in train_parts for words in part.words]
-    vocabulary = token_vocabulary(everything)
+    tables = Tables(
+        token_vocabulary(everything, settings.net.min_texts),
+        pair_vocabulary(everything, settings.net.min_pair_texts) if settings.net.pairs else NO_PAIRS,
+    )
     rows = [Rows(part.words, part.labels, talk) for part, talk in zip(train_parts, spoken, strict=True)]
-    net = train_net(rows, vocabulary, settings.net, seed)
-    embedding, embedding_scale = quantise_embedding(net)
-    blend, temperatures = [], {}
-    for register, name in enumerate(settings.registers):
-        dev = parts[name]["dev"]
-        raw = linear.logits(matrix(featurise(dev.words, language), linear.hashes))
-        own = slice(register * len(EMOTIONS), (register + 1) * len(EMOTIONS))
-        convolved = logits_of(net, dev.words, vocabulary)[:, register]
-        mixed = (1 - settings.share) * log_softmax(raw[:, own]) + settings.share * log_softmax(convolved)
-        temperature = fit_temperature(dev.labels, mixed)
-        blend.append([(1 - settings.share) / temperature, settings.share / temperature])
-        temperatures[name] = temperature
-        print(f"  {name}: temperature {temperature:.3f}", flush=True)
+    net = train_recurrent(rows, tables, settings.net, seed)
+    embedding, embedding_scale = quantise(net.embedding, settings.net.token_levels)
+    pairs, pair_scale = quantise(net.pairs, settings.net.pair_levels)
+    developed = [parts[name]["dev"] for name in settings.registers]
+    blend = fit_blend(
+        [
+            DevSet(
+                dev.labels,
+                linear.logits(matrix(featurise(dev.words, language), linear.hashes)),
+                recurrent_logits(net, dev.words, tables),
+            )
+            for dev in developed
+        ],
+        settings.hold,
+    )
+    print(f"  {blend}", flush=True)
+    scale[-1] *= np.float32(blend.gate_scale)
+    linear.bias[-1] = linear.bias[-1] * blend.gate_scale + blend.gate_shift
     return {
         "hash_steps": steps(linear.hashes),
         "columns": columns,
         "scale": scale,
         "bias": linear.bias.astype(np.float32),
-        "token_steps": steps(vocabulary),
+        "token_steps": steps(tables.tokens),
         "embedding": embedding,
         "embedding_scale": embedding_scale,
-        "blend": np.array(blend, dtype=np.float32),
-        "convolution": np.frombuffer(to_onnx(net), dtype=np.uint8),
-    }, temperatures
+        "pair_steps": steps(tables.pairs),
+        "pair_embedding": pairs,
+        "pair_scale": pair_scale,
+        "blend": blend.weights.astype(np.float32),
+        "convolution": np.frombuffer(recurrent_onnx(net), dtype=np.uint8),
+    }
 
 
 def _fit_linear(

@@ -23,6 +23,7 @@ class LinearSettings:
     all classes weigh the same. ``gate_c`` regularises the gate, ``gate_shift`` is added to its log-odds:
     above 0 a text is sooner taken for spoken. ``keep`` n-grams remain, those with the largest weight times
     the root of their frequency; n-grams in fewer than ``min_texts`` texts are dropped at once.
+    Weights are rounded to ``levels`` steps either side of zero: fewer compress better.
     """
 
     c: tuple[float, ...]
@@ -31,6 +32,7 @@ class LinearSettings:
     gate_shift: float
     keep: int
     min_texts: int = 2
+    levels: int = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class LinearPart:
     weights: npt.NDArray[np.float64]
     bias: npt.NDArray[np.float64]
 
-    def quantised(self) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    def quantised(self, levels: int = 127) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
         """Symmetric int8 per column, and the columns' scales."""
-        scale = np.maximum(np.abs(self.weights).max(axis=0), 1e-9) / 127
+        scale = np.maximum(np.abs(self.weights).max(axis=0), 1e-9) / levels
         return np.round(self.weights / scale).astype(np.int8), scale.astype(np.float32)
 
     def logits(self, matrix: sparse.csr_matrix) -> npt.NDArray[np.float64]:

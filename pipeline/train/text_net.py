@@ -93,13 +93,13 @@ def train_net(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = TextNet(len(vocabulary), settings, len(rows))
-    weights = [_class_weights(p.labels, b) for p, b in zip(rows, settings.balance, strict=True)]
+    weights = [class_weights(p.labels, b) for p, b in zip(rows, settings.balance, strict=True)]
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     for epoch in range(settings.epochs):
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * (1 - epoch / settings.epochs)
         net.train()
-        for register, chosen in _batches(rows, settings.batch_size, rng):
+        for register, chosen in batches(rows, settings.batch_size, rng):
             part = rows[register]
             strip = part.spoken & (rng.random(len(chosen)) < settings.strip_share)
             texts = [
@@ -182,7 +182,8 @@ def to_onnx(net: TextNet) -> bytes:
     return content
 
 
-def _class_weights(labels: npt.NDArray[np.int64], balance: float) -> torch.Tensor:
+def class_weights(labels: npt.NDArray[np.int64], balance: float) -> torch.Tensor:
+    """Weight of each emotion, shape ``(k,)``, 1 on average over the rows."""
     counts = np.bincount(labels, minlength=len(EMOTIONS))
     weights = (len(labels) / np.maximum(counts, 1)) ** balance * (counts > 0)
     return torch.from_numpy(weights * len(labels) / (weights * counts).sum()).float()
@@ -193,13 +194,13 @@ def _array(parameter: object) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(parameter.detach().numpy(), dtype=np.float32)
 
 
-def _batches(
+def batches(
     rows: Sequence[Rows], size: int, rng: np.random.Generator
 ) -> list[tuple[int, npt.NDArray[np.int64]]]:
     """Batches of texts of about the same length, in random order."""
-    batches = []
+    found = []
     for register, part in enumerate(rows):
         lengths = np.array([len(words) for words in part.words]) + rng.random(len(part.words)) * 10
         order = np.argsort(lengths, kind="stable")
-        batches += [(register, order[i : i + size]) for i in range(0, len(order), size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+        found += [(register, order[i : i + size]) for i in range(0, len(order), size)]
+    return [found[i] for i in rng.permutation(len(found))]

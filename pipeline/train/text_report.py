@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import Calibration, Confusion, TrainingReport
-from pipeline.text.compact import CompactText, LanguageModel, probability
+from pipeline.text.compact import CompactText, LanguageModel, mix_parts
 from pipeline.text.featurise import tokens
-from pipeline.train.metrics import confusion_matrix, evaluate, expected_calibration_error
+from pipeline.train.metrics import calibration, confusion_matrix, evaluate
 from pipeline.train.text_data import SOURCES, Split, traditional
 
 # From the data's own README, TF-IDF with logistic regression on the same splits.
@@ -45,34 +45,35 @@ def measure(
     model: CompactText,
     data: Path,
     splits: Mapping[str, Mapping[str, Split]],
-    temperatures: Mapping[str, float],
     size_bytes: int,
 ) -> TrainingReport:
     """Score every test set, EWECT once more in traditional characters, and time one line."""
     metrics: dict[str, dict[str, float]] = {}
-    calibration: dict[str, Calibration] = {}
+    calibrations: dict[str, Calibration] = {}
     confusion: dict[str, Confusion] = {}
     for name, parts in splits.items():
-        test = parts["test"]
-        language = SOURCES[name].language
-        shipped = model.models[language]
-        after = _probabilities(shipped, test.words, language)
-        plain = _probabilities(_uncalibrated(shipped, temperatures, splits, language), test.words, language)
-        found = after.argmax(axis=1)
+        test, dev = parts["test"], parts["dev"]
+        source = SOURCES[name]
+        shipped = model.models[source.language]
+        said = _said(shipped, test.words, source.language)
+        found = said.after.argmax(axis=1)
+        gate = said.spoken if source.spoken else 1 - said.spoken
         metrics[name] = {
-            **evaluate(test.labels, found, EMOTIONS, after).summary(),
-            **_gate(shipped, test, name),
+            **evaluate(test.labels, found, EMOTIONS, said.after).summary(),
+            "gate_share": round(float(gate.mean()), 4),
         }
-        calibration[name] = Calibration(
-            ece_before=round(expected_calibration_error(test.labels, plain), 4),
-            ece_after=round(expected_calibration_error(test.labels, after), 4),
-        )
+        developed = _said(shipped, dev.words, source.language)
+        metrics[f"{name}, dev"] = evaluate(
+            dev.labels, developed.after.argmax(axis=1), EMOTIONS, developed.after
+        ).summary()
+        calibrations[name] = calibration(test.labels, said.before, said.after)
+        calibrations[f"{name}, dev"] = calibration(dev.labels, developed.before, developed.after)
         counts = confusion_matrix(test.labels, found, len(EMOTIONS))
         confusion[name] = Confusion(EMOTIONS, tuple(tuple(map(int, row)) for row in counts))
     if "ewect" in splits:
         texts, labels = traditional(data, "ewect", "test")
         words = [tokens(text, "zh") for text in texts]
-        answers = _probabilities(model.models["zh"], words, "zh")
+        answers = _said(model.models["zh"], words, "zh").after
         metrics["ewect, traditional characters"] = evaluate(
             labels, answers.argmax(axis=1), EMOTIONS, answers
         ).summary()
@@ -82,7 +83,7 @@ def measure(
         command=COMMAND,
         metrics=metrics,
         reference={name: REFERENCE[name] for name in splits},
-        calibration=calibration,
+        calibration=calibrations,
         confusion=confusion,
         size_bytes=size_bytes,
         milliseconds=_milliseconds(model),
@@ -90,29 +91,25 @@ def measure(
     )
 
 
-def _probabilities(
-    model: LanguageModel, texts: Sequence[Sequence[str]], language: str
-) -> npt.NDArray[np.float64]:
-    return np.stack([probability(model, words, language) for words in texts])
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Distributions (n, k) with every temperature at 1 and as shipped, and the spoken expert's share (n,)."""
+
+    before: npt.NDArray[np.float64]
+    after: npt.NDArray[np.float64]
+    spoken: npt.NDArray[np.float64]
 
 
-def _uncalibrated(
-    model: LanguageModel,
-    temperatures: Mapping[str, float],
-    splits: Mapping[str, object],
-    language: str,
-) -> LanguageModel:
-    """The same model with every temperature at 1."""
-    registers = [name for name in splits if SOURCES[name].language == language]
-    factors = np.array([[temperatures[name]] for name in registers], dtype=np.float32)
-    return replace(model, blend=model.blend * factors)
-
-
-def _gate(model: LanguageModel, test: Split, name: str) -> dict[str, float]:
-    source = SOURCES[name]
-    raw = np.array([model.linear(words, source.language)[-1] for words in test.words])
-    spoken = 1 / (1 + np.exp(-raw))
-    return {"gate_share": round(float((spoken if source.spoken else 1 - spoken).mean()), 4)}
+def _said(model: LanguageModel, texts: Sequence[Sequence[str]], language: str) -> _Said:
+    raw = np.stack([model.linear(words, language) for words in texts])
+    logits = np.stack([model.convolved(words) for words in texts])
+    linear = raw[:, :-1].reshape(logits.shape)
+    spoken = 1 / (1 + np.exp(-raw[:, -1]))
+    answers = []
+    for blend in (model.blend / model.blend.sum(axis=1, keepdims=True), model.blend):
+        experts = mix_parts(linear, logits, blend)
+        answers.append((1 - spoken)[:, None] * experts[:, 0] + spoken[:, None] * experts[:, -1])
+    return _Said(answers[0], answers[1], spoken)
 
 
 def _milliseconds(model: CompactText, repeats: int = 200) -> float:

@@ -4,7 +4,14 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.text.featurise import MAX_TOKENS, ngram_features, token_hashes, tokens, without_punctuation
+from pipeline.text.featurise import (
+    MAX_TOKENS,
+    ngram_features,
+    pair_hashes,
+    token_hashes,
+    tokens,
+    without_punctuation,
+)
 
 
 def test_chinese_is_cut_into_characters_and_emoticons_stay_whole() -> None:
@@ -59,3 +66,10 @@ def test_hashes_do_not_depend_on_the_process(seed: str) -> None:
 
 def test_one_hash_per_token() -> None:
     assert token_hashes(["开", "心", "开"]).tolist()[0] == token_hashes(["开"]).tolist()[0]
+
+
+def test_a_pair_has_the_hash_of_its_n_gram() -> None:
+    words = tokens("我很开心", "zh")
+    grams, _ = ngram_features(words, "zh")
+    assert set(pair_hashes(words)) < set(grams)
+    assert [len(pair_hashes(words[:n])) for n in (0, 1, 2, 4)] == [0, 0, 1, 3]

@@ -24,14 +24,15 @@ WORDS = {
     "sad": ("难过", "伤心", "cry", "lonely"), "neutral": ("桌子", "今天", "table", "monday"),
 }  # fmt: skip
 NET = {
-    "embedding": 8, "channels": 4, "widths": [1, 2], "dropout": 0.1, "epochs": 2, "batch_size": 8,
-    "learning_rate": 0.01, "smoothing": 0.0, "balance": [0.0, 0.5], "strip_share": 0.5,
+    "embedding": 8, "pairs": 4, "min_texts": 1, "min_pair_texts": 2, "window": 3, "hidden": 6,
+    "input_dropout": 0.1, "dropout": 0.1, "epochs": 8, "batch_size": 8, "learning_rate": 0.02,
+    "smoothing": 0.0, "balance": [0.0, 0.5], "strip_share": 0.5,
 }  # fmt: skip
 
 
 def language(*registers: str) -> dict[str, object]:
     linear = {"c": [10.0, 10.0], "balance": [0.5, 0.5], "gate_c": 1.0, "gate_shift": 0.0, "keep": 500}
-    return {"registers": list(registers), "share": 0.5, "linear": linear, "net": NET}
+    return {"registers": list(registers), "hold": 0.01, "linear": linear, "net": NET}
 
 
 CONFIG = {"seed": 1, "zh": language("ewect", "emotiontalk"), "en": language("goemotions", "meld")}

@@ -1,0 +1,123 @@
+"""Vectors from texts alone, the recurrent net and its graph, and the blend of the parts."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from pipeline.text.featurise import pair_hashes, token_hashes, tokens
+from pipeline.train.text_blend import DevSet, fit_blend, mixture
+from pipeline.train.text_net import Rows, token_vocabulary
+from pipeline.train.text_recurrent import (
+    FIRST,
+    RecurrentNet,
+    RecurrentSettings,
+    Tables,
+    padded,
+    quantise,
+    recurrent_logits,
+    recurrent_onnx,
+    train_recurrent,
+)
+from pipeline.train.text_vectors import pair_vocabulary, vectors
+
+TEXTS = [
+    tokens(text, "en")
+    for text in ("so glad", "i am so very glad today", "no", "i am so sad now", "x y z x y")
+]
+SETTINGS = RecurrentSettings(
+    embedding=8, pairs=4, min_texts=1, min_pair_texts=1, window=3, hidden=6, input_dropout=0.1, dropout=0.1,
+    epochs=2, batch_size=2, learning_rate=0.01, smoothing=0.0, balance=(0.0, 0.0), strip_share=0.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return Tables(token_vocabulary(TEXTS, 1), pair_vocabulary(TEXTS, 1))
+
+
+@pytest.fixture(scope="module")
+def net(tables: Tables) -> RecurrentNet:
+    torch.set_num_threads(1)
+    labels = np.array([3, 3, 0, 4, 6])
+    return train_recurrent([Rows(TEXTS, labels, False), Rows(TEXTS, labels, True)], tables, SETTINGS, seed=3)
+
+
+def row(table: np.ndarray, hashes: np.ndarray) -> int:
+    return int(np.searchsorted(table, hashes[0]))
+
+
+def test_tokens_that_stand_alike_get_like_vectors() -> None:
+    fill = ["aa", "bb", "cc", "dd", "ee", "ff"]
+    texts = [[fill[i % 6], "we", word, "the", "cake"] for i, word in enumerate(["like", "love"] * 30)]
+    texts += [["stones", "are", fill[i % 6], "grey", "rocks"] for i in range(60)]
+    known = token_vocabulary(texts, 1)
+    nothing = np.zeros(0, dtype=np.uint32)
+    found = vectors(texts, known, nothing, dimensions=4, window=3, seed=0)
+    like, love, rocks = (found[row(known, token_hashes([word]))] for word in ("like", "love", "rocks"))
+    assert like @ love / np.linalg.norm(like) / np.linalg.norm(love) > 0.95
+    assert abs(like @ rocks) < 0.5 * abs(like @ love)
+
+
+def test_more_dimensions_than_contexts_are_left_at_zero(tables: Tables) -> None:
+    found = vectors(TEXTS, tables.tokens, tables.pairs, dimensions=500, window=3, seed=0)
+    assert found.shape == (len(tables.tokens) + len(tables.pairs), 500)
+    assert np.isfinite(found).all()
+    assert not found[:, -1].any()
+
+
+def test_a_pair_stands_where_its_first_token_does(tables: Tables) -> None:
+    first, opened = tables.ids(["so", "glad", "unheard"])
+    assert first.tolist()[2] == 1
+    assert opened.tolist() == [FIRST + row(tables.pairs, pair_hashes(["so", "glad"])), 1, 0]
+
+
+def test_padding_does_not_change_the_answer(net: RecurrentNet, tables: Tables) -> None:
+    together = recurrent_logits(net, TEXTS, tables)
+    for words, expected in zip(TEXTS, together, strict=True):
+        with torch.inference_mode():
+            alone = net(*padded([words], tables)).numpy()[0]
+        assert np.allclose(alone, expected, atol=1e-5)
+
+
+def test_the_exported_graph_says_what_the_net_says(net: RecurrentNet, tables: Tables) -> None:
+    session = onnxruntime.InferenceSession(recurrent_onnx(net), providers=["CPUExecutionProvider"])
+    together = recurrent_logits(net, TEXTS, tables)
+    for words, expected in zip(TEXTS, together, strict=True):
+        first, opened = tables.ids(words)
+        read = np.hstack([net.embedding.weight.detach().numpy()[first], net.pairs.weight.numpy()[opened]])
+        (alone,) = session.run(None, {"tokens": read.T[None].astype(np.float32)})
+        assert np.allclose(alone.reshape(2, 7), expected, atol=1e-5)
+
+
+def test_vectors_of_pairs_are_not_trained_on(net: RecurrentNet, tables: Tables) -> None:
+    start = vectors(TEXTS, tables.tokens, tables.pairs, dimensions=8, window=3, seed=3)
+    fresh = RecurrentNet(start, tables, SETTINGS)
+    assert torch.equal(fresh.pairs.weight, net.pairs.weight)
+    assert not torch.equal(fresh.embedding.weight, net.embedding.weight)
+
+
+def test_rounding_stays_near_and_within_its_levels() -> None:
+    layer = torch.nn.Embedding(400, 3)
+    before = layer.weight.detach().numpy().copy()
+    rounded, scale = quantise(layer, 7)
+    assert np.abs(rounded).max() <= 7
+    assert np.allclose(layer.weight.detach().numpy(), rounded * scale)
+    assert np.square(layer.weight.detach().numpy() - before).mean() < 0.03
+
+
+def test_the_blend_follows_the_part_and_the_gate_that_know() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 7, 400)
+    right, noise = 2.0 * np.eye(7)[truth] + rng.normal(size=(400, 7)), rng.normal(size=(2, 400, 7))
+    sets = []
+    for register in (0, 1):
+        raw = np.zeros((400, 15))
+        raw[:, register * 7 : register * 7 + 7] = right
+        raw[:, 14] = -4.0 if register == 0 else 0.0  # half a gate to be mended by a shift
+        sets.append(DevSet(truth, raw, np.stack([noise[0], noise[1]], axis=1)))
+    blend = fit_blend(sets, 1e-4)
+    assert (blend.weights[:, 0] > 3 * blend.weights[:, 1]).all()
+    assert blend.gate_shift > 0.5
+    answer = mixture(np.zeros((1, 2, 7)), np.zeros((1, 2, 7)), np.zeros(1), blend)
+    assert answer.sum() == pytest.approx(1)
