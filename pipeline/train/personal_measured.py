@@ -1,8 +1,8 @@
 """What personalising is worth: ``python -m pipeline.train.personal_measured --data DIR --out DIR``.
 
 Speakers of RAVDESS and CASIA are left out of the compact network's training, a fold at a time; 35 clips of
-each are what it may learn of them, the rest is asked about. The voice is known in either case, as it is from a
-film: before is what normalising alone can do. ``--out`` keeps the features for the next run.
+each are what it may learn of them, the rest is asked about. The voice is known in either case, as it is
+from a film: before is what normalising alone can do. ``--out`` keeps the features for the next run.
 """
 
 import argparse
