@@ -54,7 +54,8 @@ from pipeline.train.export_part import (
     torch_run,
 )
 from pipeline.train.export_subject import opened
-from pipeline.train.score import How, ask
+from pipeline.train.inputs import How
+from pipeline.train.score import ask
 
 COMPARED = 500
 

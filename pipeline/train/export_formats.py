@@ -147,7 +147,7 @@ def opset_of(path: Path) -> int:
     """The opset an ONNX file is written in."""
     import onnx
 
-    return max(one.version for one in onnx.load(path).opset_import if one.domain in ("", "ai.onnx"))
+    return max(int(one.version) for one in onnx.load(path).opset_import if one.domain in ("", "ai.onnx"))
 
 
 def _takes_any(module: Any) -> bool:

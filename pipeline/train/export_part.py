@@ -17,7 +17,7 @@ from pipeline.types import ModelCard, Scores
 Feed = Mapping[str, NDArray[Any]]  # a graph's inputs by name
 Run = Callable[[Feed], NDArray[np.float32]]  # to logits (n, labels)
 
-Put = Callable[[Any], None]  # shows some inputs to a back-end
+Put = Callable[[Any], object]  # shows some inputs to a back-end
 
 BATCH_AXIS = "n"
 OUTSIDE = "Preprocessing is no graph and stays outside in every format."
