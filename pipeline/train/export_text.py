@@ -107,7 +107,7 @@ def feed_of(model: LanguageModel, text: str, language: str) -> Feed:
     hashes, values = ngram_features(words, language)
     gram_found, grams = _rows(model.hashes, hashes)
     places, opened = model.rows(words)
-    feed = {
+    feed: dict[str, NDArray[Any]] = {
         "grams": grams[gram_found].astype(np.int64),
         "values": values[gram_found].astype(np.float32),
         "tokens": places,
