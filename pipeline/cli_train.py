@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.train.tuning import Tuning
 
 OUT = Path("outputs") / "training"
+METRICS = ("dev_macro_f1", "dev_loss", "dev_accuracy", "dev_uar")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 FACE_EXAMPLES = """\
 examples:
@@ -104,6 +105,12 @@ def add_loop_arguments(command: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="stop after so many epochs without gain; 0: never",
+    )
+    command.add_argument(
+        "--metric",
+        choices=METRICS,
+        default=METRICS[0],
+        help="what tells the best epoch on the dev examples; %(default)s, dev_loss when they are few",
     )
     command.add_argument("--bfloat16", action="store_true", help="half the time where the machine has it")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")

@@ -23,7 +23,7 @@ from pipeline.train.face import CONFIG, read_recipe
 from pipeline.train.face_data import SIDE_PX as OWN_SIDE_PX
 from pipeline.train.face_data import Augment, augmented
 from pipeline.train.face_export import to_onnx
-from pipeline.train.face_folded import read_net
+from pipeline.train.face_folded import read_net, with_norms
 from pipeline.train.loop import TrainingData
 
 Integers = npt.NDArray[np.int64]
@@ -31,20 +31,22 @@ Images = npt.NDArray[np.uint8]
 
 OURS = "compact"
 DROPOUT = 0.1
+CALIBRATING = 512  # faces that tell what a normalisation stands on
 
 
 @dataclass(frozen=True)
 class Backbone:
     """A model to train.
 
-    ``data`` puts stored crops (JPEG files) and their truth into its form; ``save`` leaves the model in a
-    folder and returns the file whose digest belongs into the card, if there is one. ``said`` tells its start.
+    ``data`` puts stored crops (JPEG files) and their truth into its form; ``model`` is the one that begins to
+    learn from such data; ``save`` leaves it in a folder and returns the file whose digest belongs into the
+    card, if there is one. ``said`` tells its start.
     """
 
-    model: Any
+    model: Callable[[TrainingData], Any]
     head: tuple[str, ...]
     data: Callable[[Sequence[bytes], Integers], TrainingData]
-    save: Callable[[Path], Path | None]
+    save: Callable[[Any, Path], Path | None]
     licence: str
     said: str
 
@@ -150,16 +152,20 @@ def erase(image: torch.Tensor, draw: np.random.Generator) -> None:
 
 def _own(erasing: float) -> Backbone:
     card = shipped_card(MODEL_ID)
-    net = read_net(shipped_weights(card), DROPOUT)
+    folded = read_net(shipped_weights(card), DROPOUT)
     how = gentle(read_recipe(CONFIG).augment, erasing)
 
-    def save(folder: Path) -> Path:
+    def model(data: TrainingData) -> Any:
+        rows = np.arange(min(len(data), CALIBRATING))
+        return with_norms(folded, data.batch(rows, None)["x"], DROPOUT)
+
+    def save(net: Any, folder: Path) -> Path:
         path = folder / f"{TRAINED_STEM}.onnx"
         path.write_bytes(to_onnx(net, np.zeros(len(EMOTIONS)), mirrored=True))
         return path
 
     return Backbone(
-        net, ("head",), lambda crops, truth: GreyFaces(crops, truth, how), save, card.licence, "our weights"
+        model, ("head",), lambda crops, truth: GreyFaces(crops, truth, how), save, card.licence, "our weights"
     )
 
 
@@ -169,7 +175,7 @@ def _transformers(name: str, erasing: float) -> Backbone:
     processor = image_processor(where)
     model, head, said = _with_head(where)
 
-    def save(folder: Path) -> None:
+    def save(model: Any, folder: Path) -> None:
         with quiet():
             model.save_pretrained(folder)
         processor.save_pretrained(folder)
@@ -177,7 +183,7 @@ def _transformers(name: str, erasing: float) -> Backbone:
     def data(crops: Sequence[bytes], truth: Integers) -> TrainingData:
         return ColourFaces(crops, truth, processor, erasing)
 
-    return Backbone(model, (head,), data, save, f"that of {model_id} and of the data", said)
+    return Backbone(lambda learned: model, (head,), data, save, f"that of {model_id} and of the data", said)
 
 
 def _with_head(where: str) -> tuple[Any, str, str]:

@@ -55,6 +55,44 @@ def without_norms(net: FaceNet) -> FaceNet:
     return net
 
 
+def with_norms(folded: FaceNet, faces: torch.Tensor, dropout: float) -> FaceNet:
+    """The same answers from a net that normalises again, which learns faster and at higher rates.
+
+    Each normalisation starts with the mean and deviation of ``faces`` (n, 1, 48, 48) where it stands, and
+    with the gain and shift that undo it.
+    """
+    net = FaceNet(folded.head.out_features, dropout)
+    net.acted = nn.Identity()
+    seen: dict[nn.Module, torch.Tensor] = {}
+    before = [layer for layer in folded.body.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [layer.register_forward_hook(lambda one, _, out: seen.update({one: out})) for layer in before]
+    with torch.no_grad():
+        folded.eval()(faces)
+        for old, (new, norm) in zip(before, _normalised(net), strict=True):
+            new.weight.copy_(old.weight)
+            if norm is None:
+                new.bias.copy_(old.bias)
+                continue
+            norm.running_mean.copy_(seen[old].mean((0, 2, 3)) - old.bias)
+            norm.running_var.copy_(seen[old].var((0, 2, 3)))
+            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+            norm.bias.copy_(norm.running_mean + old.bias)
+        net.head.load_state_dict(folded.head.state_dict())
+    for hook in hooks:
+        hook.remove()
+    return net
+
+
+def _normalised(net: FaceNet) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
+    """Every convolution in order, with the normalisation after it."""
+    layers = [layer for layer in net.body.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
+    return [
+        (layer, after if isinstance(after, nn.BatchNorm2d) else None)
+        for layer, after in zip(layers, [*layers[1:], None], strict=True)
+        if isinstance(layer, nn.Conv2d)
+    ]
+
+
 def _constants(graph: Any) -> dict[str, torch.Tensor]:
     """Initial values by name, and by the name of the cast that brings one back to single precision."""
     values = {one.name: _tensor(numpy_helper.to_array(one)) for one in graph.initializer}

@@ -122,14 +122,14 @@ def train(
         learned, chosen = (
             backbone.data(faces.crops_of(rows), faces.truth[rows]) for rows in (split.train, split.dev)
         )
-        epochs = fit(
-            backbone.model, backbone.head, learned, chosen, asked.loop, folder=folder, show=show(name)
-        )
+        model = backbone.model(learned)
+        epochs = fit(model, backbone.head, learned, chosen, asked.loop, folder=folder, show=show(name))
         history += epochs
         if main:
-            write_model(backbone, folder / runs.MODEL_FOLDER, _card(asked, backbone, split), faces, split.dev)
-            model = str(folder / runs.MODEL_FOLDER)
-            parts.append(_asked(model, faces.part(split.test), asked, partial(step, f"asking {name}")))
+            place = folder / runs.MODEL_FOLDER
+            card = _card(asked, backbone, split)
+            write_model(partial(backbone.save, model), place, card, faces, split.dev)
+            parts.append(_asked(str(place), faces.part(split.test), asked, partial(step, f"asking {name}")))
     accelerator.wait_for_everyone()
     if not main:
         return None
@@ -197,13 +197,17 @@ def split_faces(asked: FaceTuning, faces: Faces) -> tuple[str, tuple[Split, ...]
 
 
 def write_model(
-    backbone: Backbone, folder: Path, card: ModelCard, faces: Faces, dev: npt.NDArray[np.int64]
+    save: Callable[[Path], Path | None],
+    folder: Path,
+    card: ModelCard,
+    faces: Faces,
+    dev: npt.NDArray[np.int64],
 ) -> None:
     """Leave the model in ``folder`` as a back-end, calibrated on the dev faces; whole or not at all."""
     scratch = folder.with_name(folder.name + ".part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    weights = backbone.save(scratch)
+    weights = save(scratch)
     card = replace(card, sha256=file_sha256(weights) if weights else "")
     write_record(scratch / CARD_FILE, card)
     backend = load_named(MODALITY, str(scratch), "cpu")

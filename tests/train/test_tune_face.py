@@ -15,7 +15,7 @@ from pipeline.models.session import session
 from pipeline.train.examples import DataError, read_examples
 from pipeline.train.face_backbones import distorted, erase, load_backbone
 from pipeline.train.face_export import to_onnx
-from pipeline.train.face_folded import read_net
+from pipeline.train.face_folded import read_net, with_norms
 from pipeline.train.loop import LoopSettings
 from pipeline.train.score import load_named
 from pipeline.train.tune_face import FaceTuning, read_faces, split_faces, train
@@ -92,10 +92,11 @@ def test_a_transformers_model_gets_a_new_head_and_is_a_back_end(data, tmp_path):
     assert len(backend.card.sha256) == 64
     assert backend.model.config.id2label == dict(enumerate(EMOTIONS))
     again = load_backbone(str(tmp_path / "run" / "model"), 5, 0.25)
+    nothing = again.data([], np.zeros(0, np.int64))
     assert again.said == "its head kept"
-    kept, saved = again.model.state_dict(), backend.model.state_dict()
+    kept, saved = again.model(nothing).state_dict(), backend.model.state_dict()
     assert all(torch.equal(kept[name], saved[name]) for name in saved)
-    start = load_backbone(str(base), 0, 0.25).model.state_dict()
+    start = load_backbone(str(base), 0, 0.25).model(nothing).state_dict()
     assert not torch.equal(start["convnext.layernorm.weight"], saved["convnext.layernorm.weight"])
 
 
@@ -143,7 +144,11 @@ def test_the_net_read_back_answers_as_its_file():
         own = (net(batch) + net(batch.flip(-1))) / 2
     shipped = session(path).run(None, {"faces": faces})[0]
     assert np.abs(own.numpy() - shipped).max() < 1e-4
-    again = session(to_onnx(net, np.zeros(len(EMOTIONS)), mirrored=True)).run(None, {"faces": faces})[0]
+    normed = with_norms(net, batch, 0.0).eval()
+    with torch.no_grad():
+        assert torch.allclose(normed(batch), net(batch), atol=1e-4)
+    assert normed.body[1].running_var.std() > 0
+    again = session(to_onnx(normed, np.zeros(len(EMOTIONS)), mirrored=True)).run(None, {"faces": faces})[0]
     assert np.abs(again - shipped).max() < 1e-4
 
 
