@@ -67,16 +67,16 @@ def gentle(how: Augment, erasing: float) -> Augment:
     """The distortions of the shipped training, weakened: a net that knows faces learns from few of them."""
     return replace(
         how,
-        visible_low=0.85,
-        visible_high=1.1,
-        shift=0.04,
-        rotation_deg=8.0,
-        aspect=0.04,
+        visible_low=0.9,
+        visible_high=1.07,
+        shift=0.03,
+        rotation_deg=5.0,
+        aspect=0.03,
         small_share=0.0,
         jpeg_share=0.0,
-        noise=3.0,
-        gamma=0.3,
-        light=0.2,
+        noise=2.0,
+        gamma=0.2,
+        light=0.15,
         cutout_share=erasing,
     )
 
