@@ -2,6 +2,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.labels import EMOTIONS
-from pipeline.train import personal_run
+from pipeline.train import personal_run, voice_data
 from pipeline.train.examples import DataError
 from pipeline.train.metrics import softmax
 from pipeline.train.personal_head import learn_head
+from pipeline.train.personal_measured import by_sentence, gain_of, lines_of
 from pipeline.train.personal_model import compact_clips, cut, standardised, write_compact
 from pipeline.train.personal_run import personalise
 from pipeline.train.personalise import (
@@ -27,8 +29,9 @@ from pipeline.train.personalise import (
 )
 from pipeline.train.score import load_named
 from pipeline.train.tuning import Tuning
+from pipeline.train.voice_fit import Table
 from pipeline.voice.compact import hear, load
-from pipeline.voice.features import statistics
+from pipeline.voice.features import FEATURE_NAMES, statistics
 from tests.made.clips import voiced, write_wave
 from tests.voice.checkpoints import write_classifier
 
@@ -238,6 +241,37 @@ def test_a_head_that_starts_right_is_left_alone():
     start = Linear(20 * np.eye(K), np.zeros(K))
     head = learn_head(inputs, replace(clips, said=start(inputs)), start)
     assert head.is_unchanged
-    wrong = Linear(3 * np.roll(np.eye(K), 1, axis=0), np.zeros(K))
+    wrong = Linear(3 * np.eye(K)[[1, 2, 0, 3, 4, 5, 6]], np.zeros(K))
     head = learn_head(inputs, replace(clips, said=wrong(inputs)), wrong)
     assert right(head.layer(inputs), clips.truth) == 1
+
+
+def test_the_measurement_asks_about_clips_that_were_not_learned():
+    """A network that says nothing, and features that tell the mood in one sentence but not in the other."""
+    random = np.random.default_rng(0)
+    names = [f"03-01-0{mood + 1}-01-0{sentence}-0{take}-07" for sentence in (1, 2) for take in range(6)
+             for mood in range(3)]  # fmt: skip
+    truth = np.array([int(name.split("-")[2]) - 1 for name in names])
+    rows = random.normal(0, 1, (1, len(names), len(FEATURE_NAMES))).astype(np.float32)
+    told = np.array([name.split("-")[4] == "01" for name in names])
+    rows[0, told, :60] += 2 * np.repeat(np.eye(3, dtype=np.float32), 20, axis=1)[truth[told]]
+    clips = voice_data.Clips(
+        tuple(Path(f"{name}.opus") for name in names),
+        np.full(36, "r"),
+        np.full(36, "r/7"),
+        truth,
+        np.full(36, ""),
+    )
+    table = Table(rows, clips)
+    own = np.arange(36)
+    first, second = by_sentence(table, own)
+    assert (first.tolist(), second.tolist()) == (list(range(18)), list(range(18, 36)))
+
+    def silent(features, *_):
+        return torch.zeros(len(features), K)
+
+    inside = gain_of(silent, table, "r/7", (first[:12], first[12:]), 0)
+    across = gain_of(silent, table, "r/7", (first, second), 0)
+    assert inside.before_uar == inside.unknown_uar == pytest.approx(1 / 3)
+    assert inside.after_uar > 0.6 > across.after_uar
+    assert lines_of({"r": [inside, across]})[2].startswith("| r | 2 | 0.333 | 0.333 |")
