@@ -13,12 +13,12 @@ EXAMPLES = """\
 examples:
   emotion-pipeline train voice --prepare ravdess RAVDESS --prepare folder my_clips --out clips.csv
   emotion-pipeline train voice --data clips.csv
-  emotion-pipeline train voice --data clips.csv --backbone facebook/hubert-base-ls960 --class-weights
+  emotion-pipeline train voice --data clips.csv --backbone facebook/hubert-base-ls960 --patience 3
   emotion-pipeline train voice --personalise --data ann.csv --name ann
 
 --prepare lists the clips of a corpus by its own file names, or of folders named for emotions, with what is
 wrong with each; unfit ones stay out of training. Nobody is heard on two sides: the CSV needs a column
-`speaker`, or name another with --group-column. --personalise fits a model to one person from a few minutes of
+`speaker`, or name another with --group-column. Classes always weigh alike. --personalise fits a model to one person from a few minutes of
 labelled clips (best five or more of each mood) and says by cross-validation whether that helped.
 The model is a back-end at once: --backend outputs/training/NAME/model.
 """
