@@ -161,11 +161,16 @@ def _own(erasing: float) -> Backbone:
 
     def save(net: Any, folder: Path) -> Path:
         path = folder / f"{TRAINED_STEM}.onnx"
-        path.write_bytes(to_onnx(net, np.zeros(len(EMOTIONS)), mirrored=True))
+        path.write_bytes(to_onnx(net, np.zeros(len(EMOTIONS))))
         return path
 
     return Backbone(
-        model, ("head",), lambda crops, truth: GreyFaces(crops, truth, how), save, card.licence, "our weights"
+        model,
+        ("head",),
+        lambda crops, truth: GreyFaces(crops, truth, how),
+        save,
+        card.licence,
+        "started from our weights",
     )
 
 
