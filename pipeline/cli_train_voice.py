@@ -18,8 +18,9 @@ examples:
 
 --prepare lists the clips of a corpus by its own file names, or of folders named for emotions, with what is
 wrong with each; unfit ones stay out of training. Nobody is heard on two sides: the CSV needs a column
-`speaker`, or name another with --group-column. Classes always weigh alike. --personalise fits a model to one person from a few minutes of
-labelled clips (best five or more of each mood) and says by cross-validation whether that helped.
+`speaker`, or name another with --group-column. Classes always weigh alike.
+--personalise fits a model to one person from a few minutes of labelled clips (best five or more of each
+mood) and says by cross-validation whether that helped.
 The model is a back-end at once: --backend outputs/training/NAME/model.
 """
 
