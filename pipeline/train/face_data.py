@@ -42,8 +42,8 @@ class Augment:
 class Faces:
     """Grey faces (n, 48, 48), two soft targets (n, 7) in ``EMOTIONS`` order, a weight for each (n,).
 
-    ``targets`` is what raters saw, ``acted`` the single label the picture was collected under (its rows sum to
-    0 where there is none).
+    ``targets`` is what raters saw, ``acted`` the single label the picture was collected under (its rows
+    sum to 0 where there is none).
     """
 
     images: Images
@@ -108,7 +108,7 @@ def _muxspace_rows(folder: Path) -> tuple[list[tuple[str, str]], list[tuple[str,
     """Files with their emotion: those to train on, and every fifth, held out."""
     with (folder / "labels.csv").open(encoding="utf-8") as table:
         rows = sorted((row["file"], row["emotion"]) for row in csv.DictReader(table))
-    held_out = rows[:: HELD_OUT_EVERY]
+    held_out = rows[::HELD_OUT_EVERY]
     return [row for index, row in enumerate(rows) if index % HELD_OUT_EVERY], held_out
 
 

@@ -14,7 +14,9 @@ from pipeline.train.face_net import FLAT, FaceNet, Residual
 # Larger constants are kept in half precision; a cast brings them back when the file is loaded.
 LARGE = 1024
 OPSET, IR_VERSION = 17, 8
-LAST = np.iinfo(np.int64).max
+# Share of the face that the second view shows: .8817 right on the FER+ development faces, against .8779 with
+# a second view that is mirrored but not enlarged.
+SECOND_VIEW_SHARE = 0.8
 
 
 class _Graph:
@@ -75,23 +77,37 @@ class _Graph:
         return at
 
 
-def to_onnx(net: FaceNet, bias: npt.NDArray[np.float64], mirrored: bool) -> bytes:
+def zoom(side_px: int = SIDE_PX, share: float = SECOND_VIEW_SHARE) -> npt.NDArray[np.float32]:
+    """(side, side) weights that enlarge the middle ``share`` of a line of pixels to its whole length."""
+    at = (np.arange(side_px) + 0.5) * share + side_px * (1 - share) / 2 - 0.5
+    distance = np.abs(at[:, None] - np.arange(side_px)[None])
+    weights: npt.NDArray[np.float32] = np.maximum(0.0, 1.0 - distance).astype(np.float32)
+    return weights
+
+
+def second_view(faces: torch.Tensor) -> torch.Tensor:
+    """The middle of faces (n, 1, 48, 48), enlarged and mirrored."""
+    lines = torch.from_numpy(zoom())
+    return lines @ faces @ lines.flip(0).T
+
+
+def to_onnx(net: FaceNet, bias: npt.NDArray[np.float64]) -> bytes:
     """``faces`` (n, 1, 48, 48), grey values in [0, 255], to ``logits`` (n, k), ``bias`` (k,) added.
 
-    ``mirrored`` averages the logits of a face and its mirror image.
+    The answer is the mean over the face as it is and its :func:`second_view`.
     """
     graph, at = _Graph(), "faces"
     outputs = len(bias)
-    if mirrored:
-        ends = [graph.constant(np.array([end], np.int64)) for end in (-1, -LAST, 3, -1)]
-        at = graph.node("Concat", at, graph.node("Slice", at, *ends), axis=0)
+    lines = zoom()
+    rows = graph.node("MatMul", graph.constant(lines), at)
+    view = graph.node("MatMul", rows, graph.constant(np.ascontiguousarray(lines[::-1].T)))
+    at = graph.node("Concat", at, view, axis=0)
     at = graph.body(graph.standardised(at), list(net.body))
     at = graph.node("Flatten", graph.node("GlobalAveragePool", at), axis=1)
     head = [part.detach().float().numpy() for part in (net.head.weight, net.head.bias)]
     at = graph.node("Gemm", at, *(graph.constant(part) for part in head), transB=1)
-    if mirrored:
-        shape = graph.constant(np.array([2, -1, outputs], np.int64))
-        at = graph.node("ReduceMean", graph.node("Reshape", at, shape), axes=[0], keepdims=0)
+    shape = graph.constant(np.array([2, -1, outputs], np.int64))
+    at = graph.node("ReduceMean", graph.node("Reshape", at, shape), axes=[0], keepdims=0)
     graph.nodes.append(helper.make_node("Add", [at, graph.constant(bias.astype(np.float32))], ["logits"]))
     model = helper.make_model(
         helper.make_graph(

@@ -1,7 +1,5 @@
 """The compact face net: a small residual net over one grey face of 48 px."""
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,7 +35,7 @@ class FaceNet(nn.Module):  # type: ignore[misc]
     """(n, 1, 48, 48) grey values in [0, 255] to (n, outputs) logits.
 
     Each face is brought to mean 0 and deviation 1, so that exposure and contrast drop out. ``acted`` is a
-    second head, for the label a picture was collected under: :func:`blended` makes one head of both.
+    second head, for the label a picture was collected under: it shapes the features and is not shipped.
     """
 
     def __init__(self, outputs: int, dropout: float) -> None:
@@ -71,12 +69,3 @@ class FaceNet(nn.Module):  # type: ignore[misc]
         features = self.body(centred / (deviation + FLAT)).mean((2, 3))
         dropped = self.dropout(features)
         return self.head(dropped), self.acted(dropped)
-
-
-def blended(net: FaceNet, acted_share: float) -> FaceNet:
-    """A copy of the net whose answer is the mean of both heads' logits, so weighted."""
-    one = copy.deepcopy(net)
-    with torch.no_grad():
-        one.head.weight.lerp_(net.acted.weight, acted_share)
-        one.head.bias.lerp_(net.acted.bias, acted_share)
-    return one

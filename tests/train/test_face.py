@@ -94,11 +94,25 @@ def write_muxspace(folder, count=12):
 
 
 def test_muxspace_is_balanced_and_its_labels_doubted(tmp_path):
-    write_muxspace(tmp_path)
+    write_muxspace(tmp_path, count=20)
     faces = face_data.muxspace(tmp_path, per_class=4, trust=0.8, seed=1)
     assert faces.targets.sum(1) == pytest.approx(np.ones(8))
     assert np.bincount(faces.targets.argmax(1)).tolist() == [0, 4, 0, 0, 0, 0, 4]
     assert faces.targets.max(1) == pytest.approx(np.full(8, 0.8 + 0.2 / 7))
+
+
+def test_what_is_held_out_of_muxspace_is_never_trained_on(tmp_path):
+    write_muxspace(tmp_path, count=20)
+    learned = face_data.muxspace(tmp_path, per_class=99, trust=1.0, seed=1)
+    held_out = face_data.muxspace_scored(tmp_path, per_class=99)
+    assert (len(learned), len(held_out.truth)) == (16, 4)
+    assert not {face.tobytes() for face in learned.images} & {face.tobytes() for face in held_out.images}
+
+
+def test_a_face_without_its_own_label_teaches_the_second_head_nothing(tmp_path):
+    write_ferplus(tmp_path / "f.npz", [votes(anger=9), votes(anger=9)], [0, 0], [-1, 0])
+    acted = face_data.ferplus_training(tmp_path / "f.npz", fer2013_share=0.2).acted
+    assert acted.sum(1).tolist() == [0, 1]
 
 
 @pytest.fixture
@@ -195,8 +209,19 @@ def test_the_prior_is_divided_out_only_as_far_as_it_costs_little():
     assert right >= (with_prior.argmax(1) == truth).mean() - 0.01
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_the_exported_file_answers_as_the_net_does(mirrored):
+def test_the_second_view_is_the_mirrored_middle_of_the_face():
+    ramp = torch.arange(48.0).expand(1, 1, 48, 48) * 2
+    view = face_export.second_view(ramp)[0, 0]
+    share = face_export.SECOND_VIEW_SHARE
+    middle = 47.0  # of the ramp
+    assert view[0].flip(0).numpy() == pytest.approx(
+        middle + (ramp[0, 0, 0].numpy() - middle) * share, abs=1e-3
+    )
+    upright = face_export.second_view(ramp.transpose(2, 3))[0, 0]
+    assert float(upright[0, 0]) == pytest.approx(middle * (1 - share), abs=1e-3)
+
+
+def test_the_exported_file_answers_as_the_net_does():
     torch.manual_seed(1)
     net = FaceNet(7, 0.1).eval()
     for module in net.modules():
@@ -204,18 +229,27 @@ def test_the_exported_file_answers_as_the_net_does(mirrored):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     bias = np.linspace(-1, 1, 7)
-    content = face_export.to_onnx(net, bias, mirrored)
+    content = face_export.to_onnx(net, bias)
     assert len(content) < 3_000_000
     faces = torch.rand(3, 1, 48, 48) * 255
     session = InferenceSession(content)
     with torch.inference_mode():
-        logits = net(faces)
-        expected = ((logits + net(faces.flip(-1))) / 2 if mirrored else logits).numpy() + bias
+        expected = ((net(faces) + net(face_export.second_view(faces))) / 2).numpy() + bias
     given = session.run(["logits"], {"faces": faces.numpy()})[0]
     assert given == pytest.approx(expected, abs=0.02)
-    turned = session.run(["logits"], {"faces": faces.flip(-1).numpy()})[0]
-    assert (np.abs(turned - given).max() < 1e-3) == mirrored
-    assert face_export.to_onnx(net, bias, mirrored) == content
+    assert face_export.to_onnx(net, bias) == content
+
+
+def test_the_temperature_is_as_modest_as_the_calibration_allows():
+    draw = np.random.default_rng(5)
+    logits = draw.normal(0, 1, (4000, 7))
+    sharp = logits * 2.5
+    truth = np.array([draw.choice(7, p=row) for row in np.exp(sharp) / np.exp(sharp).sum(1, keepdims=True)])
+    faces = face_data.ScoredFaces(np.zeros((4000, 48, 48), np.uint8), truth)
+    strict = face.modest_temperature(logits * 2, faces, 0.03)
+    loose = face.modest_temperature(logits * 2, faces, 0.1)
+    assert 0.75 < strict < loose <= 1.0
+    assert face.modest_temperature(logits * 2, faces, 0.0) == pytest.approx(0.8, abs=0.05)
 
 
 def test_the_command_leaves_weights_a_card_and_a_report(data, tmp_path, monkeypatch, recipe):
