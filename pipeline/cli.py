@@ -12,6 +12,8 @@ from typing import Any
 
 from pipeline import cli_evaluate, cli_export, cli_train, cli_train_text, cli_train_voice
 
+TRAINING_COMMANDS = ("train", "evaluate", "export")  # may need the packages of the extra `train`
+TRAINING_HINT = "install the training tools with `pip install -c constraints.txt -e '.[train]'`"
 EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 DESCRIPTION = """\
@@ -163,6 +165,8 @@ def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Names
     except BrokenPipeError:
         raise
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and arguments.command in TRAINING_COMMANDS:
+            return _fail(f"this needs the package {error.name}; {TRAINING_HINT}", EXIT_USAGE)
         if os.environ.get("EMOTION_PIPELINE_DEBUG"):
             raise
         hint = "set EMOTION_PIPELINE_DEBUG=1 and run it again to see where"

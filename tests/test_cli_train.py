@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import pytest
 import torch
@@ -64,3 +65,12 @@ def test_bad_data_is_one_sentence(arguments, said, tmp_path, capsys):
 def test_bad_arguments(wrong, capsys):
     assert main(["train", "face", "--data", "x.csv", *wrong]) == EXIT_USAGE
     assert wrong[0] in capsys.readouterr().err
+
+
+def test_missing_training_tools_are_named(tmp_path, capsys, monkeypatch):
+    data = made_faces(tmp_path / "faces", count=12)
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
+    assert main(["train", "face", "--data", str(data), "--out", str(tmp_path / "runs")]) == EXIT_USAGE
+    printed = capsys.readouterr().err
+    assert "needs the package" in printed and ".[train]" in printed and "Traceback" not in printed
