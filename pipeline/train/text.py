@@ -7,7 +7,7 @@ import argparse
 import io
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.records import write_record
 from pipeline.text.compact import MODEL_ID, load_file
 from pipeline.text.featurise import without_punctuation
-from pipeline.train.text_blend import DevSet, fit_blend
+from pipeline.train.text_blend import DevSet, fit_blend, towards_rare
 from pipeline.train.text_data import SOURCES, Split, read_source
 from pipeline.train.text_linear import LinearPart, LinearSettings, featurise, fit_experts, matrix
-from pipeline.train.text_net import Rows, token_vocabulary
+from pipeline.train.text_net import NetSettings, Rows, logits_of, to_onnx, token_vocabulary, train_net
 from pipeline.train.text_recurrent import (
     RecurrentSettings,
     Tables,
@@ -44,19 +44,19 @@ LICENCE = (
 )
 NOTES = (
     "Per language a mixture of two experts, written posts and spoken lines, weighed by a gate that reads the "
-    "text. An expert blends a linear layer over n-grams with a recurrent network whose vectors come from the "
-    "training texts alone; blend, temperature and gate are fitted on development data and applied inside."
+    "text. An expert blends a linear layer over n-grams with a small network over tokens: recurrent for "
+    "Chinese, over vectors made from the training texts alone, convolutional for English. Blend, temperature "
+    "and gate are fitted on development data and applied inside."
 )
-
-NO_PAIRS = np.zeros(0, dtype=np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageSettings:
     registers: tuple[str, ...]
     hold: float  # how strongly the blend is held near equal parts without a temperature
+    tilt: tuple[float, ...]  # per register, see text_blend.towards_rare; chosen on dev
     linear: LinearSettings
-    net: RecurrentSettings
+    net: NetSettings | RecurrentSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,6 +83,19 @@ def train(data: Path, out: Path, config: Mapping[str, Any]) -> TrainingReport:
         trained = train_language(language, settings, parts, int(config["seed"]))
         arrays |= {f"{language}_{name}": value for name, value in trained.items()}
         splits |= parts
+    report = finish(data, out, arrays, splits)
+    report = replace(report, train_seconds=round(time.process_time() - started, 1))
+    write_record(out / f"{MODEL_ID}.report.json", report)
+    return report
+
+
+def finish(
+    data: Path,
+    out: Path,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    splits: Mapping[str, Mapping[str, Split]],
+) -> TrainingReport:
+    """Write weights and card of the languages in ``splits``, and measure what was written."""
     path = out / f"{MODEL_ID}.npz"
     write_arrays(path, arrays)
     card = ModelCard(
@@ -93,15 +106,12 @@ def train(data: Path, out: Path, config: Mapping[str, Any]) -> TrainingReport:
         licence=LICENCE,
         labels=EMOTIONS,
         canonical=canonical_map(EMOTIONS),
-        languages=tuple(languages),
+        languages=tuple(dict.fromkeys(SOURCES[name].language for name in splits)),
         source="python -m pipeline.train.text",
         notes=NOTES,
     )
     write_record(out / f"{MODEL_ID}.card.json", card)
-    report = measure(load_file(card, path), data, splits, path.stat().st_size)
-    report = replace(report, train_seconds=round(time.process_time() - started, 1))
-    write_record(out / f"{MODEL_ID}.report.json", report)
-    return report
+    return measure(load_file(card, path), data, splits, path.stat().st_size)
 
 
 def language_settings(section: Mapping[str, Any]) -> LanguageSettings:
@@ -119,23 +129,16 @@ def train_language(
     linear = _fit_linear(language, settings, train_parts, spoken)
     columns, scale = linear.quantised(settings.linear.levels)
     linear = LinearPart(linear.hashes, columns.astype(np.float64) * scale, linear.bias)
-    print(f"{language}: recurrent part", flush=True)
-    everything = [words for part in train_parts for words in part.words]
-    tables = Tables(
-        token_vocabulary(everything, settings.net.min_texts),
-        pair_vocabulary(everything, settings.net.min_pair_texts) if settings.net.pairs else NO_PAIRS,
-    )
+    print(f"{language}: network", flush=True)
     rows = [Rows(part.words, part.labels, talk) for part, talk in zip(train_parts, spoken, strict=True)]
-    net = train_recurrent(rows, tables, settings.net, seed)
-    embedding, embedding_scale = quantise(net.embedding, settings.net.token_levels)
-    pairs, pair_scale = quantise(net.pairs, settings.net.pair_levels)
+    arrays, logits = train_network(rows, settings.net, seed)
     developed = [parts[name]["dev"] for name in settings.registers]
     blend = fit_blend(
         [
             DevSet(
                 dev.labels,
                 linear.logits(matrix(featurise(dev.words, language), linear.hashes)),
-                recurrent_logits(net, dev.words, tables),
+                logits(dev.words),
             )
             for dev in developed
         ],
@@ -144,20 +147,53 @@ def train_language(
     print(f"  {blend}", flush=True)
     scale[-1] *= np.float32(blend.gate_scale)
     linear.bias[-1] = linear.bias[-1] * blend.gate_scale + blend.gate_shift
+    bias = linear.bias.astype(np.float32)
+    for register, part in enumerate(train_parts):
+        own = slice(register * len(EMOTIONS), (register + 1) * len(EMOTIONS))
+        bias[own] += towards_rare(part.labels, settings.tilt[register]) / np.float32(
+            blend.weights[register, 0]
+        )
     return {
         "hash_steps": steps(linear.hashes),
         "columns": columns,
         "scale": scale,
-        "bias": linear.bias.astype(np.float32),
+        "bias": bias,
+        "blend": blend.weights.astype(np.float32),
+        **arrays,
+    }
+
+
+def train_network(
+    rows: Sequence[Rows], settings: NetSettings | RecurrentSettings, seed: int
+) -> tuple[dict[str, npt.NDArray[Any]], Callable[[Sequence[list[str]]], npt.NDArray[np.float64]]]:
+    """The arrays of a convolutional or a recurrent network, and what gives its logits (n, r, k)."""
+    everything = [words for part in rows for words in part.words]
+    if isinstance(settings, NetSettings):
+        vocabulary = token_vocabulary(everything)
+        convolutional = train_net(rows, vocabulary, settings, seed)
+        embedding, scale = quantise(convolutional.embedding, settings.token_levels)
+        return {
+            "token_steps": steps(vocabulary),
+            "embedding": embedding,
+            "embedding_scale": scale,
+            "convolution": np.frombuffer(to_onnx(convolutional), dtype=np.uint8),
+        }, lambda texts: logits_of(convolutional, texts, vocabulary)
+    tables = Tables(
+        token_vocabulary(everything, settings.min_texts),
+        pair_vocabulary(everything if settings.pairs else [], settings.min_pair_texts),
+    )
+    recurrent = train_recurrent(rows, tables, settings, seed)
+    embedding, scale = quantise(recurrent.embedding, settings.token_levels)
+    pairs, pair_scale = quantise(recurrent.pairs, settings.pair_levels)
+    return {
         "token_steps": steps(tables.tokens),
         "embedding": embedding,
-        "embedding_scale": embedding_scale,
+        "embedding_scale": scale,
         "pair_steps": steps(tables.pairs),
         "pair_embedding": pairs,
         "pair_scale": pair_scale,
-        "blend": blend.weights.astype(np.float32),
-        "convolution": np.frombuffer(recurrent_onnx(net), dtype=np.uint8),
-    }
+        "convolution": np.frombuffer(recurrent_onnx(recurrent), dtype=np.uint8),
+    }, lambda texts: recurrent_logits(recurrent, texts, tables)
 
 
 def _fit_linear(

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
+from pipeline.labels import EMOTIONS
 from pipeline.text.compact import log_softmax, mix_parts
 from pipeline.train.metrics import negative_log_likelihood
 
@@ -65,3 +66,13 @@ def mixture(linear: Doubles, net: Doubles, gate: Doubles, blend: Blend) -> Doubl
     experts = mix_parts(linear, net, blend.weights)
     spoken = 1 / (1 + np.exp(-(gate * blend.gate_scale + blend.gate_shift)))[:, None]
     return np.asarray((1 - spoken) * experts[:, 0] + spoken * experts[:, -1])
+
+
+def towards_rare(labels: npt.NDArray[np.int64], tilt: float) -> npt.NDArray[np.float32]:
+    """What is added to each log-probability, (k,): ``-tilt`` times the log of the emotion's share.
+
+    Above 0 rare emotions are found more often (logit adjustment, Menon et al. 2021); an emotion without
+    examples stays as unlikely as it was.
+    """
+    share = np.bincount(labels, minlength=len(EMOTIONS)) / len(labels)
+    return np.asarray(-tilt * np.log(np.where(share > 0, share, 1.0)), dtype=np.float32)

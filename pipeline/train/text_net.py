@@ -29,6 +29,7 @@ class NetSettings:
         float, ...
     ]  # per register; 0 leaves class sizes as they are, 1 makes all classes weigh the same
     strip_share: float  # of the spoken training lines read without punctuation, drawn anew each epoch
+    token_levels: int = 127  # steps either side of zero that the embedding is rounded to
 
 
 @dataclass(frozen=True, slots=True)

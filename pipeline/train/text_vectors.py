@@ -18,7 +18,7 @@ SMOOTHING = 0.75
 
 def pair_vocabulary(texts: Sequence[Sequence[str]], min_texts: int) -> Hashes:
     """Sorted hashes of pairs in at least ``min_texts`` texts."""
-    each = [np.unique(pair_hashes(words)) for words in texts]
+    each = [np.zeros(0, dtype=np.uint32), *(np.unique(pair_hashes(words)) for words in texts)]
     hashes, counts = np.unique(np.concatenate(each), return_counts=True)
     return np.asarray(hashes[counts >= min_texts], dtype=np.uint32)
 

@@ -28,14 +28,22 @@ NET = {
     "input_dropout": 0.1, "dropout": 0.1, "epochs": 8, "batch_size": 8, "learning_rate": 0.02,
     "smoothing": 0.0, "balance": [0.0, 0.5], "strip_share": 0.5,
 }  # fmt: skip
+CONVOLUTIONS = {
+    "embedding": 8, "channels": 4, "widths": [1, 2], "dropout": 0.1, "epochs": 2, "batch_size": 8,
+    "learning_rate": 0.01, "smoothing": 0.0, "balance": [0.0, 0.5], "strip_share": 0.5, "token_levels": 15,
+}  # fmt: skip
 
 
-def language(*registers: str) -> dict[str, object]:
+def language(net: dict[str, object], *registers: str) -> dict[str, object]:
     linear = {"c": [10.0, 10.0], "balance": [0.5, 0.5], "gate_c": 1.0, "gate_shift": 0.0, "keep": 500}
-    return {"registers": list(registers), "hold": 0.01, "linear": linear, "net": NET}
+    return {"registers": list(registers), "hold": 0.01, "tilt": [0.0, 0.1], "linear": linear, "net": net}
 
 
-CONFIG = {"seed": 1, "zh": language("ewect", "emotiontalk"), "en": language("goemotions", "meld")}
+CONFIG = {
+    "seed": 1,
+    "zh": language(NET, "ewect", "emotiontalk"),
+    "en": language(CONVOLUTIONS, "goemotions", "meld"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.text.featurise import pair_hashes, token_hashes, tokens
-from pipeline.train.text_blend import DevSet, fit_blend, mixture
+from pipeline.train.text_blend import DevSet, fit_blend, mixture, towards_rare
 from pipeline.train.text_net import Rows, token_vocabulary
 from pipeline.train.text_recurrent import (
     FIRST,
@@ -121,3 +121,11 @@ def test_the_blend_follows_the_part_and_the_gate_that_know() -> None:
     assert blend.gate_shift > 0.5
     answer = mixture(np.zeros((1, 2, 7)), np.zeros((1, 2, 7)), np.zeros(1), blend)
     assert answer.sum() == pytest.approx(1)
+
+
+def test_a_tilt_lifts_what_is_rare_and_leaves_what_was_never_seen() -> None:
+    lifted = towards_rare(np.array([0, 0, 0, 0, 1, 1, 2]), 0.5)
+    assert lifted[2] > lifted[1] > lifted[0] > 0
+    assert lifted[2] - lifted[1] == pytest.approx(0.5 * np.log(2))
+    assert not lifted[3:].any()
+    assert not towards_rare(np.array([0, 1]), 0.0).any()
