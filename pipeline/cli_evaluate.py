@@ -101,8 +101,8 @@ def _write(arguments: argparse.Namespace, examples: "LabelledSet", result: "Eval
     import shlex
     import sys
 
-    from pipeline.train.report import RunAbout, write_report
-    from pipeline.train.summary import KNOWN_SPEAKER
+    from pipeline.train.report.folder import RunAbout, write_report
+    from pipeline.train.report.summary import KNOWN_SPEAKER
 
     about = RunAbout(
         title=f"{arguments.modality}: {arguments.backend} on {arguments.data.name}",

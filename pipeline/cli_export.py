@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.train.export_info import FormatInfo, ModelInfo
+    from pipeline.train.export.info import FormatInfo, ModelInfo
 
 MODALITIES = ("face", "voice", "text")
 HOME = Path("outputs/export")
@@ -59,8 +59,8 @@ def act(arguments: argparse.Namespace) -> int:
         raise UsageError("--limit must be 1 or more; leave it out to compare up to 500 examples")
     _require_libraries()
     from pipeline.train.examples import LABEL_COLUMN, DataError, read_examples
-    from pipeline.train.export import COMPARED, check_formats, export
-    from pipeline.train.export_formats import FORMATS
+    from pipeline.train.export.formats import FORMATS
+    from pipeline.train.export.run import COMPARED, check_formats, export
 
     formats = FORMATS if arguments.formats is None else _listed(arguments.formats)
     check_formats(formats)

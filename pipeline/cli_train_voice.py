@@ -125,7 +125,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _personalise(arguments: argparse.Namespace) -> int:
-    from pipeline.train.personal_run import personalise
+    from pipeline.train.personal.run import personalise
 
     asked = cli_train.tuning(arguments)
     with cli_train.watched() as seen:

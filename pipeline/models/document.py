@@ -29,8 +29,8 @@ later change, not against a bad first download.
 """
 
 RELIABILITY_NOTE = """\
-Reliability, drawn by `python -m pipeline.train.plots`: how often answers of a confidence are right, before
-and after calibration. On the dotted line a confidence means what it says; below it, the model is too sure.
+Reliability, drawn by `python -m pipeline.train.report.plots`: how often answers of a confidence are right,
+before and after calibration. On the dotted line a confidence means what it says; below it, the model is too sure.
 Larger dots stand for more answers.
 """
 
@@ -104,7 +104,7 @@ def reliability_sets(report: TrainingReport) -> dict[str, Calibration]:
 
 
 def reliability_file(model_id: str) -> str:
-    """Name of the picture beside the page; ``python -m pipeline.train.plots`` draws it."""
+    """Name of the picture beside the page; ``python -m pipeline.train.report.plots`` draws it."""
     return f"reliability_{model_id}.png"
 
 

@@ -22,7 +22,7 @@ from pipeline.train.face_backbones import Backbone, load_backbone
 from pipeline.train.inputs import face_detector, read_face
 from pipeline.train.loop import Epoch, LoopSettings, Show, accelerator_for, fit
 from pipeline.train.metrics import fit_temperature
-from pipeline.train.report import RunAbout, write_report
+from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.score import Answers, load_named, score
 from pipeline.train.splits import Split, folds, group_split, leaking_groups, random_split
 from pipeline.types import ModelCard

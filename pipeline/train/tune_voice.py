@@ -20,10 +20,10 @@ from pipeline.train import runs
 from pipeline.train.classifiers import calibrated, card_for, load_classifier, save_classifier
 from pipeline.train.examples import DataError, LabelledSet, read_examples, truth_of
 from pipeline.train.loop import Show, accelerator_for, fit
+from pipeline.train.report.summary import KNOWN_SPEAKER
 from pipeline.train.schedule import Epoch
 from pipeline.train.score import Answers
 from pipeline.train.splits import Split
-from pipeline.train.summary import KNOWN_SPEAKER
 from pipeline.train.tuning import OURS, RANDOM, Say, Step, Tuning, ask, finish, part, split_of, start
 from pipeline.train.voice_manifest import PROBLEM_COLUMN, is_fit
 from pipeline.train.voice_own import train_own

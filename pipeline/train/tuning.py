@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pipeline.models.cards import ModelError, one_sentence
 from pipeline.train import runs
 from pipeline.train.examples import LABEL_COLUMN, DataError, LabelledSet, groups_of, truth_of
-from pipeline.train.report import RunAbout, write_report
+from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.schedule import Epoch, LoopSettings
 from pipeline.train.score import Answers, score
 from pipeline.train.splits import Split, group_split, leaking_groups, random_split

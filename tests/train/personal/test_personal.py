@@ -10,14 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.labels import EMOTIONS
-from pipeline.train import personal_run, voice_data
+from pipeline.train import voice_data
 from pipeline.train.examples import DataError
 from pipeline.train.metrics import softmax
-from pipeline.train.personal_head import learn_head
-from pipeline.train.personal_measured import by_sentence, gain_of, lines_of
-from pipeline.train.personal_model import compact_clips, cut, standardised, write_compact
-from pipeline.train.personal_run import personalise
-from pipeline.train.personalise import (
+from pipeline.train.personal import run as personal_run
+from pipeline.train.personal.head import learn_head
+from pipeline.train.personal.learn import (
     UNCHANGED,
     Clips,
     Linear,
@@ -27,6 +25,9 @@ from pipeline.train.personalise import (
     log_softmax,
     unchanged,
 )
+from pipeline.train.personal.measured import by_sentence, gain_of, lines_of
+from pipeline.train.personal.model import compact_clips, cut, standardised, write_compact
+from pipeline.train.personal.run import personalise
 from pipeline.train.score import load_named
 from pipeline.train.tuning import Tuning
 from pipeline.train.voice_fit import Table

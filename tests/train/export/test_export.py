@@ -15,17 +15,17 @@ from pipeline.models.cards import CACHE_VARIABLE, WEIGHTS, ModelError, file_sha2
 from pipeline.models.load import load_backend
 from pipeline.records import read_record
 from pipeline.text import backends as text_backends
-from pipeline.train import export as exporting
 from pipeline.train.examples import read_examples
-from pipeline.train.export import export
-from pipeline.train.export_compare import TOLERANCE, difference, require_agreement
-from pipeline.train.export_formats import EXACT, FORMATS, INT8, read_onnx, write_onnx
-from pipeline.train.export_graph import GraphNet, read_graph
-from pipeline.train.export_info import INFO_FILE, ModelInfo
-from pipeline.train.export_inputs import divided, made_crops, made_windows
-from pipeline.train.export_int8 import Candidate, chosen
-from pipeline.train.export_part import ExportError
-from pipeline.train.export_subject import load_net
+from pipeline.train.export import run as exporting
+from pipeline.train.export.compare import TOLERANCE, difference, require_agreement
+from pipeline.train.export.formats import EXACT, FORMATS, INT8, read_onnx, write_onnx
+from pipeline.train.export.graph import GraphNet, read_graph
+from pipeline.train.export.info import INFO_FILE, ModelInfo
+from pipeline.train.export.inputs import divided, made_crops, made_windows
+from pipeline.train.export.int8 import Candidate, chosen
+from pipeline.train.export.part import ExportError
+from pipeline.train.export.run import export
+from pipeline.train.export.subject import load_net
 from tests.face.models import convnext_folder
 from tests.text.checkpoints import tiny_text_model
 from tests.voice.checkpoints import hubert_ch_weights, write_classifier, write_hubert_ch
@@ -217,7 +217,7 @@ def test_same_command_same_bytes(tmp_path):
 
 
 def test_a_model_of_another_package_is_not_exported(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.train.export_subject.load_named", lambda *_: object())
+    monkeypatch.setattr("pipeline.train.export.subject.load_named", lambda *_: object())
     with pytest.raises(ExportError, match="choose `compact`"):
         export("face", "deepface", tmp_path / "out")
     assert not list(tmp_path.iterdir())

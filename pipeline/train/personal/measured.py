@@ -1,4 +1,4 @@
-"""What personalising is worth: ``python -m pipeline.train.personal_measured --data DIR --out DIR``.
+"""What personalising is worth: ``python -m pipeline.train.personal.measured --data DIR --out DIR``.
 
 Speakers of RAVDESS and CASIA are left out of the compact network's training, a fold at a time; 35 clips of
 each are what it may learn of them, the rest is asked about. RAVDESS' actors say two sentences, twice in each
@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 
 from pipeline.train.metrics import expected_calibration_error, softmax
-from pipeline.train.personal_model import LOWEST, standardised
-from pipeline.train.personalise import Clips, learn, recall_of
+from pipeline.train.personal.learn import Clips, learn, recall_of
+from pipeline.train.personal.model import LOWEST, standardised
 from pipeline.train.splits import random_split
 from pipeline.train.voice import CONFIG, read_recipe, table_of
 from pipeline.train.voice_data import read_manifest
@@ -139,7 +139,7 @@ def lines_of(gains: Mapping[str, Sequence[Gain]]) -> list[str]:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.train.personal_measured", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline.train.personal.measured", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with voice/manifest.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder for the features")
     options = parser.parse_args()

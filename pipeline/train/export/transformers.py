@@ -13,7 +13,7 @@ from torch import nn
 from pipeline.models.cards import file_sha256
 from pipeline.models.transformers_loader import load_strict, quiet
 from pipeline.records import CARD_FILE, write_record
-from pipeline.train.export_part import (
+from pipeline.train.export.part import (
     BATCH_AXIS,
     MEANING,
     OUTSIDE,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.train.export_formats import ONNX_SUFFIX, STEM, tracing, write_onnx
-from pipeline.train.export_part import Feed, Subject
+from pipeline.train.export.formats import ONNX_SUFFIX, STEM, tracing, write_onnx
+from pipeline.train.export.part import Feed, Subject
 
 INT8_SUFFIX = ".int8.onnx"
 STATIC = "static, calibrated"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.train.personalise import (
+from pipeline.train.personal.learn import (
     LEAST_GAIN,
     REPEATS,
     Clips,
@@ -21,7 +21,7 @@ from pipeline.train.personalise import (
     without_each,
 )
 
-STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03)  # see personalise.SAID_STRENGTHS
+STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03)  # see learn.SAID_STRENGTHS
 
 
 @dataclass(frozen=True, slots=True)

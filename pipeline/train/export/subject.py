@@ -12,8 +12,8 @@ from torch import nn
 
 from pipeline.models.cards import file_sha256, shipped_weights, trained_model
 from pipeline.records import CARD_FILE, read_record, write_record
-from pipeline.train.export_graph import Graph, GraphNet, read_graph
-from pipeline.train.export_part import (
+from pipeline.train.export.graph import Graph, GraphNet, read_graph
+from pipeline.train.export.part import (
     BATCH_AXIS,
     MEANING,
     OUTSIDE,
@@ -47,7 +47,7 @@ def opened(modality: str, name: str, put: Put) -> Subject:
     if hasattr(model, "run"):
         return _session_subject(modality, name, backend, put)
     if isinstance(model, nn.Module):
-        from pipeline.train.export_transformers import transformers_subject
+        from pipeline.train.export.transformers import transformers_subject
 
         return transformers_subject(modality, name, backend, put)
     raise ExportError(
@@ -119,7 +119,7 @@ def _session_preparation(modality: str) -> tuple[tuple[str, ...], Mapping[str, A
 
 
 def _text_subject(name: str, backend: Any, put: Put) -> Subject:
-    from pipeline.train import export_text as text
+    from pipeline.train.export import text
 
     weights = _weights("text", name, backend)
     with np.load(weights) as stored:
@@ -176,7 +176,7 @@ def load_net(folder: Path, name: str = "") -> nn.Module:
     inner = "convolution."
     if not any(key.startswith(inner) for key in state):
         return GraphNet(graph, state).eval()
-    from pipeline.train.export_text import TextGraph
+    from pipeline.train.export.text import TextGraph
 
     constants = {key.removeprefix(inner): value for key, value in state.items() if key.startswith(inner)}
     return TextGraph(GraphNet(graph, constants), state).eval()

@@ -1,4 +1,4 @@
-"""Charts of a classifier; ``python -m pipeline.train.plots`` draws those of docs/MODELS.md.
+"""Charts of a classifier; ``python -m pipeline.train.report.plots`` draws those of docs/MODELS.md.
 
 Nothing of matplotlib's global state is touched, and equal figures give equal bytes.
 """
@@ -199,7 +199,7 @@ def _quiet(axes: "Axes") -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw ``reliability_<model>.png`` for every shipped model whose report holds the bins."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.train.plots", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline.train.report.plots", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=PAGE.parent, help="folder of the pictures (docs)")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.models.cards import one_sentence
 from pipeline.records import write_record
 from pipeline.train.examples import LabelledSet
-from pipeline.train.export_compare import (
+from pipeline.train.export.compare import (
     TIMED,
     Floats,
     batch_difference,
@@ -21,7 +21,7 @@ from pipeline.train.export_compare import (
     milliseconds,
     require_agreement,
 )
-from pipeline.train.export_formats import (
+from pipeline.train.export.formats import (
     EXACT,
     FORMATS,
     INT8,
@@ -32,7 +32,7 @@ from pipeline.train.export_formats import (
     onnx_files,
     opset_of,
 )
-from pipeline.train.export_info import (
+from pipeline.train.export.info import (
     INFO_FILE,
     FormatInfo,
     ModelInfo,
@@ -42,9 +42,9 @@ from pipeline.train.export_info import (
     processor,
     versions,
 )
-from pipeline.train.export_inputs import divided, first, made_inputs
-from pipeline.train.export_int8 import INT8_SUFFIX, Candidate, chosen, plain_graphs, quantised, ways
-from pipeline.train.export_part import (
+from pipeline.train.export.inputs import divided, first, made_inputs
+from pipeline.train.export.int8 import INT8_SUFFIX, Candidate, chosen, plain_graphs, quantised, ways
+from pipeline.train.export.part import (
     ExportError,
     Feed,
     Listening,
@@ -53,7 +53,7 @@ from pipeline.train.export_part import (
     recorded,
     torch_run,
 )
-from pipeline.train.export_subject import opened
+from pipeline.train.export.subject import opened
 from pipeline.train.inputs import How
 from pipeline.train.score import ask
 

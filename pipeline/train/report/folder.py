@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import Calibration
-from pipeline.train import plots, sheets
 from pipeline.train.evaluate import answers_json
 from pipeline.train.inputs import face_detector, read_face
 from pipeline.train.metrics import Metrics, calibration, confusion_matrix
+from pipeline.train.report import plots, sheets
+from pipeline.train.report.summary import PICTURES, RunAbout, shown, summary
 from pipeline.train.score import Answers, metrics_of
-from pipeline.train.summary import PICTURES, RunAbout, shown, summary
 from pipeline.writers.table import text_cell
 
 if TYPE_CHECKING:

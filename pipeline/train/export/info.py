@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.cards import file_sha256
-from pipeline.train.export_int8 import Candidate
-from pipeline.train.export_part import Input, Subject
+from pipeline.train.export.int8 import Candidate
+from pipeline.train.export.part import Input, Subject
 from pipeline.types import ModelCard
 
 INFO_FILE = "model_info.json"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.train.examples import LabelledSet
-from pipeline.train.export_part import Put
+from pipeline.train.export.part import Put
 
 MADE = 8
 CALIBRATION = 100

@@ -10,8 +10,8 @@ from PIL import Image
 from pipeline.models.cards import Calibration, ReliabilityBin, TrainingReport
 from pipeline.models.document import page, reliability_file, reliability_sets, shipped_section
 from pipeline.models.known import known_for
-from pipeline.train import plots
 from pipeline.train.metrics import calibration, softmax
+from pipeline.train.report import plots
 from pipeline.train.schedule import Epoch
 from pipeline.train.score import metrics_of
 from tests.train.made import made_answers
@@ -86,7 +86,7 @@ def test_the_pictures_of_the_models_page_are_there():
     folder = Path(__file__).parents[2] / "docs"
     linked = re.findall(r"\]\((\S+\.png)\)", page())
     missing = [name for name in linked if not (folder / name).is_file()]
-    assert not missing, "run python -m pipeline.train.plots"
+    assert not missing, "run python -m pipeline.train.report.plots"
 
 
 def test_the_command_draws_one_picture_a_model_with_bins(tmp_path, monkeypatch, capsys):

@@ -19,16 +19,16 @@ from pipeline.records import CARD_FILE
 from pipeline.train import runs
 from pipeline.train.classifiers import Classifier, card_for, load_classifier, save_classifier
 from pipeline.train.examples import DataError, LabelledSet, truth_of
-from pipeline.train.personal_head import Head, cross_validated_head, learn_head
-from pipeline.train.personal_model import Pieces, compact_clips, cut, write_compact
-from pipeline.train.personalise import (
+from pipeline.train.personal.head import Head, cross_validated_head, learn_head
+from pipeline.train.personal.learn import (
     Clips,
     Linear,
     Personal,
     cross_validated,
     learn,
 )
-from pipeline.train.report import RunAbout, write_report
+from pipeline.train.personal.model import Pieces, compact_clips, cut, write_compact
+from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.score import Answers, chosen_device, metrics_of
 from pipeline.train.tune_voice import MODALITY, extractor_of, read_clips
 from pipeline.train.tuning import OURS, RANDOM, Say, Step, Tuning, start

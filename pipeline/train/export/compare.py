@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.train.export_part import ExportError, Feed, Run, Subject, doubled, probabilities
+from pipeline.train.export.part import ExportError, Feed, Run, Subject, doubled, probabilities
 
 TOLERANCE = 1e-4  # in probability, for the formats that keep every weight
 TIMED, REPEATS = 16, 5

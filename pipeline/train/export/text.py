@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from pipeline.labels import EMOTIONS, to_scores
 from pipeline.text.compact import CompactText, LanguageModel
 from pipeline.text.featurise import MAX_TOKENS, ngram_features, tokens
-from pipeline.train.export_graph import GraphNet
-from pipeline.train.export_part import Feed, Input, Run, probabilities
+from pipeline.train.export.graph import GraphNet
+from pipeline.train.export.part import Feed, Input, Run, probabilities
 from pipeline.types import ModelCard, Scores
 
 INPUTS = (

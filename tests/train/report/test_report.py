@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from pipeline.labels import EMOTIONS
-from pipeline.train import sheets
-from pipeline.train.report import RunAbout, mistakes, successes, write_report
+from pipeline.train.report import sheets
+from pipeline.train.report.folder import RunAbout, mistakes, successes, write_report
+from pipeline.train.report.summary import PICTURES, guess, limits
 from pipeline.train.schedule import Epoch
 from pipeline.train.score import metrics_of
-from pipeline.train.summary import PICTURES, guess, limits
 from pipeline.writers.fonts import font_for
 from tests.train.made import made_answers
 

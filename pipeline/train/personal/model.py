@@ -11,7 +11,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import TRAINED_STEM, ModelError, file_sha256, shipped_weights, trained_model
 from pipeline.records import CARD_FILE, write_record
-from pipeline.train.personalise import Clips, Personal
+from pipeline.train.personal.learn import Clips, Personal
 from pipeline.types import ModelCard
 from pipeline.voice.compact import PIECE_S, CompactBackend, Voice, hear_pieces, load
 from pipeline.voice.features import FEATURE_NAMES, statistics
@@ -171,7 +171,7 @@ def with_readings(model: bytes, personal: Personal, own: Voice, temperature: flo
 
 
 def _linear(name: str, inputs: str) -> list[tuple[str, list[str], str]]:
-    """Nodes of one reading, as :class:`pipeline.train.personalise.Linear` computes it."""
+    """Nodes of one reading, as :class:`pipeline.train.personal.learn.Linear` computes it."""
     return [
         ("MatMul", [inputs, f"{name}_weights"], f"{name}_product"),
         ("Add", [f"{name}_product", f"{name}_bias"], f"{name}_logits"),

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pipeline.models.session import session
-from pipeline.train.export_part import (
+from pipeline.train.export.part import (
     ExportError,
     Feed,
     Part,
