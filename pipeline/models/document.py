@@ -30,8 +30,8 @@ later change, not against a bad first download.
 
 RELIABILITY_NOTE = """\
 Reliability, drawn by `python -m pipeline.train.report.plots`: how often answers of a confidence are right,
-before and after calibration. On the dotted line a confidence means what it says; below it, the model is too sure.
-Larger dots stand for more answers.
+before and after calibration. On the dotted line a confidence means what it says; below it, the model is too
+sure. Larger dots stand for more answers.
 """
 
 

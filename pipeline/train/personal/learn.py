@@ -115,6 +115,7 @@ def fit_linear(inputs: Doubles, truth: Integers, start: Linear, strength: float)
     A label the person was not heard with takes no part, and its row stays as it was.
     """
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     k, d = start.weights.shape
     counts = np.bincount(truth, minlength=k)
@@ -133,7 +134,8 @@ def fit_linear(inputs: Doubles, truth: Integers, start: Linear, strength: float)
             [(push.T @ inputs).ravel(), push.sum(axis=0)]
         ) + 2 * strength * flat
 
-    found = minimize(loss, np.zeros(k * d + k), jac=True, method="L-BFGS-B").x
+    with threadpool_limits(1):  # threads cost such small products twenty times what they save
+        found = minimize(loss, np.zeros(k * d + k), jac=True, method="L-BFGS-B").x
     return Linear(start.weights + found[: k * d].reshape(k, d), start.bias + found[k * d :])
 
 
