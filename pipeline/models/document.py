@@ -16,6 +16,7 @@ from pipeline.models.fetch import Listed, list_models
 from pipeline.types import ModelCard
 
 PAGE = Path("docs/MODELS.md")
+FINE_TUNING_FILE = "fine_tuning.md"  # beside the page, by `python -m benchmarks.fine_tuning`
 INTRODUCTION = """# Models
 
 Written by `python -m pipeline.models.document` from the cards beside the weights; do not edit by hand.
@@ -39,6 +40,9 @@ def page() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION, "## In the package\n"]
     parts += [shipped_section(shipped_card(name), shipped_report(name)) for name in shipped_ids()]
+    fine_tuning = PAGE.with_name(FINE_TUNING_FILE)
+    if fine_tuning.is_file():
+        parts += ["## Fine-tuned on other faces\n", fine_tuning.read_text(encoding="utf-8")]
     parts += ["## To be fetched\n", fetched_table(list_models())]
     parts += [fetched_section(line) for line in list_models()]
     return "\n".join(part.rstrip() + "\n" for part in parts)
