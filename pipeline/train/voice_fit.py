@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from pipeline.labels import EMOTIONS
 from pipeline.train.voice_data import Clips
-from pipeline.train.voice_net import NEVER, Expert, Normaliser, VoiceNet
+from pipeline.train.voice_net import NEVER, Expert, Listener, Normaliser, VoiceNet, expert_inputs, pooled
 from pipeline.voice.compact import PIECE_S, voice_of
+from pipeline.voice.details import CHANNELS
+from pipeline.voice.features import FIGURES
 
 Rows = NDArray[np.int64]
 
@@ -31,8 +33,13 @@ class Recipe:
     weight_decay: float
     members: int
     hidden: int
+    picture_members: int
+    picture_hidden: int
+    picture_share: float
+    picture_learning_rate: float
     dropout_inputs: float
     dropout_hidden: float
+    dropout_layers: float
     label_smoothing: float
     unknown_voice_share: float
     gate_steps: int
@@ -53,11 +60,13 @@ class Table:
 
 def normaliser_of(table: Table, used: Rows) -> Normaliser:
     """Mean and standard deviation over clips, and the mean spread within one speaker."""
-    rows = table.rows[0, used].astype(np.float64)
+    rows = torch.from_numpy(table.rows[0, used].astype(np.float64))
     speakers = table.clips.speaker[used]
-    within = np.mean([rows[speakers == one].var(axis=0) for one in np.unique(speakers)], axis=0)
-    figures = (rows.mean(axis=0), rows.std(axis=0) + 1e-4, np.sqrt(within) + 1e-4)
-    return Normaliser(*(torch.tensor(figure, dtype=torch.float32) for figure in figures))
+    centre, scale = pooled(rows.mean(dim=0), rows.std(dim=0, correction=0))
+    own = [rows[torch.from_numpy(speakers == one)] for one in np.unique(speakers)]
+    spreads = [pooled(part.mean(dim=0), part.std(dim=0, correction=0))[1] for part in own]
+    within = torch.stack(spreads).square().mean(dim=0).sqrt()
+    return Normaliser(*(figure.float() for figure in (centre, scale + 1e-4, within + 1e-4)))
 
 
 def episode(
@@ -124,33 +133,58 @@ def fit_expert(table: Table, used: Rows, normaliser: Normaliser, recipe: Recipe,
     has = {name: np.isin(np.arange(len(EMOTIONS)), clips.emotion[used][clips.corpus[used] == name])
            for name in np.unique(clips.corpus[used])}  # fmt: skip
     possible = torch.from_numpy(np.stack([has[name] for name in clips.corpus[used]]))
-    width = table.rows.shape[2]
-    expert = Expert((2 * width if joint else width) + 1, recipe.hidden, recipe.members, possible.any(dim=0))
+    seen = (recipe.members, (2 if joint else 1) * FIGURES + 1, recipe.hidden)
+    listener = None if joint else Listener(CHANNELS + 1, recipe.picture_hidden, recipe.picture_members)
+    expert = Expert(seen, possible.any(dim=0), listener, recipe.picture_share)
     smoothing = recipe.label_smoothing
     target = functional.one_hot(truth, len(EMOTIONS)) * (1 - smoothing)
     target = target + smoothing * possible / possible.sum(dim=1, keepdim=True)
     weights = balance(clips, used)
     steps = recipe.epochs * (len(used) // recipe.batch_size)
-    optimiser = torch.optim.AdamW(expert.parameters(), weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, steps, pct_start=0.1)
+    groups = [{"params": [expert.first, expert.first_bias, expert.second, expert.second_bias]}]
+    rates = [recipe.learning_rate]
+    if listener is not None:
+        groups.append({"params": list(listener.parameters())})
+        rates.append(recipe.picture_learning_rate)
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, steps, pct_start=0.1)
     expert.train()
     for _ in range(recipe.epochs):
         features, mean, spread, trust = episode(table, used, recipe, random)
         with torch.no_grad():
             overall, spoken = normaliser(features, mean, spread, trust)
-            inputs = torch.cat([spoken, trust[:, :1], *([overall] if joint else [])], dim=1)
+            figures, pictures = expert_inputs(spoken, trust, overall if joint else None)
         order = torch.stack([torch.randperm(len(used)) for _ in range(recipe.members)])
         for batch in order.split(recipe.batch_size, dim=1):
             if batch.shape[1] < recipe.batch_size:
                 continue
-            answers = expert(inputs[batch], recipe.dropout_inputs, recipe.dropout_hidden)
-            loss = loss_of(answers, target[batch], possible[batch], weights[batch]) * recipe.members
+            read = expert(figures[batch], recipe.dropout_inputs, recipe.dropout_hidden)
+            loss = loss_of(read, target[batch], possible[batch], weights[batch]) * recipe.members
+            if listener is not None:
+                some = batch[: recipe.picture_members]
+                shown = disturbed(pictures[some].transpose(0, 1))
+                heard = listener(shown, recipe.dropout_layers, recipe.dropout_hidden)
+                loss = loss + loss_of(heard, target[some], possible[some], weights[some]) * len(some)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
     expert.eval()
     return expert
+
+
+def disturbed(pictures: Tensor) -> Tensor:
+    """Pictures (..., channels, steps) a little off in level and contrast, moved in time, with gaps.
+
+    Gaps in channels and steps after Park et al. (2019), "SpecAugment".
+    """
+    *_, channels, steps = pictures.shape
+    level, contrast = torch.randn(2, *pictures.shape[:-1], 1)
+    moved = torch.roll((pictures + 0.2 * level) * (1 + 0.1 * contrast), int(torch.randint(-4, 5, ())), -1)
+    start, channel = int(torch.randint(0, steps - 8, ())), int(torch.randint(0, channels - 7, ()))
+    moved[..., start : start + int(torch.randint(0, 9, ()))] = 0
+    moved[..., channel : channel + int(torch.randint(0, 4, ())), :] = 0
+    return moved
 
 
 def fit_gate(
@@ -161,7 +195,8 @@ def fit_gate(
     names = table.clips.corpus[used]
     truth = torch.tensor([list(corpora).index(str(name)) for name in names])
     copies = torch.from_numpy(table.rows[:, used])
-    inputs = torch.cat([normaliser(rows, rows[0], rows[0], torch.zeros(2))[0] for rows in copies])
+    seen = [normaliser(rows, rows[0], rows[0], torch.zeros(2))[0][:, :FIGURES] for rows in copies]
+    inputs = torch.cat(seen)
     truth = truth.repeat(len(copies))
     gate = nn.Linear(inputs.shape[1], len(corpora))
     optimiser = torch.optim.AdamW(gate.parameters(), lr=0.01, weight_decay=recipe.gate_weight_decay)
@@ -176,6 +211,12 @@ def fit_gate(
     return gate
 
 
+def figures_alone(table: Table, used: Rows, normaliser: Normaliser) -> tuple[Table, Rows, Normaliser]:
+    """The same clips without their pictures."""
+    kept = (part[:FIGURES] for part in (normaliser.centre, normaliser.scale, normaliser.within))
+    return Table(table.rows[:, :, :FIGURES], table.clips), used, Normaliser(*kept)
+
+
 def fit(table: Table, used: Rows, recipe: Recipe) -> VoiceNet:
     """Train the whole network on the clips ``used``."""
     normaliser = normaliser_of(table, used)
@@ -185,7 +226,7 @@ def fit(table: Table, used: Rows, recipe: Recipe) -> VoiceNet:
         for name in corpora
     ]
     gate = fit_gate(table, used, corpora, normaliser, recipe)
-    joint = fit_expert(table, used, normaliser, recipe, joint=True)
+    joint = fit_expert(*figures_alone(table, used, normaliser), recipe, joint=True)
     net = VoiceNet(normaliser, experts, gate, joint, (recipe.gate_floor, recipe.joint_share))
     net.eval()
     return net

@@ -1,17 +1,19 @@
 """What the compact voice model hears: contours of a window (energy, pitch, spectrum) and their statistics.
 
-Pure numpy; products of matrices are in float64, so the figures do not hang on the thread count of a BLAS. A
-window becomes one row of ``len(FEATURE_NAMES)`` numbers. Pitch follows Boersma (1993), "Accurate short-term
-analysis of the fundamental frequency", Proc. IFA 17: the autocorrelation of a windowed frame over that of its
-window.
+Products of matrices are in float64, so the figures do not hang on the thread count of a BLAS. A window
+becomes one row of ``len(FEATURE_NAMES)`` numbers, the finer ones and the picture from ``details``. Pitch
+follows Boersma (1993), "Accurate short-term analysis of the fundamental frequency", Proc. IFA 17: the
+autocorrelation of a windowed frame over that of its window.
 """
 
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from pipeline.media.audio import SAMPLE_RATE_HZ
+from pipeline.voice.details import CHANNELS, DETAILS, RATES_HZ, STEPS, Frames, details, picture
 
 Array = NDArray[np.float64]
 
@@ -39,15 +41,21 @@ _PITCH = (
 _VOICED_ENERGY = ("shimmer", "voiced_mean", "voiced_std", "slope", "start", "end")
 _RHYTHM = ("voiced_share", "active_share", "voiced_runs_per_s", "voiced_run_mean_s", "voiced_run_std_s",
            "pause_mean_s", "peaks_per_s", "active_s")  # fmt: skip
-_MODULATION_HZ = ((0.5, 2), (2, 4), (4, 6), (6, 9), (9, 14), (14, 25))
 _MODULATED = 5
-FEATURE_NAMES: tuple[str, ...] = (
+# Figures come first, then a small picture of the window, step by step.
+_FIGURES = (
     *(f"{contour}_{f}" for contour in CONTOURS for f in _FUNCTIONALS),
     *(f"voiced_{contour}" for contour in CONTOURS[1:]),
     *(f"pitch_{f}" for f in _PITCH),
     *(f"energy_{f}" for f in _VOICED_ENERGY),
     *_RHYTHM,
-    *(f"modulation{group}_{low}hz" for group in range(_MODULATED) for low, _ in _MODULATION_HZ),
+    *(f"modulation{group}_{low}hz" for group in range(_MODULATED) for low, _ in RATES_HZ),
+    *(f"{group}{i}" for group, (_, count) in DETAILS.items() for i in range(count)),
+)
+FIGURES = len(_FIGURES)
+FEATURE_NAMES: tuple[str, ...] = (
+    *_FIGURES,
+    *(f"picture{step}_{channel}" for step in range(STEPS) for channel in range(CHANNELS)),
 )
 
 
@@ -94,7 +102,9 @@ def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     wave = samples if samples.size >= MIN_SAMPLES else np.pad(samples, (0, MIN_SAMPLES - samples.size))
     frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME_SAMPLES)[::HOP_SAMPLES]
-    spectrum = np.fft.rfft(frames * _hann(), FFT_SAMPLES)
+    padded = np.zeros((len(frames), FFT_SAMPLES), np.float32)
+    np.multiply(frames, _hann(), out=padded[:, :FRAME_SAMPLES])
+    spectrum = fft.rfft(padded, overwrite_x=True)  # seven times as fast as numpy's on many frames
     power = np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
     power[:, :3] = 0
     return power
@@ -107,7 +117,7 @@ def pitch(power: NDArray[np.float32]) -> tuple[Array, Array]:
     """
     rate_hz = SAMPLE_RATE_HZ / 2
     shortest, longest = (int(rate_hz / hz) for hz in PITCH_RANGE_HZ[::-1])
-    correlation = np.fft.irfft(power[:, : FFT_SAMPLES // 4 + 1])[:, : longest + 2]
+    correlation = fft.irfft(power[:, : FFT_SAMPLES // 4 + 1])[:, : longest + 2]
     correlation /= np.maximum(correlation[:, :1], 1e-9)
     correlation /= _window_autocorrelation()[: longest + 2]
     # A small cost per octave keeps a period from being read as two.
@@ -196,7 +206,7 @@ def _modulation(log_mel: Array) -> Array:
     size = max(512, 1 << (len(groups) - 1).bit_length())
     spectrum = np.abs(np.fft.rfft(centred, size, axis=0)) ** 2 / len(groups)
     rates_hz = np.fft.rfftfreq(size, HOP_SAMPLES / SAMPLE_RATE_HZ)
-    rows = [spectrum[(rates_hz >= low) & (rates_hz < high)].mean(axis=0) for low, high in _MODULATION_HZ]
+    rows = [spectrum[(rates_hz >= low) & (rates_hz < high)].mean(axis=0) for low, high in RATES_HZ]
     return np.asarray(np.log(np.stack(rows) + 1e-4).T.ravel())
 
 
@@ -217,18 +227,20 @@ def statistics(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     mel_power = power.astype(np.float64) @ _mel_filters() + 1e-4
     log_mel = np.log(mel_power)
     contours = np.column_stack([energy, log_mel @ _dct(), _spectral(mel_power)])
-    used = contours[active] if active.sum() > 8 else contours
+    frames = Frames(power, log_mel, contours, semitones, strength, active, voiced)
     spoken = energy[voiced]
     slope, start, end, _ = _line(spoken)
     voiced_energy = [np.abs(np.diff(spoken)).mean(), spoken.mean(), spoken.std(), slope, start, end]
     row = np.concatenate(
         [
-            _functionals(used),
+            _functionals(contours[frames.used]),
             contours[voiced][:, 1:].mean(axis=0),
             _pitch_statistics(semitones, strength, voiced),
             voiced_energy,
             _rhythm(energy, active, voiced),
             _modulation(log_mel),
+            details(frames),
+            picture(frames),
         ]
     )
     return row.astype(np.float32)

@@ -9,16 +9,20 @@ import torch
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import WEIGHTS, TrainingReport, file_sha256, shipped_report
 from pipeline.records import read_record
-from pipeline.train.voice import CONFIG, ask, read_recipe, revision_of, table_of, train
+from pipeline.train.voice import CONFIG, ask, left_out_of, read_recipe, revision_of, table_of, train
 from pipeline.train.voice_data import decode, random_channel, read_manifest, through
 from pipeline.train.voice_fit import balance, episode, fit, fit_expert, loss_of, normaliser_of
+from pipeline.train.voice_net import expert_inputs, pooled
 from pipeline.train.voice_report import REFERENCE
 from pipeline.types import ModelCard
 from pipeline.voice.compact import MODEL_ID, load, load_weights, voice_of
+from pipeline.voice.details import CHANNELS, STEPS
+from pipeline.voice.features import FEATURE_NAMES, FIGURES
 
 RATE_HZ = 16_000
 PITCH_HZ = {"angry": 260, "sad": 110, "disgust": 160, "calm": 190, "neutral": 190}
-RECIPE = replace(read_recipe(CONFIG), copies=1, epochs=12, members=2, hidden=16, batch_size=8)
+SMALL = {"members": 2, "hidden": 16, "picture_members": 2, "picture_hidden": 8, "batch_size": 8}
+RECIPE = replace(read_recipe(CONFIG), copies=1, epochs=12, **SMALL)
 
 
 def write_voice(path: Path, emotion: str, speaker: int, take: int) -> None:
@@ -94,7 +98,7 @@ def test_training_twice_gives_the_same_weights(table):
 
 
 def test_it_learns_what_is_there(table):
-    net = fit(table, training_rows(table), replace(RECIPE, epochs=40))
+    net = fit(table, training_rows(table), replace(RECIPE, epochs=60, members=3))
     answers = ask(net, table, table.clips.split == "test", by_speaker=True)
     assert (answers.logits.argmax(axis=1) == answers.truth).mean() > 0.6
 
@@ -106,7 +110,7 @@ def test_an_emotion_a_corpus_lacks_is_never_said_by_its_expert(table):
     expert = fit_expert(table, used, normaliser, replace(RECIPE, epochs=1), joint=False)
     rows = torch.from_numpy(table.rows[0, used])
     _, spoken = normaliser(rows, rows[0], rows[0], torch.zeros(2))
-    said = expert.average(torch.cat([spoken, torch.zeros(len(used), 1)], dim=1)).exp()
+    said = expert.average(*expert_inputs(spoken, torch.zeros(2))).exp()
     assert said[:, EMOTIONS.index("disgust")].max() < 1e-6
     assert said[:, EMOTIONS.index("sad")].min() > 1e-3
 
@@ -164,6 +168,25 @@ def test_speaker_normalisation_takes_the_speaker_out(table):
     moved, told[0], told[1] = rows + 3, told[0] + 3, told[1] + 3
     torch.testing.assert_close(normaliser(*told)[1], spoken, atol=2e-2, rtol=0)
     assert moved.shape == rows.shape
+
+
+def test_every_fold_leaves_out_speakers_whole_and_no_test_speaker(table):
+    clips = table.clips
+    left_out = np.array(left_out_of(clips))
+    assert len(left_out) == 2, "as many as speakers to be left out one by one"
+    assert (left_out.sum(axis=0) == (clips.split != "test")).all()
+    for speaker in np.unique(clips.speaker):
+        assert len({tuple(row) for row in left_out[:, clips.speaker == speaker].T}) == 1
+
+
+def test_a_speaker_has_one_mean_for_all_steps_of_the_picture():
+    random = np.random.default_rng(0)
+    rows = torch.from_numpy(random.normal(3, 2, (9, len(FEATURE_NAMES))))
+    mean, spread = pooled(rows.mean(dim=0), rows.std(dim=0, correction=0))
+    cells = rows[:, FIGURES:].reshape(-1, CHANNELS)
+    torch.testing.assert_close(mean[FIGURES:].reshape(STEPS, -1)[5], cells.mean(dim=0))
+    torch.testing.assert_close(spread[FIGURES:].reshape(STEPS, -1)[7], cells.std(dim=0, correction=0))
+    torch.testing.assert_close(mean[:FIGURES], rows[:, :FIGURES].mean(dim=0))
 
 
 def test_a_virtual_recording_is_another_of_the_same(corpora):

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.voice.compact import FULLY_KNOWN_S, hear, voice_of
-from pipeline.voice.features import FEATURE_NAMES, pitch, spectrogram, statistics
+from pipeline.voice.details import CHANNELS, DETAILS, STEPS
+from pipeline.voice.features import FEATURE_NAMES, FIGURES, pitch, spectrogram, statistics
 from tests.voice.spoken import RATE_HZ, silence, spoken
 
 TIME = np.arange(2 * RATE_HZ) / RATE_HZ
@@ -55,6 +56,45 @@ def test_figures_mean_what_their_names_say():
     )
     high = np.diff(words, prepend=np.float32(0))
     assert value_of(high, "centroid_mean") > value_of(words, "centroid_mean")
+
+
+def picture_of(samples):
+    return statistics(samples)[FIGURES:].reshape(STEPS, CHANNELS)
+
+
+def test_the_picture_shows_pitch_where_it_is():
+    rising = np.concatenate([buzz(100), buzz(200)])
+    pitch_semitones = picture_of(rising)[:, 21]
+    np.testing.assert_allclose(pitch_semitones[:30], 12 * np.log2(100 / 55), atol=0.2)
+    np.testing.assert_allclose(pitch_semitones[34:], 12 * np.log2(200 / 55), atol=0.2)
+    assert picture_of(rising)[:, 23].min() == 1, "voiced throughout"
+
+
+def test_the_picture_holds_a_window_of_any_length():
+    for seconds in (0.1, 0.5, 2.0):
+        np.testing.assert_allclose(picture_of(buzz(150)[: int(seconds * RATE_HZ)])[20:40, 21], 17.4, atol=0.3)
+
+
+def test_noise_fills_the_gaps_between_harmonics():
+    noise = np.random.default_rng(0).normal(0, 0.01, TIME.size).astype(np.float32)
+    clear, hoarse = (value_of(sound, "harmonic6") for sound in (buzz(200), buzz(200) + noise))
+    assert clear > hoarse + 1
+
+
+def test_a_melody_is_measured_against_its_own_middle():
+    low, high = (statistics(buzz(hz)) for hz in (120, 240))
+    at = [i for i, name in enumerate(FEATURE_NAMES) if name.startswith(("melody", "course"))][:6]
+    np.testing.assert_allclose(low[at], high[at], atol=0.1)
+
+
+def test_syllables_are_counted():
+    loudness = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * TIME)
+    assert value_of((buzz(150) * loudness).astype(np.float32), "syllable0") == pytest.approx(4, abs=0.6)
+
+
+def test_every_group_of_finer_figures_has_its_size():
+    names = [name.rstrip("0123456789") for name in FEATURE_NAMES[:FIGURES]]
+    assert all(names.count(group) == count for group, (_, count) in DETAILS.items())
 
 
 def test_pauses_around_a_sentence_change_little():
