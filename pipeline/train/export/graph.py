@@ -211,7 +211,12 @@ def _squeeze(node: Node, given: list[Value]) -> Value:
     axes = _axes(node, given)
     if isinstance(given[0], list):
         return given[0][0]
-    return given[0].squeeze() if axes is None else given[0].squeeze(axes)
+    if axes is None:
+        return given[0].squeeze()
+    values = given[0]
+    for axis in sorted((one % values.dim() for one in axes), reverse=True):
+        values = values.squeeze(axis)  # one by one: the tracing exporter knows no list of axes
+    return values
 
 
 def _gather(node: Node, given: list[Value]) -> Value:
