@@ -100,7 +100,7 @@ def test_training_twice_gives_the_same_weights(table):
 def test_it_learns_what_is_there(table):
     net = fit(table, training_rows(table), replace(RECIPE, epochs=60, members=3))
     answers = ask(net, table, table.clips.split == "test", by_speaker=True)
-    assert (answers.logits.argmax(axis=1) == answers.truth).mean() > 0.6
+    assert (answers.logits.argmax(axis=1) == answers.truth).mean() > 0.5, "four emotions: chance is a quarter"
 
 
 def test_an_emotion_a_corpus_lacks_is_never_said_by_its_expert(table):
