@@ -166,14 +166,14 @@ def harmonics(frames: Frames) -> Array:
     """
     power = frames.voiced_power
     first = 55 * 2 ** (frames.semitones[frames.voiced] / 12) / BIN_HZ
-    multiples = np.arange(1, 13)
+    multiples: Array = np.arange(1.0, 13.0)
 
     def beside(places: Array, step: int = 0) -> Array:
         bins = np.clip(np.round(first[:, None] * places).astype(int), 1, 511) + step
-        return np.take_along_axis(power, bins, axis=1)
+        return np.asarray(np.take_along_axis(power, bins, axis=1))
 
     def loudest(low_hz: float, high_hz: float) -> Array:
-        return np.log(power[:, int(low_hz / BIN_HZ) + 1 : int(high_hz / BIN_HZ) + 1].max(axis=1))
+        return np.asarray(np.log(power[:, int(low_hz / BIN_HZ) + 1 : int(high_hz / BIN_HZ) + 1].max(axis=1)))
 
     peaks = np.maximum(np.maximum(beside(multiples), beside(multiples, -1)), beside(multiples, 1))
     tones, gaps = np.log(peaks).T, np.log(beside(multiples + 0.5)).T
