@@ -1,7 +1,6 @@
 """Train the compact face model: ``python -m pipeline.train.face --data DIR --out DIR``.
 
 One epoch ends in a checkpoint; the same command takes up an interrupted training where it stood.
-Over 300 lines because the epochs, their checkpoint and the shipping share one state.
 """
 
 import argparse
@@ -23,6 +22,7 @@ from pipeline.labels import EMOTIONS, canonical_map
 from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.models.session import session
 from pipeline.records import write_record
+from pipeline.train.face_calibrate import corrected_bias, modest_temperature
 from pipeline.train.face_data import (
     Augment,
     Faces,
@@ -37,7 +37,6 @@ from pipeline.train.face_data import (
 from pipeline.train.face_export import second_view, to_onnx
 from pipeline.train.face_net import FaceNet
 from pipeline.train.face_report import Floats, measure
-from pipeline.train.metrics import expected_calibration_error, fit_temperature, softmax
 from pipeline.types import ModelCard
 
 CONFIG = Path(__file__).with_suffix(".toml")
@@ -244,37 +243,6 @@ def train(data: Path, checkpoint: Path, recipe: Recipe) -> FaceNet:
         )
     averaged: FaceNet = trainer.average
     return averaged
-
-
-def corrected_bias(logits: Floats, faces: ScoredFaces, prior: Floats, most_lost: float) -> Floats:
-    """What to add to logits (n, 7) so that rare emotions are not drowned by the training data's prior.
-
-    The largest share of the log prior (in steps of .05) that costs no more than ``most_lost`` of the accuracy
-    on the development faces (logit adjustment, Menon et al. 2021, after training).
-    """
-    plain = (logits.argmax(1) == faces.truth).mean()
-    kept = [
-        share
-        for share in np.linspace(0, 1, 21)
-        if ((logits - share * np.log(prior)).argmax(1) == faces.truth).mean() >= plain - most_lost
-    ]
-    bias: Floats = -max(kept) * np.log(prior)
-    bias -= bias.mean()
-    return bias
-
-
-def modest_temperature(logits: Floats, faces: ScoredFaces, most_ece: float) -> float:
-    """The highest temperature that keeps the calibration error on the development faces.
-
-    Faces in films are harder than those, so the least certain answers that pass are the best ones; 1 at most,
-    and the likeliest temperature when none passes.
-    """
-    passing = [
-        temperature
-        for temperature in np.linspace(0.5, 1.0, 51).round(2).tolist()
-        if expected_calibration_error(faces.truth, softmax(logits, temperature)) <= most_ece
-    ]
-    return max(passing) if passing else fit_temperature(faces.truth, logits)
 
 
 def ship(net: FaceNet, data: Path, out: Path, recipe: Recipe) -> TrainingReport:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 
@@ -191,6 +192,18 @@ def export(net: VoiceNet, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    without_traces(path)
+
+
+def without_traces(path: Path) -> None:
+    """Take out of an ONNX file where on this machine each of its nodes comes from."""
+    model = onnx.load(str(path))
+    for one in (*model.graph.node, *model.graph.value_info, model.graph, model):
+        if hasattr(one, "metadata_props"):
+            del one.metadata_props[:]
+        if hasattr(one, "doc_string"):
+            one.doc_string = ""
+    onnx.save(model, str(path))
 
 
 def seconds_per_second(out: Path) -> float:

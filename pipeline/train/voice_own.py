@@ -60,7 +60,6 @@ def train_own(labelled: LabelledSet, split: Split, folder: Path, seed: int, step
     scratch.mkdir(parents=True)
     weights = scratch / f"{TRAINED_STEM}.onnx"
     export(net, weights)
-    without_traces(weights)
     labels = tuple(EMOTIONS[kind] for kind in kinds)
     card = ModelCard(
         id=folder.name,
@@ -136,16 +135,3 @@ def _only(clips: Clips, rows: Sequence[int]) -> Clips:
         emotion=clips.emotion[chosen],
         split=clips.split[chosen],
     )
-
-
-def without_traces(path: Path) -> None:
-    """Take out of an ONNX file where on this machine each of its nodes comes from."""
-    import onnx
-
-    model = onnx.load(str(path))
-    for one in (*model.graph.node, *model.graph.value_info, model.graph, model):
-        if hasattr(one, "metadata_props"):
-            del one.metadata_props[:]
-        if hasattr(one, "doc_string"):
-            one.doc_string = ""
-    onnx.save(model, str(path))

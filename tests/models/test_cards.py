@@ -77,3 +77,9 @@ def test_a_trained_voice_model_is_held_to_its_own_card(tmp_path: Path) -> None:
     flip_a_byte(tmp_path / "voice_compact.onnx")
     with pytest.raises(ModelError, match="is damaged"):
         load_weights(tmp_path)
+
+
+def test_shipped_weights_say_nothing_of_the_machine_they_were_made_on():
+    for model_id in shipped_ids():
+        content = shipped_weights(shipped_card(model_id)).read_bytes()
+        assert b"site-packages" not in content and b"/pipeline/train" not in content, model_id

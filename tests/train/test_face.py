@@ -10,7 +10,7 @@ import torch
 from onnxruntime import InferenceSession
 
 from pipeline.labels import EMOTIONS
-from pipeline.train import face, face_data, face_export
+from pipeline.train import face, face_calibrate, face_data, face_export
 from pipeline.train.face_net import FaceNet
 
 ORDER = [
@@ -201,9 +201,9 @@ def test_the_prior_is_divided_out_only_as_far_as_it_costs_little():
     prior = np.bincount(truth, minlength=7) / 2000
     faces = face_data.ScoredFaces(np.zeros((2000, 48, 48), np.uint8), truth)
     with_prior = logits + np.log(prior)
-    free = face.corrected_bias(with_prior, faces, prior, most_lost=1.0)
+    free = face_calibrate.corrected_bias(with_prior, faces, prior, most_lost=1.0)
     assert free + np.log(prior) == pytest.approx(np.full(7, (free + np.log(prior)).mean()))
-    bound = face.corrected_bias(with_prior, faces, prior, most_lost=0.01)
+    bound = face_calibrate.corrected_bias(with_prior, faces, prior, most_lost=0.01)
     assert 0 < np.abs(bound).sum() < np.abs(free).sum()
     right = ((with_prior + bound).argmax(1) == truth).mean()
     assert right >= (with_prior.argmax(1) == truth).mean() - 0.01
@@ -246,10 +246,10 @@ def test_the_temperature_is_as_modest_as_the_calibration_allows():
     sharp = logits * 2.5
     truth = np.array([draw.choice(7, p=row) for row in np.exp(sharp) / np.exp(sharp).sum(1, keepdims=True)])
     faces = face_data.ScoredFaces(np.zeros((4000, 48, 48), np.uint8), truth)
-    strict = face.modest_temperature(logits * 2, faces, 0.03)
-    loose = face.modest_temperature(logits * 2, faces, 0.1)
+    strict = face_calibrate.modest_temperature(logits * 2, faces, 0.03)
+    loose = face_calibrate.modest_temperature(logits * 2, faces, 0.1)
     assert 0.75 < strict < loose <= 1.0
-    assert face.modest_temperature(logits * 2, faces, 0.0) == pytest.approx(0.8, abs=0.05)
+    assert face_calibrate.modest_temperature(logits * 2, faces, 0.0) == pytest.approx(0.8, abs=0.05)
 
 
 def test_the_command_leaves_weights_a_card_and_a_report(data, tmp_path, monkeypatch, recipe):

@@ -144,7 +144,6 @@ def test_ours_cut_off_ends_with_the_same_weights_and_hears_no_clip_twice(
 ):
     # The graph is written by the library and takes longest; the weights in it are what counts here.
     monkeypatch.setattr(voice_own, "export", lambda net, path: torch.save(net.state_dict(), path))
-    monkeypatch.setattr(voice_own, "without_traces", lambda path: None)
     monkeypatch.setattr(tune_voice, "ask", lambda *_, **__: None)
     monkeypatch.setattr(tune_voice, "finish", lambda *_, **__: None)
     whole, cut = (tuning(corpus, tmp_path / name) for name in ("whole", "cut"))
