@@ -44,7 +44,9 @@ class GraphNet(nn.Module):  # type: ignore[misc]
         values |= {name: getattr(self, buffer_name(name)) for name in self.graph.constants}
         values |= dict(zip(self.graph.inputs, inputs, strict=True))
         for node in self.graph.nodes:
-            values[node.output] = KINDS[node.kind](node, [values[name] for name in node.inputs])
+            made = KINDS[node.kind](node, [values[name] for name in node.inputs])
+            several = made if isinstance(made, tuple) else (made,)
+            values |= dict(zip(node.outputs, several, strict=True))
         return values[self.graph.output]
 
 
@@ -66,7 +68,7 @@ def read_graph(model: bytes) -> tuple[Graph, dict[str, Tensor]]:
         if node.op_type == "Constant":
             arrays[node.output[0]] = numpy_helper.to_array(found["value"])
         else:
-            nodes.append(Node(node.op_type, tuple(node.input), node.output[0], _plain(found)))
+            nodes.append(Node(node.op_type, tuple(node.input), outputs_of(node), _plain(found)))
     whole = {name: value for name, value in arrays.items() if value.dtype == np.int64 and value.ndim < 2}
     return (
         Graph(
@@ -78,6 +80,11 @@ def read_graph(model: bytes) -> tuple[Graph, dict[str, Tensor]]:
         ),
         {buffer_name(n): torch.from_numpy(v.copy()) for n, v in arrays.items() if n not in whole},
     )
+
+
+def outputs_of(node: Any) -> tuple[str, ...]:
+    """The outputs of a node that are given a name; those at the end may be left out."""
+    return tuple(name for name in node.output if name)
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Attribute]:

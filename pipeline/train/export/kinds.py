@@ -21,11 +21,11 @@ Attribute = int | float | str | list[int]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation; "" among ``inputs`` is an input that was left out."""
+    """One operation; "" among ``inputs`` is an input that was left out. Most have one output."""
 
     kind: str
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
@@ -110,6 +110,13 @@ def _concat(node: Node, given: list[Value]) -> Value:
     if all(isinstance(one, list) for one in given):
         return [number for one in given for number in one]
     return torch.cat(given, dim=int(node.attributes["axis"]))  # type: ignore[arg-type]
+
+
+def _split(node: Node, given: list[Value]) -> Value:
+    if len(given) > 1:
+        return torch.split(given[0], list(given[1]), dim=int(node.attributes.get("axis", 0)))  # type: ignore[arg-type]
+    parts = int(node.attributes["num_outputs"])  # type: ignore[arg-type]
+    return torch.chunk(given[0], parts, dim=int(node.attributes.get("axis", 0)))  # type: ignore[arg-type]
 
 
 def _reshape(node: Node, given: list[Value]) -> Value:
@@ -242,6 +249,7 @@ KINDS: Mapping[str, Callable[[Node, list[Value]], Value]] = {
     "Shape": _shape,
     "Sigmoid": _each(torch.sigmoid),
     "Slice": _slice,
+    "Split": _split,
     "Softmax": _along(torch.softmax),
     "Sqrt": _each(torch.sqrt),
     "Squeeze": _squeeze,
