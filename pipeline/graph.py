@@ -68,7 +68,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("faces", 1, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 1, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
-        _stage("voice", 1, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
+        _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
             1,
@@ -76,7 +76,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
         ),
-        _stage("text", 1, "pipeline.text.stage:run_text", ("transcript", "probe")),
+        _stage("text", 2, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage("moments", 1, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage("conflicts", 1, "pipeline.fusion.stage:run_conflicts", ("moments",)),
