@@ -40,7 +40,7 @@ def run() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--out", type=Path, default=Path("outputs/training"))
     options = parser.parse_args()
     faces = Path(os.environ.get("EMOTION_DATA", "../shared/data")) / "face" / "taiwanese"
