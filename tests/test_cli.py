@@ -87,9 +87,10 @@ def test_sample_holds_what_its_page_says(tmp_path, capsys):
     table = rows(out / "integrated.csv")
     said = {row["Content"]: row for row in table if row["Content"]}
     happy, sad, plain = said.values()
-    assert happy["Visual_Emotion"] == happy["Text_Emotion"] == "happy" and not happy["Conflict_Kind"]
+    assert happy["Visual_Emotion"] == happy["Text_Emotion"] == "happy"
+    assert happy["Conflict_Ranks"] != "1"  # a machine speaks here: what its voice is heard as is left open
     assert (sad["Visual_Emotion"], sad["Text_Emotion"]) == ("happy", "sad")
-    assert sad["Conflict_Kind"] == "polarity"
+    assert (sad["Conflict_Kind"], sad["Conflict_Ranks"]) == ("polarity", "1")
     assert plain["Visual_Emotion"] == "no_face" and plain["Visual_Confidence"] == ""
     last = table[-1]
     assert (last["Visual_Emotion"], last["Audio_Emotion"]) == ("happy", "silence")
