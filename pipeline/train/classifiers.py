@@ -15,7 +15,7 @@ from pipeline.models.known import transformers_card
 from pipeline.models.transformers_loader import BENIGN, find_model, quiet
 from pipeline.records import CARD_FILE, write_record
 from pipeline.train.loop import TrainingData, predict
-from pipeline.train.metrics import fit_temperature
+from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature
 from pipeline.types import ModelCard
 
 # Weights that many published bodies come without and that training can start anew.
@@ -99,8 +99,8 @@ def _labels_of(where: str, modality: str) -> tuple[str, ...]:
 
 
 def calibrated(classifier: Classifier, dev: TrainingData, batch_size: int) -> float:
-    """The temperature that fits the development examples best."""
-    return fit_temperature(dev.truth, predict(classifier.model, dev, batch_size))
+    """The temperature that fits the development examples best, within reason."""
+    return fit_temperature(dev.truth, predict(classifier.model, dev, batch_size), low=LEAST_TEMPERATURE)
 
 
 def save_classifier(classifier: Classifier, processors: Sequence[Any], card: ModelCard, folder: Path) -> None:

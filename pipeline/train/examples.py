@@ -141,8 +141,8 @@ def _folder_rows(modality: str, folder: Path) -> Iterator[tuple[str, str, str]]:
         raise DataError(f"{folder} has no sub-folder per class; make one for each emotion or give a CSV")
     for name in classes:
         for path in _files(name, modality):
-            source = path.read_text(encoding="utf-8").strip() if modality == "text" else path
-            yield (source if isinstance(source, str) else str(source.relative_to(folder)), name.name, "")
+            source = _text_of(path) if modality == "text" else str(path.relative_to(folder))
+            yield source, name.name, ""
     if not classes:
         for path in _files(folder, modality):
             letters = _LETTER.findall(path.stem)
@@ -152,6 +152,13 @@ def _folder_rows(modality: str, folder: Path) -> Iterator[tuple[str, str, str]]:
                     "class or list them in a CSV"
                 )
             yield path.name, LETTERS[letters[0].lower()], ""
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a text in UTF-8; save it as one") from None
 
 
 def _files(folder: Path, modality: str) -> list[Path]:

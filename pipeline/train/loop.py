@@ -23,6 +23,7 @@ from pipeline.train.schedule import (
     Epoch,
     LoopSettings,
     balancing_weights,
+    best_place,
     epoch_order,
     phase_of,
     rate_at,
@@ -191,10 +192,11 @@ class _Run:
         scratch.replace(self.checkpoint)
 
     def ended(self) -> bool:
-        """Whether all epochs were run, or the last ``patience`` ones brought nothing."""
+        """Whether all epochs were run, or the last ``patience`` ones of the whole model brought nothing."""
         if not self.history:
             return False
-        waited = len(self.history) - 1 - self._best_place()
+        # A head alone may settle below what the whole model reaches: its epochs are not waited in.
+        waited = len(self.history) - max(self._best_place() + 1, self.settings.head_epochs)
         patience = self.settings.patience
         return len(self.history) >= self.settings.epochs or (patience > 0 and waited >= patience)
 
@@ -277,9 +279,7 @@ class _Run:
         return float(loss.detach())
 
     def _best_place(self) -> int:
-        sign = -1 if self.settings.metric.endswith("loss") else 1
-        keys = [(sign * getattr(one, self.settings.metric), -one.dev_loss) for one in self.history]
-        return max(range(len(keys)), key=lambda place: (keys[place], -place))
+        return best_place(self.history, self.settings.metric)
 
     def _in_head(self, name: str) -> bool:
         return any(name == one or name.startswith(f"{one}.") for one in self.head)

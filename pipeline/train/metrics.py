@@ -138,6 +138,9 @@ def negative_log_likelihood(truth: Integers, probabilities: Floats) -> float:
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
+LEAST_TEMPERATURE = 0.5  # a handful of dev examples that all come out right would ask for certainty
+
+
 def fit_temperature(truth: Integers, logits: Floats, low: float = 0.05, high: float = 20.0) -> float:
     """The temperature with the least negative log-likelihood (Guo et al. 2017, section 4.2).
 

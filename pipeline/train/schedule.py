@@ -14,6 +14,7 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 HEAD_PHASE, WHOLE_PHASE = "head", "all"
+METRIC = "dev_macro_f1"  # the field of Epoch that tells the best one unless another is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class LoopSettings:
     head_epochs: int = 0
     head_learning_rate: float = 1e-3
     patience: int = 0
-    metric: str = "dev_macro_f1"  # the field of Epoch that tells the best one; ties go to the lower dev loss
+    metric: str = METRIC
     bfloat16: bool = False  # half the time where the processor or the GPU has it
     seed: int = 0
     device: str = "auto"
@@ -80,6 +81,13 @@ def balancing_weights(truth: Integers, k: int) -> Floats:
     """Weight of each class (k,): inverse to its share, 1 on average over the examples, 0 if absent."""
     counts = np.bincount(truth, minlength=k)
     return np.where(counts > 0, len(truth) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0.0)
+
+
+def best_place(history: Sequence[Epoch], metric: str) -> int:
+    """Place of the epoch that is kept: the best by the metric, ties to the lower dev loss, then the first."""
+    sign = -1 if metric.endswith("loss") else 1
+    keys = [(sign * getattr(one, metric), -one.dev_loss) for one in history]
+    return max(range(len(keys)), key=lambda place: (keys[place], -place))
 
 
 def phase_of(settings: LoopSettings, epoch: int) -> str:

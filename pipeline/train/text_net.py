@@ -1,6 +1,6 @@
 """The convolutional part of the compact text model: token embeddings, several widths, maximum over time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from pipeline.labels import EMOTIONS
 from pipeline.text.featurise import token_hashes, without_punctuation
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
+
+Show = Callable[[int, int], None]  # epochs done, epochs in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,16 @@ def token_vocabulary(texts: Sequence[Sequence[str]], min_texts: int = 2) -> npt.
     return np.asarray(hashes[counts >= min_texts], dtype=np.uint32)
 
 
+def _printed(done: int, total: int) -> None:
+    print(f"  epoch {done} of {total}", flush=True)
+
+
 def train_net(
-    rows: Sequence[Rows], vocabulary: npt.NDArray[np.uint32], settings: NetSettings, seed: int
+    rows: Sequence[Rows],
+    vocabulary: npt.NDArray[np.uint32],
+    settings: NetSettings,
+    seed: int,
+    show: Show = _printed,
 ) -> TextNet:
     """Train on all registers at once, one register a batch."""
     torch.manual_seed(seed)
@@ -115,7 +125,7 @@ def train_net(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        print(f"  epoch {epoch + 1} of {settings.epochs}", flush=True)
+        show(epoch + 1, settings.epochs)
     net.eval()
     return net
 

@@ -21,12 +21,13 @@ from pipeline.records import CARD_FILE, write_record
 from pipeline.text.compact import log_softmax
 from pipeline.text.featurise import tokens
 from pipeline.train.examples import DataError
-from pipeline.train.metrics import fit_temperature, negative_log_likelihood, softmax
+from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature, negative_log_likelihood, softmax
 from pipeline.train.text import steps, write_arrays
 from pipeline.train.text_linear import Grams, LinearPart, featurise, matrix, vocabulary
 from pipeline.train.text_net import (
     NetSettings,
     Rows,
+    Show,
     TextNet,
     logits_of,
     quantise_embedding,
@@ -44,7 +45,6 @@ SHARES = (0.0, 0.25, 0.5, 0.75)  # of the convolution in the answer
 BALANCE = 0.5  # between class sizes as they are (0) and all classes alike (1)
 KEEP = 150_000
 FEW_TEXTS = 1000  # below, an n-gram or token seen once is kept: there is not much else to go by
-LEAST_TEMPERATURE = 0.5  # a handful of dev texts that all come out right would ask for certainty
 RULED_OUT = 8.0  # how far an emotion without examples lies under the least likely other one
 
 
@@ -62,8 +62,17 @@ def tokenised(texts: Sequence[str], labels: Integers, language: str) -> Texts:
     return Texts([tokens(texts[place], language) for place in kept], labels[kept])
 
 
-def train_own(parts: tuple[Texts, Texts], language: str, name: str, out: Path, seed: int) -> ModelCard:
+def train_own(
+    parts: tuple[Texts, Texts],
+    language: str,
+    name: str,
+    out: Path,
+    seed: int,
+    show: Show = lambda done, total: None,
+) -> ModelCard:
     """Train on the first part, choose and calibrate on the second, write the model folder ``out``.
+
+    ``show`` is told how many epochs of the convolution are done.
 
     Raises:
         DataError: there is nothing to tell apart, or no dev text to choose on.
@@ -79,7 +88,8 @@ def train_own(parts: tuple[Texts, Texts], language: str, name: str, out: Path, s
     columns, scale = linear.quantised()
     linear = LinearPart(linear.hashes, columns.astype(np.float64) * scale, linear.bias)
     words = token_vocabulary(train.words, min_texts)
-    net = train_net([Rows(train.words, train.labels, False)], words, _net_settings(len(train.words)), seed)
+    rows = [Rows(train.words, train.labels, False)]
+    net = train_net(rows, words, _net_settings(len(train.words)), seed, show)
     embedding, embedding_scale = quantise_embedding(net)
     blend = _blend(linear, net, words, dev, language)
     arrays = {

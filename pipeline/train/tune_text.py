@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.labels import EMOTIONS
-from pipeline.models.transformers_loader import load_processor
+from pipeline.models.transformers_loader import find_model, load_processor
 from pipeline.text.language import normal_code, transcript_language
 from pipeline.text.transformers_text import MAX_TOKENS
 from pipeline.train import runs
@@ -65,6 +66,8 @@ def train(asked: Tuning, command: str, force: bool, *, say: Say, step: Step, sho
     split, said = split_of(asked, labelled, "dialogue or writer")
     accelerator = accelerator_for(asked.loop.device)
     main = bool(accelerator.is_main_process)
+    if asked.backbone != OURS:
+        find_model(asked.backbone)  # before --force throws an earlier run away
     if main:
         start(asked, labelled, force, say)
         say(f"language of the texts: {asked.language} (--language to say otherwise)")
@@ -73,7 +76,7 @@ def train(asked: Tuning, command: str, force: bool, *, say: Say, step: Step, sho
     accelerator.wait_for_everyone()
     history: list[Epoch] = []
     if asked.backbone == OURS:
-        note = _own(asked, labelled, split) if main else ""
+        note = _own(asked, labelled, split, step) if main else ""
     else:
         history, note = _fine_tuned(asked, labelled, split, main, show)
     accelerator.wait_for_everyone()
@@ -94,7 +97,7 @@ def train(asked: Tuning, command: str, force: bool, *, say: Say, step: Step, sho
     )
 
 
-def _own(asked: Tuning, labelled: LabelledSet, split: Split) -> str:
+def _own(asked: Tuning, labelled: LabelledSet, split: Split, step: Step) -> str:
     """Train the compact model from scratch; it takes seconds to minutes: a run that goes on starts anew."""
     truth, language = truth_of(labelled), str(asked.language)
 
@@ -102,9 +105,9 @@ def _own(asked: Tuning, labelled: LabelledSet, split: Split) -> str:
         return tokenised([labelled.examples[row].source for row in rows], truth[rows], language)
 
     folder = asked.folder / runs.MODEL_FOLDER
-    card = train_own(
-        (texts(split.train), texts(split.dev)), language, asked.folder.name, folder, asked.loop.seed
-    )
+    parts = texts(split.train), texts(split.dev)
+    show = partial(step, "training, epochs")
+    card = train_own(parts, language, asked.folder.name, folder, asked.loop.seed, show)
     return card.notes
 
 

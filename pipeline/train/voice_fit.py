@@ -91,7 +91,8 @@ def episode(
                 continue
             heard = own
             if random.random() < 0.6:
-                size = int(np.exp(random.uniform(np.log(2), np.log(min(60, len(own))))))
+                most = max(2, min(60, len(own)))
+                size = min(len(own), int(np.exp(random.uniform(np.log(2), np.log(most)))))
                 liking = random.dirichlet(np.full(len(EMOTIONS), 2.0))[emotions[own]]
                 heard = random.choice(own, size, replace=False, p=liking / liking.sum())
             voice = voice_of(table.rows[copy, used[heard]], len(heard) * PIECE_S * 0.8)

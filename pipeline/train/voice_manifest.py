@@ -164,16 +164,20 @@ def _meld(folder: Path) -> tuple[list[tuple[Path, str, str]], int]:
     found = []
     for table in sorted(folder.rglob("*sent_emo*.csv")):
         part = _meld_part(table.relative_to(folder))
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            for line in csv.DictReader(lines):
-                try:
-                    name = f"dia{line['Dialogue_ID']}_utt{line['Utterance_ID']}"
-                    emotion, speaker = line["Emotion"].strip().lower(), line["Speaker"].strip()
-                except KeyError as missing:
-                    raise DataError(f"{table.name} has no column {missing}; give MELD's own table") from None
-                place = (part, name) if (part, name) in films else ("", name)
-                if place in films and emotion in CROSSWALK:
-                    found.append((films.pop(place), emotion, speaker))
+        try:
+            with table.open(encoding="utf-8-sig", newline="") as lines:
+                rows = list(csv.DictReader(lines))
+        except (UnicodeDecodeError, csv.Error):
+            raise DataError(f"{table.name} is not a CSV in UTF-8; give MELD's own table") from None
+        for row in rows:
+            try:
+                name = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+                emotion, speaker = row["Emotion"].strip().lower(), row["Speaker"].strip()
+            except KeyError as missing:
+                raise DataError(f"{table.name} has no column {missing}; give MELD's own table") from None
+            place = (part, name) if (part, name) in films else ("", name)
+            if place in films and emotion in CROSSWALK:
+                found.append((films.pop(place), emotion, speaker))
     return found, len(films)
 
 

@@ -14,7 +14,7 @@ from pipeline.models.cards import TRAINED_STEM, file_sha256
 from pipeline.records import CARD_FILE, write_record
 from pipeline.train import runs
 from pipeline.train.examples import DataError, LabelledSet, groups_of, truth_of
-from pipeline.train.metrics import fit_temperature
+from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature
 from pipeline.train.splits import Split
 from pipeline.train.tuning import Step
 from pipeline.train.voice import CONFIG, ask, export, joined, read_recipe
@@ -25,7 +25,6 @@ from pipeline.types import ModelCard
 
 SMALLEST_BATCH = 4
 FEWEST_CLIPS = 12
-LEAST_TEMPERATURE = 0.5  # a handful of dev clips that all come out right would ask for certainty
 NOBODY = "nobody known"
 FEATURES_FOLDER = "features"
 

@@ -69,6 +69,13 @@ def test_a_bad_csv_is_one_sentence(tmp_path, content, said):
         assert all(name in str(caught.value) for name in CROSSWALK)
 
 
+def test_texts_of_a_folder_in_another_encoding(tmp_path):
+    (tmp_path / "sad").mkdir()
+    (tmp_path / "sad" / "a.txt").write_bytes("难过".encode("gbk"))
+    with pytest.raises(DataError, match=r"a\.txt is not a text in UTF-8; save it as one"):
+        read_examples("text", tmp_path)
+
+
 def test_other_bad_data(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_examples("face", tmp_path / "nothing.csv")

@@ -104,6 +104,12 @@ def test_early_stopping(tmp_path):
     assert len(trained(tmp_path, replace(settings, final_learning_rate=0.0, metric="dev_accuracy"))[1]) < 10
 
 
+def test_epochs_of_the_head_alone_are_not_waited_in(tmp_path):
+    still = replace(SETTINGS, learning_rate=0.0, head_learning_rate=0.0, final_learning_rate=0.0)
+    settings = replace(still, epochs=20, head_epochs=4, patience=2)
+    assert len(trained(tmp_path, settings, dropout=0.0)[1]) == 6
+
+
 def test_seeds_of_augmentation_differ_by_step_and_repeat(tmp_path):
     runs = []
     for name in ("a", "b"):

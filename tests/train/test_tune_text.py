@@ -143,6 +143,7 @@ def test_ours_from_scratch_is_a_back_end_for_that_language(tmp_path, capsys):
     texts = ["ich bin heute sehr wütend", "ich freue mich heute sehr"]
     write_posts(tmp_path / "posts.csv", texts=texts)
     answers = run(tuning(tmp_path, language="de"))
+    assert not capsys.readouterr().out
     assert (answers.predicted == answers.truth).mean() == 1
     backend = load_named("text", str(tmp_path / "run" / "model"), "cpu")
     assert backend.card.languages == ("de",)
@@ -200,3 +201,11 @@ def test_texts_without_use_are_one_sentence(tmp_path):
     write_posts(tmp_path / "posts.csv", texts=["1234", "5678"])
     with pytest.raises(DataError, match=r"language of .* cannot be told; give it with --language"):
         run(tuning(tmp_path))
+
+
+def test_a_mistyped_backbone_leaves_earlier_runs_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "settings.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match="models pull owner/none"):
+        run(tuning(tmp_path, backbone="owner/none"), force=True)
+    assert (tmp_path / "run" / "settings.json").read_text(encoding="utf-8") == "{}"

@@ -158,6 +158,16 @@ def test_an_episode_holds_known_and_unknown_speakers(table):
     assert trusts.max() == 1
 
 
+def test_a_speaker_with_one_clip_can_be_trained_on(table):
+    rows = training_rows(table)
+    first = table.clips.speaker[rows[0]]
+    used = np.concatenate([rows[:1], rows[table.clips.speaker[rows] != first]])
+    random = np.random.default_rng(0)
+    for _ in range(12):  # by chance the speaker is known or not
+        parts = episode(table, used, RECIPE, random)
+        assert all(bool(torch.isfinite(part).all()) for part in parts)
+
+
 def test_speaker_normalisation_takes_the_speaker_out(table):
     normaliser = normaliser_of(table, np.arange(len(table.clips.paths)))
     rows = table.rows[0][:12]

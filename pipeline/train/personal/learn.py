@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.train.examples import DataError
-from pipeline.train.metrics import fit_temperature, softmax
+from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature, softmax
 
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -27,7 +27,6 @@ HEARD_STRENGTHS = (3.0, 1.0, 0.3, 0.1)
 LEAST_GAIN = 0.01  # of cross-validated loss: less is no reason to change anything
 FOLDS, REPEATS = 5, 3
 FEWEST_CLIPS = 8
-LEAST_TEMPERATURE = 0.5  # a handful of clips that all come out right would ask for certainty
 NEVER = -1e4
 
 

@@ -17,6 +17,7 @@ from pipeline.train.inputs import face_detector, read_face
 from pipeline.train.metrics import Metrics, calibration, confusion_matrix
 from pipeline.train.report import plots, sheets
 from pipeline.train.report.summary import PICTURES, RunAbout, shown, summary
+from pipeline.train.schedule import METRIC
 from pipeline.train.score import Answers, metrics_of
 from pipeline.writers.table import text_cell
 
@@ -38,6 +39,7 @@ def write_report(
     history: Sequence["Epoch"],
     about: RunAbout,
     baselines: Mapping[str, Answers],
+    metric: str = METRIC,
 ) -> None:
     """Write figures, pictures, lists of answers and ``summary.html``; equal input, equal bytes.
 
@@ -47,6 +49,7 @@ def write_report(
         history: the epochs of its training; empty: no curves.
         about: how the run came about.
         baselines: answers of other models on the same examples, by name.
+        metric: the field of ``Epoch`` that told which epoch to keep.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = metrics_of(answers)
@@ -57,7 +60,7 @@ def write_report(
         (text_cell(name), *facts, text_cell(group)) for name, *facts, group in answer_rows(answers, order)
     ]
     _write_csv(folder / "errors.csv", ROW_HEADER, rows)
-    pictures = _draw(folder, answers, figures, history)
+    pictures = _draw(folder, answers, figures, history, metric)
     for name in PICTURES.keys() - set(pictures):
         (folder / name).unlink(missing_ok=True)  # of an earlier run that had more to show
     with _replacing(folder / SUMMARY_FILE) as part:
@@ -123,7 +126,9 @@ def calibrations(answers: Answers) -> Calibration:
     return both if before is not None else Calibration(both.ece_after, both.ece_after, (), both.bins_after)
 
 
-def _draw(folder: Path, answers: Answers, figures: Metrics, history: Sequence["Epoch"]) -> list[str]:
+def _draw(
+    folder: Path, answers: Answers, figures: Metrics, history: Sequence["Epoch"], metric: str
+) -> list[str]:
     """Write the pictures there is something to show on; their names in the order of the page."""
     counts = confusion_matrix(answers.truth, answers.predicted, len(EMOTIONS))
     charts = {
@@ -132,7 +137,7 @@ def _draw(folder: Path, answers: Answers, figures: Metrics, history: Sequence["E
         "reliability.png": plots.reliability({"": calibrations(answers)}),
     }
     if history:
-        charts["curves.png"] = plots.curves(history)
+        charts["curves.png"] = plots.curves(history, metric)
     for name, chart in charts.items():
         with _replacing(folder / name) as part:
             plots.save(chart, part)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pipeline.models.cards import Calibration, ReliabilityBin, shipped_ids, shipped_report
 from pipeline.models.document import PAGE, reliability_file, reliability_sets
 from pipeline.train.metrics import ClassMetrics
+from pipeline.train.schedule import METRIC, best_place
 from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT, ink
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def per_class(figures: Mapping[str, ClassMetrics]) -> "Figure":
     return figure
 
 
-def curves(history: Sequence["Epoch"]) -> "Figure":
-    """Loss, development figures and learning rate over the epochs; the best epoch by macro-F1 is marked."""
+def curves(history: Sequence["Epoch"], metric: str = METRIC) -> "Figure":
+    """Loss, development figures and learning rate over the epochs; the one kept by ``metric`` is marked."""
     figure = blank(11.0, 3.4)
     loss, score, rate = figure.subplots(1, 3)
     at = np.arange(1, len(history) + 1)
@@ -127,7 +128,7 @@ def curves(history: Sequence["Epoch"]) -> "Figure":
     rate.plot(at, [one.learning_rate for one in history], color=INK, **mark)
     rate.set_title("learning rate", loc="left")
     rate.set_yscale("log")
-    best = int(np.argmax([one.dev_macro_f1 for one in history])) + 1
+    best = best_place(history, metric) + 1
     starts = [i + 1 for i in range(1, len(history)) if history[i].phase != history[i - 1].phase]
     for axes in (loss, score, rate):
         _quiet(axes)

@@ -1,6 +1,7 @@
 """The charts: equal figures give equal bytes, and what is drawn is what was measured."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,12 @@ def test_curves_mark_the_best_epoch_and_the_phases():
     assert [line.get_xdata()[0] for line in dotted] == [3.5]
 
 
+def test_curves_mark_the_epoch_that_was_kept():
+    history = [replace(one, dev_loss=loss) for one, loss in zip(epochs(3), (0.5, 0.2, 0.4), strict=True)]
+    loss = plots.curves(history, "dev_loss").axes[0]
+    assert loss.get_legend().get_texts()[-1].get_text() == "best epoch: 2"
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -83,7 +90,7 @@ def test_the_models_page_shows_sets_that_have_bins_but_no_parts_of_sets():
 
 
 def test_the_pictures_of_the_models_page_are_there():
-    folder = Path(__file__).parents[2] / "docs"
+    folder = Path(__file__).parents[3] / "docs"
     linked = re.findall(r"\]\((\S+\.png)\)", page())
     missing = [name for name in linked if not (folder / name).is_file()]
     assert not missing, "run python -m pipeline.train.report.plots"
