@@ -52,12 +52,11 @@ def act(arguments: argparse.Namespace) -> int:
 
     from pipeline.plan import UsageError
 
-    out = arguments.out or HOME / f"{arguments.modality}-{Path(arguments.backend.rstrip('/')).name}"
+    out = arguments.out or HOME / f"{arguments.modality}-{_name_of(arguments.backend)}"
     if out.exists() and not arguments.force:
         raise UsageError(f"{out} is there already; give another --out, or --force to replace it")
     if arguments.limit is not None and arguments.limit < 1:
         raise UsageError("--limit must be 1 or more; leave it out to compare up to 500 examples")
-    _require_libraries()
     from pipeline.train.examples import LABEL_COLUMN, DataError, read_examples
     from pipeline.train.export.formats import FORMATS
     from pipeline.train.export.run import COMPARED, check_formats, export
@@ -116,14 +115,16 @@ def _share(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
+def _name_of(backend: str) -> str:
+    """What the default folder is named for; trainings all call their model's folder alike, so the run's."""
+    from pipeline.train.runs import MODEL_FOLDER
+
+    path = Path(backend)
+    if path.is_dir():
+        path = path.resolve()  # "." has no name
+        return path.parent.name if path.name == MODEL_FOLDER else path.name
+    return path.name
+
+
 def _listed(formats: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in formats.split(",") if one.strip())
-
-
-def _require_libraries() -> None:
-    from importlib.util import find_spec
-
-    from pipeline.plan import UsageError
-
-    if any(find_spec(name) is None for name in ("onnx", "onnxscript", "sklearn")):
-        raise UsageError("export needs more libraries; run `pip install 'emotion-pipeline[train]'`")

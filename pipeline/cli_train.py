@@ -110,7 +110,7 @@ def add_loop_arguments(command: argparse.ArgumentParser) -> None:
         "--metric",
         choices=METRICS,
         default=METRICS[0],
-        help="what tells the best epoch on the dev examples; %(default)s, dev_loss when they are few",
+        help="what tells the best epoch on the dev examples; %(default)s; prefer dev_loss where they are few",
     )
     command.add_argument("--bfloat16", action="store_true", help="half the time where the machine has it")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")

@@ -1,6 +1,7 @@
 """The command `export` from its arguments to its exit code."""
 
 import json
+import sys
 
 import pytest
 
@@ -51,3 +52,41 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments, said, tmp_path,
     assert printed.out == "" and len(printed.err.strip().splitlines()) == 1
     assert said in printed.err
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_another_folder_is_not_replaced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    for out in ("mine", "mine/thesis.txt", "."):
+        assert (
+            export("voice", "--backend", "compact", "--formats", "onnx", "--out", out, "--force")
+            == EXIT_USAGE
+        )
+        assert "holds something else than an export" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
+
+
+def test_into_the_folder_one_is_in(tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert export("voice", "--backend", "compact", "--formats", "onnx", "--out", ".", "--force") == EXIT_OK
+    assert (tmp_path / "here" / "model_info.json").is_file()
+
+
+def test_a_trained_model_is_named_for_its_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "ann" / "model").mkdir(parents=True)
+    (tmp_path / "outputs" / "export" / "voice-ann").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert export("voice", "--backend", "ann/model/") == EXIT_USAGE
+    assert "voice-ann is there already" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "pipeline.train.export.run", raising=False)
+    monkeypatch.delitem(sys.modules, "pipeline.train.export.formats", raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert export("voice", "--backend", "compact") == EXIT_USAGE
+    printed = capsys.readouterr().err
+    assert "needs the package onnx" in printed and len(printed.strip().splitlines()) == 1

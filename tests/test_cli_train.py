@@ -36,6 +36,8 @@ def test_face_folds_end_to_end(tmp_path, capsys):
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["n"] == 36
     assert any(note.startswith("accuracy of each fold") for note in metrics["about"]["notes"])
+    assert metrics["about"]["split"].endswith("train and dev are means of the folds")
+    assert metrics["about"]["n_train"] + metrics["about"]["n_dev"] in (17, 18)
     for number in (1, 2):
         assert (folder / f"fold-{number}" / "model" / "card.json").is_file()
         with (folder / f"fold-{number}" / "history.csv").open() as table:
@@ -65,6 +67,19 @@ def test_bad_data_is_one_sentence(arguments, said, tmp_path, capsys):
 def test_bad_arguments(wrong, capsys):
     assert main(["train", "face", "--data", "x.csv", *wrong]) == EXIT_USAGE
     assert wrong[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [["--test-share", "0"], ["--dev-share", "0.9", "--test-share", "0.9"]])
+@pytest.mark.parametrize("modality", ["face", "text"])
+def test_a_side_that_would_be_empty_is_one_sentence(modality, wrong, tmp_path, capsys):
+    (tmp_path / "l.csv").write_text(
+        "file,text,emotion\n" + "a.png,so it is today,sad\nb.png,so it was then,happy\n" * 10,
+        encoding="utf-8",
+    )
+    assert main(["train", modality, "--data", "l.csv", *wrong]) == EXIT_USAGE
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and "--test-share" in errors[0]
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_missing_training_tools_are_named(tmp_path, capsys, monkeypatch):

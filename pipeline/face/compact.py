@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from pipeline.face.backends import Image
+from pipeline.face.backends import BACKENDS, Image
 from pipeline.face.crop import tight
 from pipeline.labels import to_scores
 from pipeline.models.cards import shipped_card, shipped_weights, trained_model
+from pipeline.models.load import is_folder
 from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
 
@@ -46,7 +47,7 @@ def load(name: str, device: str) -> CompactFace:
     Raises:
         ModelError: it is missing or damaged.
     """
-    if Path(name).is_dir():
+    if is_folder(name, BACKENDS):
         card, weights = trained_model(Path(name), "face")
         return CompactFace(session(weights), card)
     card = shipped_card(MODEL_ID)

@@ -15,6 +15,11 @@ TRANSFORMERS, OURS = "transformers", "compact"
 _loading = Lock()
 
 
+def is_folder(name: str, backends: Mapping[str, str]) -> bool:
+    """Whether ``name`` is a model folder; a name in ``backends`` never is, whatever lies there."""
+    return name not in backends and Path(name).is_dir()
+
+
 def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
     """Import and call the loader of ``name``; heavy imports happen here and not before.
 
@@ -26,7 +31,7 @@ def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
         ModelError: no such back-end, or its weights are not on this machine.
     """
     key = name
-    if name not in backends and (Path(name).is_dir() or "/" in name):
+    if is_folder(name, backends) or (name not in backends and "/" in name):
         ours = (Path(name) / CARD_FILE).is_file() and not (Path(name) / "config.json").is_file()
         key = OURS if ours else TRANSFORMERS
     if key not in backends:

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS, to_scores
 from pipeline.models.cards import shipped_card, shipped_weights, trained_model
+from pipeline.models.load import is_folder
+from pipeline.text.backends import BACKENDS
 from pipeline.text.featurise import ngram_features, pair_hashes, token_hashes, tokens
 from pipeline.types import ModelCard, Scores
 
@@ -121,7 +123,7 @@ def load(name: str, device: str) -> CompactText:
     Raises:
         ModelError: it is missing or damaged.
     """
-    if Path(name).is_dir():
+    if is_folder(name, BACKENDS):
         return load_file(*trained_model(Path(name), "text"))
     card = shipped_card(MODEL_ID)
     return load_file(card, shipped_weights(card))

@@ -1,5 +1,6 @@
 """The compact face net as an ONNX file, built node by node: equal bytes for equal weights."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ def to_onnx(net: FaceNet, bias: npt.NDArray[np.float64]) -> bytes:
 
     The answer is the mean over the face as it is and its :func:`second_view`.
     """
+    net = deepcopy(net).cpu()  # a training leaves it on the accelerator
     graph, at = _Graph(), "faces"
     outputs = len(bias)
     lines = zoom()

@@ -124,8 +124,13 @@ def score(
 
 def load_named(modality: str, name: str, device: str = "auto") -> Any:
     """The back-end of a modality by name, folder or hub id. Raises ModelError."""
+    return load_backend(backends_of(modality), name, chosen_device(device))
+
+
+def backends_of(modality: str) -> Mapping[str, str]:
+    """The back-ends of a modality by name."""
     backends: Mapping[str, str] = import_module(f"pipeline.{modality}.backends").BACKENDS
-    return load_backend(backends, name, chosen_device(device))
+    return backends
 
 
 def chosen_device(asked: str) -> str:

@@ -27,6 +27,21 @@ class Split:
     test: Integers
 
 
+def check_shares(dev_share: float, test_share: float, k: int = 0) -> None:
+    """``k`` folds, 0 for one split; with folds the share of test is theirs.
+
+    Raises:
+        DataError: one of train, dev and test would be left empty.
+    """
+    if k and k < 2:
+        raise DataError(f"--folds {k} is no number of folds; give 2 or more, or 0 for one split")
+    if dev_share <= 0 or (not k and test_share <= 0):
+        raise DataError("--dev-share and --test-share must be above 0: they choose and test the model")
+    if dev_share + (1 / k if k else test_share) >= 1:
+        other = f"a fold of {k}" if k else "--test-share"
+        raise DataError(f"--dev-share and {other} leave nothing to train on; keep their sum below 1")
+
+
 def group_split(truth: Integers, groups: Groups, shares: tuple[float, float], seed: int) -> Split:
     """Group-disjoint parts; ``shares`` are those of dev and test in all examples.
 

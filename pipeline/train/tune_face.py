@@ -21,17 +21,16 @@ from pipeline.train.examples import DataError, LabelledSet, groups_of, read_exam
 from pipeline.train.face_backbones import Backbone, load_backbone
 from pipeline.train.inputs import face_detector, read_face
 from pipeline.train.loop import Epoch, LoopSettings, Show, accelerator_for, fit
-from pipeline.train.metrics import fit_temperature
+from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature
 from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.score import Answers, load_named, score
-from pipeline.train.splits import Split, folds, group_split, leaking_groups, random_split
+from pipeline.train.splits import Split, check_shares, folds, group_split, leaking_groups, random_split
 from pipeline.types import ModelCard
 
 MODALITY = "face"
 GROUP, RANDOM = "group", "random"
 BASELINES: Mapping[str, str] = {"compact": "our model, not fine-tuned", "deepface": "DeepFace"}
 # A few dev faces that all come out right would ask for certainty.
-LEAST_TEMPERATURE = 0.5
 FEWEST = 20
 
 Say = Callable[[str], None]
@@ -96,22 +95,26 @@ def train(
         DataError: the data cannot be trained on, or the folder holds another run.
         ModelError: the backbone or the device is not on this machine.
     """
+    check_shares(asked.dev_share, asked.test_share, asked.folds)
     accelerator = accelerator_for(asked.loop.device)
     main = bool(accelerator.is_main_process)
     labelled = read_examples(MODALITY, asked.data, asked.root, asked.label_column, asked.group_column)
+    settings = asdict(asked) | {"examples": [len(labelled.examples), _digest(labelled)]}
+    del settings["loop"]["device"], settings["folder"]  # neither is part of what comes out
     if main:
-        settings = asdict(asked) | {"examples": [len(labelled.examples), _digest(labelled)]}
-        del settings["loop"]["device"], settings["folder"]  # neither is part of what comes out
-        if runs.open_run(asked.folder, settings, force):
-            say(f"going on with {asked.folder}")
-    accelerator.wait_for_everyone()
+        runs.check_run(asked.folder, settings, force)
+    # What cannot be used is told before the run is opened: --force throws an earlier one away.
+    load_backbone(asked.backbone, asked.loop.seed, asked.erasing)
     faces = read_faces(labelled, asked.detect, step)
     if len(faces.crops) < FEWEST:
         raise DataError(f"{asked.data} has {len(faces.crops)} usable faces; give at least {FEWEST}")
     said, splits = split_faces(asked, faces)
     if main:
+        if runs.open_run(asked.folder, settings, force):
+            say(f"going on with {asked.folder}")
         for sentence in [*(f"left out: {n} {why}" for why, n in faces.left_out.items()), said]:
             say(sentence)
+    accelerator.wait_for_everyone()
     history: list[Epoch] = []
     parts: list[Answers] = []
     for number, split in enumerate(splits, 1):
@@ -143,17 +146,18 @@ def train(
         title=f"Face emotion: {asked.backbone} fine-tuned on {asked.data.name}",
         command=command,
         data=str(asked.data),
-        split=said,
+        split=f"{said}; train and dev are means of the folds" if asked.folds else said,
         seed=asked.loop.seed,
-        n_train=len(splits[0].train),
-        n_dev=len(splits[0].dev),
+        n_train=sum(len(split.train) for split in splits) // len(splits),
+        n_dev=sum(len(split.dev) for split in splits) // len(splits),
         n_test=len(answers.truth),
-        leaking_groups=leaking_groups(splits[0], faces.groups),
+        leaking_groups=most_leaking(splits, faces),
         notes=tuple(notes),
     )
     tested = faces.part(np.concatenate([split.test for split in splits]))
     baselines = _baselines(asked, tested, say, step)
-    write_report(asked.folder, answers, [] if asked.folds else history, about, baselines)
+    curves = [] if asked.folds else history
+    write_report(asked.folder, answers, curves, about, baselines, metric=asked.loop.metric)
     runs.close_run(asked.folder)
     return answers
 
@@ -186,7 +190,7 @@ def split_faces(asked: FaceTuning, faces: Faces) -> tuple[str, tuple[Split, ...]
         splits = (group_split(faces.truth, groups, shares, seed),)
     how = f"{asked.folds} folds, " if asked.folds else ""
     there = len(set(faces.groups.tolist()) - {""})
-    leaking = max(leaking_groups(split, faces.groups) for split in splits)
+    leaking = most_leaking(splits, faces)
     if not there:
         said = "no group is known (name its column with --group-column): a person may be on both sides"
     elif leaking:
@@ -194,6 +198,11 @@ def split_faces(asked: FaceTuning, faces: Faces) -> tuple[str, tuple[Split, ...]
     else:
         said = f"group-disjoint: {there} groups, none on two sides"
     return how + said, splits
+
+
+def most_leaking(splits: Sequence[Split], faces: Faces) -> int:
+    """Groups on more than one side, in the split where they are most."""
+    return max(leaking_groups(split, faces.groups) for split in splits)
 
 
 def write_model(

@@ -107,7 +107,7 @@ def _own(asked: Tuning, labelled: LabelledSet, split: Split, step: Step) -> str:
     folder = asked.folder / runs.MODEL_FOLDER
     parts = texts(split.train), texts(split.dev)
     show = partial(step, "training, epochs")
-    card = train_own(parts, language, asked.folder.name, folder, asked.loop.seed, show)
+    card = train_own(parts, language, asked.folder.name, folder, asked.loop.seed, show=show)
     return card.notes
 
 

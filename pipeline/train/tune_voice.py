@@ -19,6 +19,7 @@ from pipeline.models.transformers_loader import find_model, load_processor
 from pipeline.train import runs
 from pipeline.train.classifiers import calibrated, card_for, load_classifier, save_classifier
 from pipeline.train.examples import DataError, LabelledSet, read_examples, truth_of
+from pipeline.train.inputs import read_clip
 from pipeline.train.loop import Show, accelerator_for, fit
 from pipeline.train.report.summary import KNOWN_SPEAKER
 from pipeline.train.schedule import Epoch
@@ -67,6 +68,25 @@ def _problems(data: Path) -> dict[str, str]:
         return {row.get("file") or "": row.get(PROBLEM_COLUMN) or "" for row in csv.DictReader(table)}
 
 
+def heard(labelled: LabelledSet, step: Step) -> tuple[LabelledSet, Mapping[str, int]]:
+    """The clips that have sound, each read once, and how many are left out, by reason.
+
+    Raises:
+        DataError: none can be read.
+    """
+    kept, left_out = [], Counter[str]()
+    for done, one in enumerate(labelled.examples, 1):
+        clip = read_clip(labelled.root / one.source)
+        if isinstance(clip, str):
+            left_out[clip] += 1
+        else:
+            kept.append(one)
+        step("checking clips", done, len(labelled.examples))
+    if not kept:
+        raise DataError(f"no clip can be read in {labelled.root}; say with --root where the files lie")
+    return replace(labelled, examples=tuple(kept)), left_out
+
+
 def train(asked: Tuning, command: str, force: bool, *, say: Say, step: Step, show: Show) -> Answers | None:
     """Run or resume a training; returns its answers on the test clips, None in all but the main process.
 
@@ -75,9 +95,13 @@ def train(asked: Tuning, command: str, force: bool, *, say: Say, step: Step, sho
         ModelError: the backbone or the device is not on this machine.
     """
     labelled, left_out = read_clips(asked)
+    labelled, unheard = heard(labelled, step)
+    left_out = {**left_out, **unheard}
     split, said = split_of(asked, labelled, "speaker")
     accelerator = accelerator_for(asked.loop.device)
     main = bool(accelerator.is_main_process)
+    if asked.backbone != OURS:
+        find_model(asked.backbone)  # before --force throws an earlier run away
     if main:
         start(asked, labelled, force, say)
         for sentence in [*(f"left out: {n} {why}" for why, n in left_out.items()), said]:

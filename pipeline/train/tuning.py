@@ -16,7 +16,7 @@ from pipeline.train.examples import LABEL_COLUMN, DataError, LabelledSet, groups
 from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.schedule import Epoch, LoopSettings
 from pipeline.train.score import Answers, score
-from pipeline.train.splits import Split, group_split, leaking_groups, random_split
+from pipeline.train.splits import Split, check_shares, group_split, leaking_groups, random_split
 
 Integers = npt.NDArray[np.int64]
 Say = Callable[[str], None]  # a sentence for the person
@@ -48,7 +48,11 @@ class Tuning:
 
 
 def start(asked: Tuning, labelled: LabelledSet, force: bool, say: Say) -> None:
-    """Open the run's folder. Raises DataError: it is finished, or holds something else."""
+    """Open the run's folder, once data and backbone are known to be there.
+
+    Raises:
+        DataError: it is finished, or holds something else.
+    """
     rows = [(one.source, one.emotion, one.group) for one in labelled.examples]
     settings = asdict(asked) | {"examples": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
     del settings["loop"]["device"], settings["folder"]  # neither is part of what comes out
@@ -65,8 +69,9 @@ def split_of(asked: Tuning, labelled: LabelledSet, who: str) -> tuple[Split, str
     """Train, dev and test, and a sentence on who is where; ``who`` is what a group is called.
 
     Raises:
-        DataError: too few groups.
+        DataError: too few groups, or shares that leave a side empty.
     """
+    check_shares(asked.dev_share, asked.test_share)
     truth, groups = truth_of(labelled), groups_of(labelled)
     shares, seed = (asked.dev_share, asked.test_share), asked.loop.seed
     there = len(set(groups.tolist()) - {""})
@@ -123,7 +128,7 @@ def finish(
         leaking_groups=leaking_groups(split, groups_of(labelled)),
         notes=tuple(notes),
     )
-    write_report(asked.folder, answers, history, about, compared)
+    write_report(asked.folder, answers, history, about, compared, metric=asked.loop.metric)
     runs.close_run(asked.folder)
     return answers
 

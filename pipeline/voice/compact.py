@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pipeline.labels import to_scores
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import WEIGHTS, ModelError, shipped_card, shipped_weights, trained_model
+from pipeline.models.load import is_folder
 from pipeline.models.session import session
 from pipeline.types import ModelCard, Scores
-from pipeline.voice.backends import Samples
+from pipeline.voice.backends import BACKENDS, Samples
 from pipeline.voice.features import FEATURE_NAMES, statistics
 
 MODEL_ID = "voice_compact"
@@ -128,4 +129,4 @@ def load(name: str, device: str) -> CompactBackend:
     Raises:
         ModelError: they are missing or damaged.
     """
-    return load_folder(Path(name)) if Path(name).is_dir() else load_weights(WEIGHTS)
+    return load_folder(Path(name)) if is_folder(name, BACKENDS) else load_weights(WEIGHTS)

@@ -1,12 +1,13 @@
 import sys
 import threading
 import time
+from importlib import import_module
 from types import ModuleType
 
 import pytest
 
 from pipeline.models.cards import ModelError
-from pipeline.models.load import load_backend
+from pipeline.models.load import is_folder, load_backend
 
 
 @pytest.fixture
@@ -49,3 +50,12 @@ def test_folders_and_hub_ids_go_to_transformers(loader, tmp_path):
     assert load_backend(ours, str(tmp_path), "cpu") == (str(tmp_path), "cpu")
     with pytest.raises(ModelError, match="unknown back-end 'magic'"):
         load_backend(names, "magic", "cpu")
+
+
+@pytest.mark.parametrize("modality", ["face", "voice", "text"])
+def test_a_listed_name_is_never_a_folder(modality, tmp_path, monkeypatch):
+    (tmp_path / "compact").mkdir()
+    monkeypatch.chdir(tmp_path)
+    backends = import_module(f"pipeline.{modality}.backends").BACKENDS
+    assert not is_folder("compact", backends) and is_folder("./compact", backends)
+    assert load_backend(backends, "compact", "cpu").card.id == f"{modality}_compact"

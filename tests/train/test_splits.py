@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.train.examples import DataError
-from pipeline.train.splits import Split, folds, group_split, leaking_groups, random_split
+from pipeline.train.splits import Split, check_shares, folds, group_split, leaking_groups, random_split
 
 DRAW = np.random.default_rng(5)
 TRUTH = DRAW.integers(0, 7, 400)
@@ -87,3 +87,22 @@ def test_as_few_groups_as_there_are_sides():
         group_split(np.arange(8) % 2, np.array(["a", "b"] * 4), (0.1, 0.2), seed=1)
     with pytest.raises(DataError, match="too few for 3 folds"):
         folds(np.arange(12) % 2, groups, 3, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((0.1, 0.0), "--test-share must be above 0"),
+        ((0.0, 0.2), "--dev-share and"),
+        ((0.9, 0.9), "nothing to train on"),
+        ((0.1, 0.2, 1), "--folds 1"),
+        ((0.1, 0.2, -1), "--folds -1"),
+        ((0.0, 0.2, 5), "--dev-share and"),
+        ((0.5, 0.2, 2), "a fold of 2 leave nothing"),
+    ],
+)
+def test_no_side_may_be_empty(shares, said):
+    with pytest.raises(DataError, match=said):
+        check_shares(*shares)
+    check_shares(0.1, 0.0, 5)
+    check_shares(0.1, 0.85)

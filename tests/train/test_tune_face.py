@@ -111,6 +111,28 @@ def test_a_backbone_that_does_not_fit_is_refused(tmp_path):
         load_backbone("owner/none", 0, 0.0)
 
 
+def test_a_mistake_leaves_earlier_runs_alone(data, tmp_path):
+    done = tmp_path / "run"
+    done.mkdir()
+    (done / "settings.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match="models pull owner/none"):
+        run(FaceTuning(data, done, backbone="owner/none", loop=LOOP), force=True)
+    with pytest.raises(ModelError):
+        run(FaceTuning(data, tmp_path / "new", backbone="owner/none", loop=LOOP))
+    with pytest.raises(DataError, match="above 0"):
+        run(FaceTuning(data, done, test_share=0.0, loop=LOOP), force=True)
+    assert [path.name for path in done.iterdir()] == ["settings.json"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_net_on_an_accelerator_is_written(monkeypatch):
+    net = FaceNet(len(EMOTIONS), 0.0)
+    moved = []
+    monkeypatch.setattr(FaceNet, "cpu", lambda one: moved.append(one) or one)
+    to_onnx(net, np.zeros(len(EMOTIONS)))
+    assert len(moved) == 1 and moved[0] is not net
+
+
 def test_a_random_split_says_how_many_groups_leak(data, tmp_path):
     faces = read_faces(read_examples("face", data), False, lambda what, done, total: None)
     asked = FaceTuning(data, tmp_path)

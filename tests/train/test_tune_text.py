@@ -63,7 +63,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def no_report(monkeypatch):
     """Pictures take most of the time of a small training."""
-    monkeypatch.setattr(pipeline.train.tuning, "write_report", lambda *_: None)
+    monkeypatch.setattr(pipeline.train.tuning, "write_report", lambda *_, **__: None)
 
 
 def weights_of(folder):

@@ -10,10 +10,10 @@ import pipeline.train.tuning
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import ModelError
 from pipeline.train import tune_voice, voice_own
-from pipeline.train.examples import DataError
+from pipeline.train.examples import DataError, Example, LabelledSet
 from pipeline.train.loop import LoopSettings
 from pipeline.train.score import load_named
-from pipeline.train.tune_voice import Clips, extractor_of, read_clips, train
+from pipeline.train.tune_voice import Clips, extractor_of, heard, read_clips, train
 from pipeline.train.tuning import Tuning, split_of
 from pipeline.train.voice import CONFIG, read_recipe
 from tests.made.clips import RATE_HZ, voiced, write_wave
@@ -51,7 +51,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def no_report(monkeypatch):
     """Pictures take most of the time of a small training."""
-    monkeypatch.setattr(pipeline.train.tuning, "write_report", lambda *_: None)
+    monkeypatch.setattr(pipeline.train.tuning, "write_report", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -170,6 +170,20 @@ def test_speakers_must_be_known_unless_a_random_split_is_asked_for(corpus, tmp_p
     assert said.startswith("no speaker is known")
 
 
+def test_clips_that_cannot_be_read_are_left_out_and_counted(corpus, tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    (tmp_path / "fine.wav").write_bytes((corpus.parent / "1-sad-0.wav").read_bytes())
+    names = ("broken.wav", "fine.wav", "nowhere.wav")
+    labelled = LabelledSet("voice", tmp_path, tuple(Example(name, "sad", "s") for name in names), {})
+    kept, left_out = heard(labelled, lambda *_: None)
+    assert [one.source for one in kept.examples] == ["fine.wav"]
+    assert left_out == {"the file cannot be read": 2}
+    (tmp_path / "clips.csv").write_text("file,emotion,speaker\nnowhere.wav,sad,s\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no clip can be read in .*; say with --root where the files lie"):
+        run(tuning(tmp_path / "clips.csv", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_random_split_says_how_many_speakers_leak(corpus, tmp_path):
     asked = tuning(corpus, tmp_path / "run", split="random")
     _, said = split_of(asked, read_clips(asked)[0], "speaker")
@@ -204,3 +218,15 @@ def test_a_checkpoint_that_hears_at_another_rate_is_refused(tmp_path):
     folder = write_classifier(tmp_path / "w2v", ["a", "b"], rate_hz=8_000)
     with pytest.raises(ModelError, match="does not read plain sound at 16000 Hz"):
         extractor_of(str(folder))
+
+
+def test_a_mistyped_backbone_leaves_earlier_runs_alone(corpus, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "settings.json").write_text("{}", encoding="utf-8")
+    asked = tuning(corpus, tmp_path / "run", backbone="owner/none")
+    with pytest.raises(ModelError, match="models pull owner/none"):
+        run(asked, force=True)
+    with pytest.raises(ModelError, match="models pull owner/none"):
+        run(replace(asked, folder=tmp_path / "new"))
+    assert (tmp_path / "run" / "settings.json").read_text(encoding="utf-8") == "{}"
+    assert not (tmp_path / "new").exists()

@@ -102,7 +102,7 @@ def export(
 
     Raises:
         ModelError: the back-end cannot be used.
-        ExportError: no such format, or an export does not agree with the original.
+        ExportError: no such format, ``out`` holds something else, or an export does not agree.
         DataError: not one example could be answered.
     """
     check_formats(formats)
@@ -166,7 +166,14 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def fresh_folder(out: Path) -> Iterator[Path]:
-    """A folder beside ``out`` that takes its place when all went well and is gone otherwise."""
+    """A folder beside ``out`` that takes its place when all went well and is gone otherwise.
+
+    Raises:
+        ExportError: ``out`` is neither new, nor empty, nor an export.
+    """
+    if out.exists() and not (out / INFO_FILE).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise ExportError(f"{out} holds something else than an export; give another --out")
+    out = out.resolve()  # the name of "." is empty
     part, old = (out.with_name(f".{out.name}{suffix}") for suffix in (".part", ".old"))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from pipeline.models.cards import file_sha256, shipped_weights, trained_model
+from pipeline.models.load import is_folder
 from pipeline.records import CARD_FILE, read_record, write_record
 from pipeline.train.export.graph import Graph, GraphNet, read_graph
 from pipeline.train.export.part import (
@@ -30,7 +31,7 @@ from pipeline.train.export.part import (
     session_run,
     torch_run,
 )
-from pipeline.train.score import load_named
+from pipeline.train.score import backends_of, load_named
 
 
 def opened(modality: str, name: str, put: Put) -> Subject:
@@ -57,7 +58,7 @@ def opened(modality: str, name: str, put: Put) -> Subject:
 
 
 def _weights(modality: str, name: str, backend: Any) -> Path:
-    if Path(name).is_dir():
+    if is_folder(name, backends_of(modality)):
         return trained_model(Path(name), modality)[1]
     return shipped_weights(backend.card)
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from pipeline.labels import EMOTIONS
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.models.cards import TRAINED_STEM, ModelError, file_sha256, shipped_weights, trained_model
+from pipeline.models.load import is_folder
 from pipeline.records import CARD_FILE, write_record
 from pipeline.train.personal.learn import Clips, Personal
 from pipeline.types import ModelCard
+from pipeline.voice.backends import BACKENDS
 from pipeline.voice.compact import PIECE_S, CompactBackend, Voice, hear_pieces, load
 from pipeline.voice.features import FEATURE_NAMES, statistics
 
@@ -69,27 +71,35 @@ def compact_clips(backend: CompactBackend, pieces: Pieces, truth: Integers) -> t
     return Clips(logs, standardised(rows, own, own), truth, pieces.source), own
 
 
-def write_compact(base: str, personal: Personal, own: Voice, out: Path, name: str) -> ModelCard:
+def write_compact(
+    base: str, personal: Personal, own: Voice, out: Path, name: str, *, shown: Integers | Sequence[int] = ()
+) -> ModelCard:
     """Write the folder of the compact model ``base`` personalised; unchanged it is a copy of another name.
+
+    ``shown`` are the emotions it was fitted on: it answers them even if ``base`` never did.
 
     Raises:
         ModelError: ``base`` is missing or damaged.
     """
     backend = load(base, "cpu")
-    weights = trained_model(Path(base), "voice")[1] if Path(base).is_dir() else shipped_weights(backend.card)
+    weights = (
+        trained_model(Path(base), "voice")[1] if is_folder(base, BACKENDS) else shipped_weights(backend.card)
+    )
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{TRAINED_STEM}{weights.suffix}"
     content = weights.read_bytes()
-    temperature = backend.card.temperature
+    temperature, canonical = backend.card.temperature, backend.card.canonical
     if not personal.is_unchanged:
         content = with_readings(content, personal, own, temperature)
         temperature = personal.temperature
+        canonical = {**canonical, **{EMOTIONS[one]: EMOTIONS[one] for one in shown}}
     path.write_bytes(content)
     card = replace(
         backend.card,
         id=name,
         revision="local",
         sha256=file_sha256(path),
+        canonical=canonical,
         temperature=temperature,
         source="emotion-pipeline train voice --personalise",
         notes=f"{backend.card.id}, fitted to one person; for others the model as it was is better.",

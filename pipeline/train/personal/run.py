@@ -69,6 +69,10 @@ def personalise(asked: Tuning, command: str, force: bool, *, say: Say, step: Ste
     labelled, recordings = _heard(labelled, step)
     pieces = cut(recordings)
     truth = truth_of(labelled)[pieces.source]
+    if _is_ours(asked.backbone):
+        load(asked.backbone, "cpu")  # before --force throws an earlier run away
+    else:
+        find_model(asked.backbone)
     start(asked, labelled, force, say)
     result = (_ours if _is_ours(asked.backbone) else _checkpoint)(asked, pieces, truth, step)
     answers, before = (
@@ -144,7 +148,8 @@ def _ours(asked: Tuning, pieces: Pieces, truth: Integers, step: Step) -> Result:
     clips, own = compact_clips(backend, pieces, truth)
     learned = learn(clips, asked.loop.seed)
     after = cross_validated(clips, asked.loop.seed)
-    write_compact(asked.backbone, learned, own, asked.folder / runs.MODEL_FOLDER, asked.folder.name)
+    out, shown = asked.folder / runs.MODEL_FOLDER, np.unique(truth)
+    write_compact(asked.backbone, learned, own, out, asked.folder.name, shown=shown)
     return Result(learned, EMOTIONS, clips.said, clips.said if learned.is_unchanged else after)
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.labels import EMOTIONS
+from pipeline.records import CARD_FILE, write_record
 from pipeline.train import voice_data
 from pipeline.train.examples import DataError
 from pipeline.train.metrics import softmax
@@ -165,6 +166,18 @@ def test_the_written_model_answers_as_what_was_learned(person, tmp_path):
     assert (answers.argmax(axis=1) == truth).all()
 
 
+def test_an_emotion_that_was_learned_is_answered_even_if_the_base_never_did(person, tmp_path):
+    recordings, truth, clips, own = person
+    base = tmp_path / "base"
+    untouched = replace(learn(clips), said=unchanged(K), heard=None, temperature=1.0, strengths=UNCHANGED)
+    card = write_compact("compact", untouched, own, base, "base")
+    write_record(base / CARD_FILE, replace(card, canonical={**card.canonical, "sad": None, "fear": None}))
+    card = write_compact(str(base), learn(clips), own, tmp_path / "model", "ann", shown=np.unique(truth))
+    assert card.canonical["sad"] == "sad" and card.canonical["fear"] is None
+    (answer,) = load(str(tmp_path / "model"), "cpu")(recordings[1:2], np.concatenate(recordings))
+    assert SPOKEN[1] == "sad" and answer.probabilities[EMOTIONS.index("sad")] > 0.5
+
+
 def test_a_model_that_was_best_left_alone_is_copied(person, tmp_path):
     recordings, _, clips, own = person
     untouched = replace(learn(clips), said=unchanged(K), heard=None, temperature=1.0, strengths=UNCHANGED)
@@ -276,3 +289,9 @@ def test_the_measurement_asks_about_clips_that_were_not_learned():
     assert inside.before_uar == inside.unknown_uar == pytest.approx(1 / 3)
     assert inside.after_uar > 0.6 > across.after_uar
     assert lines_of({"r": [inside, across]})[2].startswith("| r | 2 | 0.333 | 0.333 |")
+
+
+def test_a_mistyped_backbone_leaves_nothing(recorded, tmp_path):
+    with pytest.raises(ModelError, match="models pull owner/none"):
+        run(Tuning("voice", recorded, tmp_path / "new", backbone="owner/none"))
+    assert not (tmp_path / "new").exists()
