@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.labels import EMOTIONS
+from pipeline.models.cards import ModelError
 from pipeline.records import CARD_FILE, write_record
 from pipeline.train import voice_data
 from pipeline.train.examples import DataError
