@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.labels import to_scores
 from pipeline.models.load import load_backend
-from pipeline.train.examples import Example, LabelledSet
+from pipeline.train.examples import LabelledSet
 from pipeline.types import ModelCard, Scores
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _read_speaker(
 ) -> Iterator[Outcome]:
     clips: dict[int, Samples] = {}
     for place in places:
-        clip = _clip(examples.root, examples.examples[place])
+        clip = read_clip(examples.root / examples.examples[place].source)
         if isinstance(clip, str):
             yield place, clip
         else:
@@ -164,12 +164,13 @@ def _read_speaker(
             yield place, _averaged([next(answers) for _ in parts], backend.card)
 
 
-def _clip(root: Path, example: Example) -> "Samples | str":
+def read_clip(path: Path) -> "Samples | str":
+    """The sound of a clip, or why there is none."""
     from pipeline.media.audio import SAMPLE_RATE_HZ
     from pipeline.media.waveform import read_waveform
 
     try:
-        clip = read_waveform(root / example.source)
+        clip = read_waveform(path)
     except ValueError:
         return UNREADABLE
     return clip if clip.size >= SHORTEST_S * SAMPLE_RATE_HZ else TOO_SHORT

@@ -68,6 +68,7 @@ def train_own(
     name: str,
     out: Path,
     seed: int,
+    *,
     show: Show = lambda done, total: None,
 ) -> ModelCard:
     """Train on the first part, choose and calibrate on the second, write the model folder ``out``.

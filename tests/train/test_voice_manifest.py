@@ -94,10 +94,9 @@ def test_meld_numbers_start_anew_in_each_part(tmp_path):
 
 
 def test_a_table_of_meld_in_another_encoding_is_one_sentence(tmp_path):
-    (tmp_path / "train_sent_emo.csv").write_bytes(
-        MELD_HEADER.encode() + "1,难过,Ross,joy,x,0,0\n".encode("gbk")
-    )
-    with pytest.raises(DataError, match="train_sent_emo.csv is not a CSV in UTF-8"):
+    table = MELD_HEADER + "1,难过,Ross,joy,x,0,0\n"
+    (tmp_path / "train_sent_emo.csv").write_bytes(table.encode("gbk"))
+    with pytest.raises(DataError, match=r"train_sent_emo\.csv is not a CSV in UTF-8"):
         find_clips("meld", tmp_path)
 
 

@@ -39,6 +39,7 @@ def write_report(
     history: Sequence["Epoch"],
     about: RunAbout,
     baselines: Mapping[str, Answers],
+    *,
     metric: str = METRIC,
 ) -> None:
     """Write figures, pictures, lists of answers and ``summary.html``; equal input, equal bytes.
