@@ -2,9 +2,11 @@
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pipeline import cli_train
+from pipeline.cli_train_idle import LOOP_OPTIONS, refuse_idle
 
 EXAMPLES = """\
 examples:
@@ -14,7 +16,8 @@ examples:
 
 --data is a CSV with the columns `text` and `emotion`, or a folder of .txt files in one folder per class.
 Lines of one dialogue or writer stay on one side when a column says whose they are. The compact model is
-trained from scratch, in any language. The model is a back-end at once: --backend outputs/training/NAME/model.
+trained from scratch, in any language, by a recipe that takes only --seed. The model is a back-end at once:
+--backend outputs/training/NAME/model.
 """
 
 
@@ -40,15 +43,17 @@ def add_to(modalities: Any) -> None:
     cli_train.add_run_arguments(command)
     cli_train.add_loop_arguments(command)
     cli_train.add_side_arguments(command)
-    command.set_defaults(act=act, batch_size=16, learning_rate=3e-5, epochs=4)
+    command.set_defaults(act=partial(act, command), batch_size=16, learning_rate=3e-5, epochs=4)
 
 
-def act(arguments: argparse.Namespace) -> int:
+def act(command: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     """Run `train text`; returns its exit code. Raises UsageError, ModelError."""
     from pipeline.plan import UsageError
     from pipeline.train.examples import DataError
     from pipeline.train.tune_text import train
 
+    if arguments.backbone == "compact":
+        refuse_idle(command, arguments, LOOP_OPTIONS, "--backbone compact, whose recipe is fixed")
     asked = replace(cli_train.tuning(arguments), language=arguments.language)
     try:
         with cli_train.watched() as seen:

@@ -3,11 +3,14 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline import cli_train
+from pipeline.cli_train_idle import LOOP_OPTIONS, SIDE_OPTIONS, refuse_idle
 
+NETWORK_OPTIONS = (*LOOP_OPTIONS, "all_layers", "longest_s")
 KINDS = ("ravdess", "crema-d", "emo-db", "casia", "meld", "folder")
 EXAMPLES = """\
 examples:
@@ -18,7 +21,8 @@ examples:
 
 --prepare lists the clips of a corpus by its own file names, or of folders named for emotions, with what is
 wrong with each; unfit ones stay out of training. Nobody is heard on two sides: the CSV needs a column
-`speaker`, or name another with --group-column. Classes always weigh alike.
+`speaker`, or name another with --group-column. Classes always weigh alike, also without --class-weights.
+The compact model is trained by a recipe that takes only --seed.
 --personalise fits a model to one person from a few minutes of labelled clips (best five or more of each
 mood) and says by cross-validation whether that helped.
 The model is a back-end at once: --backend outputs/training/NAME/model.
@@ -63,16 +67,22 @@ def add_to(modalities: Any) -> None:
         help="of a longer clip a part is drawn; %(default)s",
     )
     cli_train.add_side_arguments(command)
-    command.set_defaults(act=act, batch_size=8, learning_rate=5e-5, epochs=10, class_weights=True)
+    command.set_defaults(
+        act=partial(act, command), batch_size=8, learning_rate=5e-5, epochs=10, class_weights=True
+    )
 
 
-def act(arguments: argparse.Namespace) -> int:
+def act(command: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     """Run `train voice`; returns its exit code. Raises UsageError, ModelError."""
     from pipeline.plan import UsageError
     from pipeline.train.examples import DataError
 
     if bool(arguments.prepare) == (arguments.data is not None):
         raise UsageError("give either --prepare KIND DIR with --out FILE, or --data CSV; see --help")
+    if arguments.personalise:
+        refuse_idle(command, arguments, (*NETWORK_OPTIONS, *SIDE_OPTIONS), "--personalise")
+    elif arguments.backbone == "compact":
+        refuse_idle(command, arguments, NETWORK_OPTIONS, "--backbone compact, whose recipe is fixed")
     try:
         if arguments.prepare:
             return _prepare(arguments.prepare, arguments.out)

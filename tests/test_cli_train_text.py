@@ -31,5 +31,7 @@ def test_a_text_model_from_a_csv(posts, tmp_path, capsys):
 
 
 def test_mistakes_are_one_sentence(posts, capsys):
+    assert main(["train", "text", "--data", str(posts), "--epochs", "9"]) == 2
+    assert "--epochs does nothing with --backbone compact" in capsys.readouterr().err
     assert main(["train", "text", "--data", str(posts)]) == 2
     assert "has no column 'emotion'" in capsys.readouterr().err

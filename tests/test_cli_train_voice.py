@@ -53,6 +53,9 @@ def test_a_manifest_of_two_corpora_then_one_person(folder, tmp_path, capsys):
         (["--prepare", "folder", "x"], "say where the list goes: --out manifest.csv"),
         (["--prepare", "tess", "x", "--out", "m.csv"], "'tess' is no kind of corpus; choose one of ravdess"),
         (["--prepare", "folder", "nowhere", "--out", "m.csv"], "nowhere is no folder"),
+        (["--data", "x.csv", "--all-layers"], "--all-layers does nothing with --backbone compact"),
+        (["--data", "x.csv", "--personalise", "--dev-share", "0.3"], "--dev-share does nothing with --perso"),
+        (["--data", "x.csv", "--backbone", "y", "--epochs", "3"], "x.csv does not exist"),
         (["--data", "nowhere.csv"], "nowhere.csv does not exist"),
     ],
 )

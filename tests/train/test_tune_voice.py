@@ -179,7 +179,7 @@ def test_clips_that_cannot_be_read_are_left_out_and_counted(corpus, tmp_path):
     assert [one.source for one in kept.examples] == ["fine.wav"]
     assert left_out == {"the file cannot be read": 2}
     (tmp_path / "clips.csv").write_text("file,emotion,speaker\nnowhere.wav,sad,s\n", encoding="utf-8")
-    with pytest.raises(DataError, match="no clip can be read in .*; say with --root where the files lie"):
+    with pytest.raises(DataError, match=r"no clip can be read in .*; say with --root where the files lie"):
         run(tuning(tmp_path / "clips.csv", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
