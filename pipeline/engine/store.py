@@ -4,11 +4,13 @@ A commit is: write to a scratch folder, fsync, one rename. A reader therefore se
 also after ``kill -9`` or a power cut.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,16 +20,28 @@ from typing import Any
 
 MANIFEST = "manifest.json"
 SCRATCH_PREFIX = ".tmp-"
+DISCARDED_SUFFIX = ".gone"
 SCRATCH_LIFE_S = 24 * 3600
 
 # Scratch folders this process is writing to: the one thing to clean up when it must end at once.
 _open_scratch: set[Path] = set()
+# Held while a scratch folder is made, and for good by a process that is about to end.
+_making_scratch = threading.Lock()
 
 
 def discard_open_scratch() -> None:
-    """Remove what unfinished stages of this process have written; for a process that is about to end."""
+    """Remove what unfinished stages of this process have written; for a process that is about to end.
+
+    No scratch folder can be made after this: a stage that wants one waits for the end. Those there are
+    renamed before they are removed: a stage that goes on writing could put a file into one meanwhile.
+    """
+    _making_scratch.acquire(timeout=1.0)
     for scratch in tuple(_open_scratch):
-        shutil.rmtree(scratch, ignore_errors=True)
+        gone = scratch.with_name(f"{scratch.name}{DISCARDED_SUFFIX}")
+        with contextlib.suppress(OSError):
+            scratch.rename(gone)
+        for folder in (scratch, gone):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def file_digest(path: Path) -> str:
@@ -106,8 +120,9 @@ class Store:
         """
         final = self._path(stage, recipe)
         final.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
-        _open_scratch.add(scratch)
+        with _making_scratch:
+            scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
+            _open_scratch.add(scratch)
         try:
             yield scratch
             self._seal(scratch, recipe, measures)

@@ -243,3 +243,38 @@ def test_why_not_names_the_difference(film):
 def test_bad_graph_is_refused(stages):
     with pytest.raises(ValueError):
         in_order(stages, SOURCES)
+
+
+ENDING = """
+import sys, threading, time
+from pathlib import Path
+from pipeline.engine.store import Store, discard_open_scratch
+
+store = Store(Path(sys.argv[1]))
+
+def busy(number):
+    for turn in range(10_000):
+        try:
+            with store.writing(f"stage{number}", {"turn": turn}, {}) as scratch:
+                for part in range(50):
+                    (scratch / f"{part}.bin").write_bytes(b"x")
+                raise ValueError("nothing is kept")
+        except (ValueError, OSError):
+            pass
+
+for number in range(4):
+    threading.Thread(target=busy, args=(number,), daemon=True).start()
+time.sleep(0.3)
+discard_open_scratch()
+left = sorted(str(path) for path in Path(sys.argv[1]).glob("*/.tmp-*"))
+time.sleep(0.2)
+print(left, sorted(str(path) for path in Path(sys.argv[1]).glob("*/.tmp-*")), flush=True)
+__import__("os")._exit(0)
+"""
+
+
+def test_a_process_that_ends_leaves_no_scratch_folder_whatever_its_threads_do(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["[]", "[]"] and not done.stderr
