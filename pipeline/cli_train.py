@@ -239,10 +239,7 @@ class Watch:
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """Bars with the time left on a terminal's standard error; elsewhere one line per epoch.
-
-    Of several processes only the first is heard.
-    """
+    """Bars with the time left on a terminal, else a line per epoch; of several processes the first is heard."""
     import os
 
     from rich.console import Console
@@ -274,6 +271,10 @@ def watched() -> Iterator[Watch]:
             return show
 
         yield Watch(console.print, step, epochs)
+    if "RANK" in os.environ:
+        from pipeline.train.loop import leave
+
+        leave()
 
 
 def _epoch_words(epoch: "Epoch") -> str:

@@ -33,6 +33,24 @@ class Classifier:
     said: str  # what became of its head, in words
 
 
+def relabelled(auto_class: Any, where: str, labels: Sequence[str]) -> tuple[Any, list[str]]:
+    """A checkpoint as a classifier of ``labels``, and the names of the weights that start anew for it."""
+    names = dict(enumerate(labels))
+    with quiet():
+        model, info = auto_class.from_pretrained(
+            where,
+            local_files_only=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+            id2label=names,
+            label2id={label: place for place, label in names.items()},
+            ignore_mismatched_sizes=True,
+        )
+    return model, [str(key) for key in info["missing_keys"]] + [
+        str(key[0]) for key in info["mismatched_keys"]
+    ]
+
+
 def load_classifier(
     auto_class: Any, name: str, modality: str, labels: Sequence[str], seed: int
 ) -> Classifier:
@@ -44,24 +62,13 @@ def load_classifier(
     where = find_model(name)
     torch.manual_seed(seed)
     keeps = _labels_of(where, modality) == tuple(labels)
-    names = dict(enumerate(labels))
-    with quiet():
-        try:
-            model, info = auto_class.from_pretrained(
-                where,
-                local_files_only=True,
-                output_loading_info=True,
-                dtype=torch.float32,
-                id2label=names,
-                label2id={label: place for place, label in names.items()},
-                ignore_mismatched_sizes=True,
-            )
-        except Exception as error:  # a damaged file raises what its reader likes, not only OSError
-            raise ModelError(
-                f"{name} is no {modality} model to train ({one_sentence(error)}); give another backbone"
-            ) from error
+    try:
+        model, anew = relabelled(auto_class, where, labels)
+    except Exception as error:  # a damaged file raises what its reader likes, not only OSError
+        raise ModelError(
+            f"{name} is no {modality} model to train ({one_sentence(error)}); give another backbone"
+        ) from error
     head = tuple(part for part, _ in model.named_children() if part != model.base_model_prefix)
-    anew = [str(key) for key in info["missing_keys"]] + [str(key[0]) for key in info["mismatched_keys"]]
     strange = [
         key
         for key in anew

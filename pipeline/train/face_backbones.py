@@ -19,17 +19,18 @@ from pipeline.labels import EMOTIONS
 from pipeline.models.cards import TRAINED_STEM, ModelError, one_sentence, shipped_card, shipped_weights
 from pipeline.models.known import known_for, transformers_card
 from pipeline.models.transformers_loader import find_model, quiet
+from pipeline.train.classifiers import relabelled
 from pipeline.train.face import CONFIG, read_recipe
 from pipeline.train.face_data import SIDE_PX as OWN_SIDE_PX
 from pipeline.train.face_data import Augment, augmented
 from pipeline.train.face_export import to_onnx
 from pipeline.train.face_folded import read_net, with_norms
 from pipeline.train.loop import TrainingData
+from pipeline.train.tuning import OURS
 
 Integers = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
 
-OURS = "compact"
 DROPOUT = 0.1
 CALIBRATING = 512  # faces that tell what a normalisation stands on
 
@@ -195,20 +196,10 @@ def _with_head(where: str) -> tuple[Any, str, str]:
     """An image model with seven outputs in ``EMOTIONS`` order, the name of its head, and what was done."""
     import transformers
 
-    names = dict(enumerate(EMOTIONS))
-    with quiet():
-        try:
-            model, info = transformers.AutoModelForImageClassification.from_pretrained(
-                where,
-                local_files_only=True,
-                output_loading_info=True,
-                dtype=torch.float32,
-                id2label=names,
-                label2id={label: place for place, label in names.items()},
-                ignore_mismatched_sizes=True,
-            )
-        except Exception as error:  # a damaged file raises what its reader likes, not only OSError
-            raise ModelError(f"{where} cannot be loaded as an image model: {one_sentence(error)}") from error
+    try:
+        model, anew = relabelled(transformers.AutoModelForImageClassification, where, EMOTIONS)
+    except Exception as error:  # a damaged file raises what its reader likes, not only OSError
+        raise ModelError(f"{where} cannot be loaded as an image model: {one_sentence(error)}") from error
     heads = [
         name
         for name, layer in model.named_modules()
@@ -217,13 +208,12 @@ def _with_head(where: str) -> tuple[Any, str, str]:
     if not heads:
         raise ModelError(f"{where} has no linear head to replace; give another backbone")
     head = heads[-1]
-    mended = [*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])]
-    strange = [key for key in mended if not key.startswith(f"{head}.")]
+    strange = [key for key in anew if not key.startswith(f"{head}.")]
     if strange:
         raise ModelError(
             f"the weights of {where} do not fit its configuration ({strange[0]}); fetch it again"
         )
-    if not mended and _speaks_emotions(where):
+    if not anew and _speaks_emotions(where):
         return model, head, "its head kept"
     model.get_submodule(head).reset_parameters()
     return model, head, f"a new head of {len(EMOTIONS)} ({head})"

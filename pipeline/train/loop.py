@@ -1,7 +1,6 @@
 """Fine-tuning of a torch module: epochs that can be interrupted and resumed to the same weights.
 
-Started by ``torchrun`` or ``accelerate launch``, every process takes its share of each batch, gradients are
-averaged, and only the main process writes.
+Under ``torchrun`` every process takes its share of each batch, gradients are averaged, the main one writes.
 """
 
 import time
@@ -30,7 +29,7 @@ from pipeline.train.schedule import (
     write_history,
 )
 
-__all__ = ["Epoch", "LoopSettings", "TrainingData", "accelerator_for", "fit", "predict"]
+__all__ = ["Epoch", "LoopSettings", "TrainingData", "accelerator_for", "fit", "leave", "predict"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -64,6 +63,12 @@ def accelerator_for(device: str) -> Any:
     cpu = device == "cpu" or not any(there.values())
     # Models hold parameters that a classifier does not use.
     return Accelerator(cpu=cpu, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+
+
+def leave() -> None:
+    """End this process's part in a run of several: a group left open can abort it when it exits."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def fit(

@@ -1,7 +1,8 @@
 """The convolutional part of the compact text model: token embeddings, several widths, maximum over time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -163,7 +164,7 @@ def quantise_embedding(net: TextNet) -> tuple[npt.NDArray[np.int8], npt.NDArray[
 
 def to_onnx(net: TextNet) -> bytes:
     """The net after its embedding: ``tokens`` (1, e, t) to ``logits`` (1, r * k), any t from 1 on."""
-    from onnx import TensorProto, checker, helper, numpy_helper
+    from onnx import helper
 
     constants: dict[str, npt.NDArray[np.float32]] = {}
     nodes = []
@@ -179,10 +180,18 @@ def to_onnx(net: TextNet) -> bytes:
     constants["head_w"] = np.concatenate([_array(head.weight) for head in net.heads])
     constants["head_b"] = np.concatenate([_array(head.bias) for head in net.heads])
     nodes.append(helper.make_node("Gemm", ["flat", "head_w", "head_b"], ["logits"], transB=1))
-    size = net.embedding.embedding_dim
+    return serialised("text_convolution", nodes, constants, net.embedding.embedding_dim)
+
+
+def serialised(
+    name: str, nodes: Sequence[Any], constants: Mapping[str, npt.NDArray[Any]], size: int
+) -> bytes:
+    """A checked ONNX file of ``tokens`` (1, size, t) to ``logits`` (1, the length of ``head_b``)."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
     graph = helper.make_graph(
         nodes,
-        "text_convolution",
+        name,
         [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [1, size, "t"])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(constants["head_b"])])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],

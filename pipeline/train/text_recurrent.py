@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pipeline.labels import EMOTIONS
 from pipeline.text.featurise import pair_hashes, token_hashes, without_punctuation
-from pipeline.train.text_net import PADDING, Rows, batches, class_weights
+from pipeline.train.text_net import PADDING, Rows, batches, class_weights, serialised
 from pipeline.train.text_vectors import vectors
 
 FIRST = 2  # rows before the first known one: padding, unknown
@@ -200,7 +200,7 @@ def _ids(table: Hashes, hashes: Hashes) -> Ids:
 
 def recurrent_onnx(net: RecurrentNet) -> bytes:
     """The net after its embeddings: ``tokens`` (1, e + p, t) to ``logits`` (1, r * k), any t from 1 on."""
-    from onnx import TensorProto, checker, helper, numpy_helper
+    from onnx import helper
 
     hidden = net.settings.hidden
     constants: dict[str, npt.NDArray[Any]] = {
@@ -241,18 +241,7 @@ def recurrent_onnx(net: RecurrentNet) -> bytes:
         helper.make_node("Concat", ["attended", "highest"], ["pooled"], axis=1),
         helper.make_node("Gemm", ["pooled", "head_w", "head_b"], ["logits"], transB=1),
     ]
-    size = net.settings.embedding + net.settings.pairs
-    graph = helper.make_graph(
-        nodes,
-        "text_recurrent",
-        [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [1, size, "t"])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(constants["head_b"])])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    checker.check_model(model)
-    content: bytes = model.SerializeToString()
-    return content
+    return serialised("text_recurrent", nodes, constants, net.settings.embedding + net.settings.pairs)
 
 
 def _gates(parameter: object) -> npt.NDArray[np.float32]:

@@ -1,7 +1,5 @@
 """Fine-tune a face model on labelled faces: the command `train face`."""
 
-import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +15,7 @@ from pipeline.labels import EMOTIONS, canonical_map
 from pipeline.models.cards import ModelError, file_sha256, one_sentence
 from pipeline.records import CARD_FILE, write_record
 from pipeline.train import runs
-from pipeline.train.examples import DataError, LabelledSet, groups_of, read_examples, truth_of
+from pipeline.train.examples import LABEL_COLUMN, DataError, LabelledSet, groups_of, read_examples, truth_of
 from pipeline.train.face_backbones import Backbone, load_backbone
 from pipeline.train.inputs import face_detector, read_face
 from pipeline.train.loop import Epoch, LoopSettings, Show, accelerator_for, fit
@@ -25,16 +23,12 @@ from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature
 from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.score import Answers, load_named, score
 from pipeline.train.splits import Split, check_shares, folds, group_split, leaking_groups, random_split
+from pipeline.train.tuning import GROUP, OURS, RANDOM, UNTUNED, Say, Step, part, settings_of
 from pipeline.types import ModelCard
 
 MODALITY = "face"
-GROUP, RANDOM = "group", "random"
-BASELINES: Mapping[str, str] = {"compact": "our model, not fine-tuned", "deepface": "DeepFace"}
-# A few dev faces that all come out right would ask for certainty.
+BASELINES: Mapping[str, str] = {OURS: UNTUNED, "deepface": "DeepFace"}
 FEWEST = 20
-
-Say = Callable[[str], None]
-Step = Callable[[str, int, int], None]  # what, how many done, how many in all
 
 
 @dataclass(frozen=True)
@@ -44,9 +38,9 @@ class FaceTuning:
     data: Path
     folder: Path
     root: Path | None = None
-    label_column: str = "emotion"
+    label_column: str = LABEL_COLUMN
     group_column: str | None = None
-    backbone: str = "compact"
+    backbone: str = OURS
     detect: bool = False
     split: str = GROUP
     folds: int = 0
@@ -74,11 +68,6 @@ class Faces:
         """Group of each example, (n,)."""
         return groups_of(self.labelled)
 
-    def part(self, rows: npt.NDArray[np.int64]) -> LabelledSet:
-        """Some of the examples."""
-        chosen = tuple(self.labelled.examples[row] for row in rows)
-        return replace(self.labelled, examples=chosen, unmapped={})
-
     def crops_of(self, rows: npt.NDArray[np.int64]) -> list[bytes]:
         """Their crops."""
         return [self.crops[row] for row in rows]
@@ -99,8 +88,7 @@ def train(
     accelerator = accelerator_for(asked.loop.device)
     main = bool(accelerator.is_main_process)
     labelled = read_examples(MODALITY, asked.data, asked.root, asked.label_column, asked.group_column)
-    settings = asdict(asked) | {"examples": [len(labelled.examples), _digest(labelled)]}
-    del settings["loop"]["device"], settings["folder"]  # neither is part of what comes out
+    settings = settings_of(asdict(asked), labelled)
     if main:
         runs.check_run(asked.folder, settings, force)
     # What cannot be used is told before the run is opened: --force throws an earlier one away.
@@ -132,7 +120,9 @@ def train(
             place = folder / runs.MODEL_FOLDER
             card = _card(asked, backbone, split)
             write_model(partial(backbone.save, model), place, card, faces, split.dev)
-            parts.append(_asked(str(place), faces.part(split.test), asked, partial(step, f"asking {name}")))
+            parts.append(
+                _asked(str(place), part(faces.labelled, split.test), asked, partial(step, f"asking {name}"))
+            )
     accelerator.wait_for_everyone()
     if not main:
         return None
@@ -154,7 +144,7 @@ def train(
         leaking_groups=most_leaking(splits, faces),
         notes=tuple(notes),
     )
-    tested = faces.part(np.concatenate([split.test for split in splits]))
+    tested = part(faces.labelled, np.concatenate([split.test for split in splits]))
     baselines = _baselines(asked, tested, say, step)
     curves = [] if asked.folds else history
     write_report(asked.folder, answers, curves, about, baselines, metric=asked.loop.metric)
@@ -277,9 +267,3 @@ def _fold_notes(parts: Sequence[Answers]) -> list[str]:
     rights = [float((one.predicted == one.truth).mean()) for one in parts]
     each = ", ".join(f"{right:.3f}" for right in rights)
     return [f"accuracy of each fold {each}: mean {np.mean(rights):.3f}, deviation {np.std(rights):.3f}"]
-
-
-def _digest(labelled: LabelledSet) -> str:
-    """Of the examples' names, labels and groups."""
-    rows = [(one.source, one.emotion, one.group) for one in labelled.examples]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,11 +54,16 @@ def start(asked: Tuning, labelled: LabelledSet, force: bool, say: Say) -> None:
     Raises:
         DataError: it is finished, or holds something else.
     """
-    rows = [(one.source, one.emotion, one.group) for one in labelled.examples]
-    settings = asdict(asked) | {"examples": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
-    del settings["loop"]["device"], settings["folder"]  # neither is part of what comes out
-    if runs.open_run(asked.folder, settings, force):
+    if runs.open_run(asked.folder, settings_of(asdict(asked), labelled), force):
         say(f"going on with {asked.folder}")
+
+
+def settings_of(asked: Mapping[str, Any], labelled: LabelledSet) -> dict[str, Any]:
+    """What a run is known by: what was asked for that shapes what comes out, and a digest of the examples."""
+    rows = [(one.source, one.emotion, one.group) for one in labelled.examples]
+    kept = {name: value for name, value in asked.items() if name != "folder"}
+    kept["loop"] = {name: value for name, value in asked["loop"].items() if name != "device"}
+    return kept | {"examples": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
 
 
 def part(labelled: LabelledSet, rows: Integers) -> LabelledSet:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.train.loop import accelerator_for, fit
+from pipeline.train.loop import accelerator_for, fit, leave
 from tests.train.tiny import SETTINGS, Points, tiny_net
 
 if __name__ == "__main__":
@@ -17,3 +17,4 @@ if __name__ == "__main__":
     torch.save(
         {"net": net.state_dict(), "losses": [one.dev_loss for one in history]}, folder / f"rank{rank}.pt"
     )
+    leave()
