@@ -239,7 +239,7 @@ class Watch:
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """Bars with the time left on a terminal, else a line per epoch; of several processes the first is heard."""
+    """Bars with the time left on a terminal, else a line per epoch; only the first of several is heard."""
     import os
 
     from rich.console import Console

@@ -1,6 +1,6 @@
 """Fine-tuning of a torch module: epochs that can be interrupted and resumed to the same weights.
 
-Under ``torchrun`` every process takes its share of each batch, gradients are averaged, the main one writes.
+Under ``torchrun`` every process takes its share of a batch, gradients are averaged, the main one writes.
 """
 
 import time
