@@ -210,6 +210,20 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Reliability:
+    """How a model answered on labelled data it was not trained on; both in the order of ``labels.EMOTIONS``.
+
+    ``confusion`` (7, 7) is P(answer | truth) with the truth in rows, each summing to 1; ``answers`` (7,) the
+    mean probability it gave each emotion.
+    """
+
+    confusion: tuple[tuple[float, ...], ...]
+    answers: tuple[float, ...]
+    n: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a model is: enough to name it, verify its bytes and read its output."""
 
@@ -224,6 +238,7 @@ class ModelCard:
     languages: tuple[str, ...] = ()
     source: str = ""
     notes: str = ""
+    reliability: Reliability | None = None  # None: never measured
 
 
 @dataclass(frozen=True, slots=True)
