@@ -102,8 +102,20 @@ class FusionSection(Section):
 
 
 class ConflictSection(Section):
-    enter: float = Field(0.25, gt=0, le=1, description="Strength at which a conflict begins.")
-    leave: float = Field(0.15, gt=0, le=1, description="Strength below which it ends.")
+    enter: float = Field(
+        0.75, gt=0, lt=1, description="Evidence at which a conflict begins: B/(1+B) of its Bayes factor B."
+    )
+    leave: float = Field(0.6, gt=0, lt=1, description="Evidence below which it ends.")
+    most_false_alarms_per_minute: float | None = Field(
+        None, ge=0, description="Raise `enter` per video until chance alone would give no more alarms."
+    )
+    apart: float = Field(
+        0.112,
+        gt=0,
+        lt=1,
+        description="Prior probability that a channel shows another state than the person's.",
+    )
+    stretch_s: float = Field(2.0, ge=0.5, description="Channels are compared in stretches no longer.")
     min_duration_s: float = Field(0.5, ge=0, description="Shorter conflicts are dropped.")
     merge_gap_s: float = Field(1.0, ge=0, description="The same conflict after a shorter gap is one event.")
     readings: Path | None = Field(None, description="Your own named readings, as in `fusion/readings.toml`.")

@@ -77,12 +77,18 @@ STAGES: tuple[Stage, ...] = in_order(
             ("subtitles",),
         ),
         _stage("text", 2, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 1, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage("moments", 2, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
-        _stage("conflicts", 1, "pipeline.fusion.stage:run_conflicts", ("moments",)),
+        _stage(
+            "conflicts",
+            2,
+            "pipeline.fusion.stage:run_conflicts",
+            ("moments",),
+            ("faces", *OBSERVING),  # faces: where the picture is cut
+        ),
         _stage(
             "analysis",
-            1,
+            2,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
             ("transcript", *OBSERVING),
@@ -112,7 +118,21 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "text": ("text", frozenset({"backend"})),
     "moments": ("fusion", frozenset({"gap_s"})),
     "fuse": ("fusion", frozenset({"strategy", "weights"})),
-    "conflicts": ("conflict", frozenset({"enter", "leave", "min_duration_s", "merge_gap_s", "readings"})),
+    "conflicts": (
+        "conflict",
+        frozenset(
+            {
+                "enter",
+                "leave",
+                "most_false_alarms_per_minute",
+                "apart",
+                "stretch_s",
+                "min_duration_s",
+                "merge_gap_s",
+                "readings",
+            }
+        ),
+    ),
     "film": ("film", frozenset({"crf", "preset", "max_height_px"})),
 }
 

@@ -168,6 +168,7 @@ class Reading:
     coverage: float = 0.0
     subject: str | None = None
     samples: int = 0
+    doubtful: bool = False  # the words may be invented
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +196,10 @@ ConflictKind = Literal["polarity", "blend", "masking"]
 class Conflict:
     """A stretch in which two modalities disagree.
 
-    ``strength`` in [0, 1] is how far apart they are, ``confidence`` in [0, 1] how far the models can be
-    trusted to tell. ``label`` is a reading worded as a hypothesis, ``why`` the evidence in words.
+    ``strength`` in [0, 1] is how far apart they are; ``evidence`` the Bayes factor of two different states
+    against one shared one; ``confidence`` in [0, 1] the posterior of this kind of conflict at the prior that
+    docs/CONFLICTS.md states. ``label`` is a reading worded as a hypothesis, ``rule`` what made it fire,
+    ``why`` the evidence in words.
     """
 
     span: Span
@@ -207,6 +210,23 @@ class Conflict:
     label: str
     why: str
     emotions: Mapping[str, str] = field(default_factory=dict)
+    evidence: float = 1.0
+    rule: str = ""
+    probabilities: Mapping[str, float] = field(default_factory=dict)  # of its emotion, by modality
+    best_us: int | None = None  # where it is plainest
+    words: str = ""
+    fused: str = ""  # how all channels read together
+    without: Mapping[str, str] = field(default_factory=dict)  # how the others read when one is left out
+    vanishes: str = ""  # what would have to change for it not to be flagged
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """Why a channel, or a pair of channels, was not held against another over a stretch of film."""
+
+    span: Span
+    modalities: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +276,6 @@ class Analysis:
     false_alarms_per_minute: float | None
     models: Mapping[str, ModelCard]
     warnings: tuple[str, ...] = ()
-    schema_version: int = 1
+    schema_version: int = 2
+    abstentions: tuple[Abstention, ...] = ()
+    operating_point: float = 0.0  # evidence at which a conflict began, as odds over even odds in [0, 1]

@@ -9,6 +9,7 @@ from pipeline.types import Moment, Observation, Reading, Scores, Span, Status, U
 
 LEAST_SHARE = 0.1  # of a stretch: the last syllable of a sentence does not speak for the pause after it
 ENOUGH_US = 500_000
+DOUBTFUL = "doubtful"  # key of an observation's evidence: what it was read from may be invented
 
 
 def tile(duration_us: int, spans: Sequence[Span], gap_us: int) -> list[tuple[Span, int | None]]:
@@ -73,6 +74,7 @@ def summarise(span: Span, observations: Sequence[Observation]) -> Reading:
         coverage=_covered_us([o.span for o, _ in own], span) / span.duration_us,
         subject=subject,
         samples=len(own),
+        doubtful=any(DOUBTFUL in o.evidence for o, _ in own),
     )
 
 
@@ -110,15 +112,43 @@ def align(
 
     ``observations`` maps a modality to what it saw, in time order; an empty sequence means that it failed.
     """
-    ordered = {modality: _Sweep(seen) for modality, seen in observations.items()}
-    moments = []
-    for span, index in tile(duration_us, [u.span for u in utterances], gap_us):
-        by_modality = {
-            modality: summarise(span, sweep.near(span)) if observations[modality] else Reading(Status.FAILED)
-            for modality, sweep in ordered.items()
+    readings = _Readings(observations)
+    return [
+        Moment(span, None if index is None else utterances[index], readings.over(span))
+        for span, index in tile(duration_us, [u.span for u in utterances], gap_us)
+    ]
+
+
+def finer(
+    moments: Sequence[Moment],
+    observations: Mapping[str, Sequence[Observation]],
+    most_us: int,
+    cuts_us: Sequence[int] = (),
+) -> list[Moment]:
+    """The same film in stretches of at most ``most_us``, none across a cut; each inside one moment.
+
+    Conflicts inside a long utterance show at this grain; words speak for all of their utterance.
+    """
+    readings, result = _Readings(observations), []
+    for moment in moments:
+        start, end = moment.span.start_us, moment.span.end_us
+        edges = [start, *sorted(cut for cut in cuts_us if start < cut < end), end]
+        pieces = (piece for a, b in pairwise(edges) for piece in _pieces(a, b, most_us))
+        result += [Moment(span, moment.utterance, readings.over(span)) for span in pieces]
+    return result
+
+
+class _Readings:
+    """What every modality says over spans that only move forward."""
+
+    def __init__(self, observations: Mapping[str, Sequence[Observation]]) -> None:
+        self._sweeps = {modality: _Sweep(seen) if seen else None for modality, seen in observations.items()}
+
+    def over(self, span: Span) -> dict[str, Reading]:
+        return {
+            modality: Reading(Status.FAILED) if sweep is None else summarise(span, sweep.near(span))
+            for modality, sweep in self._sweeps.items()
         }
-        moments.append(Moment(span, None if index is None else utterances[index], by_modality))
-    return moments
 
 
 class _Sweep:

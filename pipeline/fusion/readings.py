@@ -22,6 +22,11 @@ class ReadingRule:
     kinds: tuple[str, ...]
     when: Mapping[str, frozenset[str]]
 
+    @property
+    def words(self) -> str:
+        """The rule as one line: which modality must show what."""
+        return " + ".join(f"{who}: {' or '.join(sorted(what))}" for who, what in self.when.items())
+
 
 def load_rules(path: Path) -> tuple[ReadingRule, ...]:
     """Read a rule file. Raises ConfigError with the place of the first mistake."""
@@ -47,12 +52,12 @@ def _rule(entry: Mapping[str, Any], path: Path, place: int) -> ReadingRule:
     return ReadingRule(entry["name"], tuple(entry.get("kinds", ())), when)
 
 
-def reading_of(kind: ConflictKind, emotions: Mapping[str, str], rules: tuple[ReadingRule, ...]) -> str:
-    """Name of the first rule that fits, worded as a hypothesis; the empty string when none does."""
-    for rule in rules:
-        if (not rule.kinds or kind in rule.kinds) and _fits(rule, emotions):
-            return f"maybe {rule.name}"
-    return ""
+def rule_of(
+    kind: ConflictKind, emotions: Mapping[str, str], rules: tuple[ReadingRule, ...]
+) -> ReadingRule | None:
+    """The first rule that fits; None when none does."""
+    fitting = (rule for rule in rules if (not rule.kinds or kind in rule.kinds) and _fits(rule, emotions))
+    return next(fitting, None)
 
 
 def _fits(rule: ReadingRule, emotions: Mapping[str, str]) -> bool:

@@ -1,18 +1,21 @@
 """The fusion stages: read records, call a pure function, write records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.config import ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
-from pipeline.fusion.align import align
-from pipeline.fusion.conflict import Limits, as_conflict, chance_rate_per_minute, events
+from pipeline.fusion.align import align, finer
+from pipeline.fusion.detect import Seen, find
 from pipeline.fusion.fuse import fuse
-from pipeline.fusion.readings import SHIPPED, load_rules, reading_of
+from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.records import (
     ANALYSIS_FILE,
     CARD_FILE,
+    CUTS_FILE,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     TRANSCRIPT_FILE,
@@ -24,6 +27,7 @@ from pipeline.records import (
 )
 from pipeline.types import (
     US_PER_S,
+    Abstention,
     Analysis,
     Conflict,
     Fused,
@@ -31,9 +35,12 @@ from pipeline.types import (
     ModelCard,
     Moment,
     Observation,
+    Reliability,
     Status,
     Transcript,
 )
+
+MOMENTS_FILE = "moments.jsonl"
 
 
 def run_moments(
@@ -57,34 +64,50 @@ def run_moments(
         for modality in modalities
     }
     moments = align(info.duration_us, spoken, observations, round(section.gap_s * US_PER_S))
-    write_records(out / "moments.jsonl", Moment, moments)
+    write_records(out / MOMENTS_FILE, Moment, moments)
 
 
 def run_fuse(inputs: Mapping[str, Path], settings: FusionSection, out: Path, progress: Progress) -> None:
     """Fuse every moment."""
-    moments = read_records(inputs["moments"] / "moments.jsonl", Moment)
+    moments = read_records(inputs["moments"] / MOMENTS_FILE, Moment)
     write_records(out / "fused.jsonl", Fused, fuse(moments, settings.strategy, settings.weights))
 
 
 def run_conflicts(
     inputs: Mapping[str, Path], settings: ConflictSection, out: Path, progress: Progress
 ) -> None:
-    """Find events, name them, and estimate how many chance alone would give."""
-    moments = read_records(inputs["moments"] / "moments.jsonl", Moment)
-    limits = Limits(
-        settings.enter,
-        settings.leave,
-        round(settings.min_duration_s * US_PER_S),
-        round(settings.merge_gap_s * US_PER_S),
+    """Find events, explain them, say what could not be compared and how many alarms chance would give."""
+    moments = read_records(inputs["moments"] / MOMENTS_FILE, Moment)
+    names = tuple(moments[0].by_modality) if moments else ()
+    observations = {
+        name: read_records(inputs[name] / OBSERVATIONS_FILE, Observation) if name in inputs else ()
+        for name in names
+    }
+    cuts_us = _cuts_us(inputs.values())
+    seen = Seen(
+        stretches=finer(moments, observations, round(settings.stretch_s * US_PER_S), cuts_us),
+        observations=observations,
+        reliabilities={name: _reliability(inputs.get(name)) for name in names},
+        cuts_us=cuts_us,
     )
     rules = (load_rules(settings.readings) if settings.readings else ()) + load_rules(SHIPPED)
-    found = [
-        as_conflict(event, reading_of(event.kind, dict(event.emotions), rules), moments)
-        for event in events(moments, limits)
-    ]
-    write_records(out / "conflicts.jsonl", Conflict, found)
-    rate = chance_rate_per_minute(moments, limits)
-    (out / "null.json").write_text(json.dumps({"false_alarms_per_minute": rate}), encoding="utf-8")
+    found = find(seen, settings, rules)
+    write_records(out / "conflicts.jsonl", Conflict, found.conflicts)
+    write_records(out / "abstentions.jsonl", Abstention, found.abstentions)
+    null = {"false_alarms_per_minute": found.chance_per_minute, "operating_point": found.enter}
+    (out / "null.json").write_text(json.dumps(null), encoding="utf-8")
+
+
+def _cuts_us(folders: Iterable[Path]) -> list[int]:
+    """Times of the cuts that any stage has found."""
+    files = [folder / CUTS_FILE for folder in folders if (folder / CUTS_FILE).is_file()]
+    return sorted({int(time_us) for file in files for time_us in np.load(file)})
+
+
+def _reliability(folder: Path | None) -> Reliability | None:
+    """What the card of a modality's model says of its reliability; None when it says nothing."""
+    there = folder is not None and (folder / CARD_FILE).is_file()
+    return read_record(folder / CARD_FILE, ModelCard).reliability if folder and there else None
 
 
 def run_analysis(
@@ -105,10 +128,12 @@ def run_analysis(
         if "transcript" in inputs
         else Transcript((), Status.NOT_REQUESTED, "none"),
         observations={m: read_records(inputs[m] / OBSERVATIONS_FILE, Observation) for m in read},
-        moments=read_records(inputs["moments"] / "moments.jsonl", Moment),
+        moments=read_records(inputs["moments"] / MOMENTS_FILE, Moment),
         fused=read_records(inputs["fuse"] / "fused.jsonl", Fused),
         conflicts=read_records(inputs["conflicts"] / "conflicts.jsonl", Conflict),
         false_alarms_per_minute=null["false_alarms_per_minute"],
+        operating_point=null["operating_point"],
+        abstentions=read_records(inputs["conflicts"] / "abstentions.jsonl", Abstention),
         models={
             m: read_record(inputs[m] / CARD_FILE, ModelCard)
             for m in read

@@ -1,0 +1,69 @@
+"""The detector: from stretches of film to explained conflicts. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.config import ConflictSection
+from pipeline.fusion.belief import prior_of
+from pipeline.fusion.channels import Apart, abstentions, channels_of
+from pipeline.fusion.conflict import Limits, Timeline, compare, events
+from pipeline.fusion.explain import Case, explained
+from pipeline.fusion.null import chance_rate_per_minute, operating_point, shuffled
+from pipeline.fusion.readings import ReadingRule
+from pipeline.types import US_PER_S, Abstention, Conflict, Moment, Observation, Reliability
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the detector looks at.
+
+    ``stretches`` tile the film (``align.finer``); ``apart`` says where two modalities do not come from one
+    person; events never last across ``cuts_us``.
+    """
+
+    stretches: Sequence[Moment]
+    observations: Mapping[str, Sequence[Observation]]
+    reliabilities: Mapping[str, Reliability | None]
+    apart: Sequence[Apart] = ()
+    cuts_us: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found; ``enter`` is the evidence, B / (1 + B), from which an event began."""
+
+    conflicts: tuple[Conflict, ...]
+    abstentions: tuple[Abstention, ...]
+    chance_per_minute: float | None
+    enter: float
+
+
+def limits_of(section: ConflictSection) -> Limits:
+    """The thresholds of a settings section."""
+    return Limits(
+        section.enter,
+        section.leave,
+        round(section.min_duration_s * US_PER_S),
+        round(section.merge_gap_s * US_PER_S),
+    )
+
+
+def find(seen: Seen, section: ConflictSection, rules: tuple[ReadingRule, ...]) -> Found:
+    """Conflicts of a film, what could not be compared, and how many alarms a minute chance would give."""
+    cuts = frozenset(seen.cuts_us)
+    timeline = Timeline(
+        tuple(one.span for one in seen.stretches),
+        frozenset(i for i, one in enumerate(seen.stretches) if one.span.start_us in cuts),
+    )
+    channels, prior = channels_of(seen.stretches, seen.apart), prior_of(section.apart)
+    likelihoods = channels.likelihoods(seen.reliabilities)
+    nulls = shuffled(timeline, channels, likelihoods, prior)
+    limits = operating_point(nulls, limits_of(section), section.most_false_alarms_per_minute)
+    film = compare(timeline, channels, likelihoods, prior)
+    case = Case(seen.stretches, film, likelihoods, seen.observations, seen.reliabilities, prior, limits)
+    return Found(
+        tuple(explained(event, case, rules) for event in events(film, limits)),
+        abstentions(seen.stretches, seen.apart),
+        chance_rate_per_minute(nulls, limits),
+        limits.enter,
+    )
