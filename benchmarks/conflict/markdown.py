@@ -1,0 +1,26 @@
+"""Tables as Markdown, and back into records for a program."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def records(markdown: str) -> list[dict[str, str]]:
+    """The rows of all tables in a text, each by the names of its columns."""
+    found: list[dict[str, str]] = []
+    columns: list[str] | None = None
+    for line in markdown.splitlines():
+        if not line.startswith("|"):
+            columns = None
+            continue
+        cells = [cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if columns is None:
+            columns = cells
+        elif not all(set(cell) <= set("-: ") for cell in cells):
+            found.append(dict(zip(columns, cells, strict=True)))
+    return found
