@@ -9,7 +9,7 @@ import math
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from pipeline.train.face_data import (
 from pipeline.train.face_export import second_view, to_onnx
 from pipeline.train.face_net import FaceNet
 from pipeline.train.face_report import Floats, measure
+from pipeline.train.metrics import softmax
+from pipeline.train.reliability import reliability_of
 from pipeline.types import ModelCard
 
 CONFIG = Path(__file__).with_suffix(".toml")
@@ -267,6 +269,8 @@ def ship(net: FaceNet, data: Path, out: Path, recipe: Recipe) -> TrainingReport:
         source="python -m pipeline.train.face",
         notes=NOTES,
     )
+    answers = softmax(logits + bias, card.temperature)
+    card = replace(card, reliability=reliability_of(dev.truth, answers, "FER+ dev"))
     write_record(out / f"{MODEL_ID}.card.json", card)
     report = measure(CompactFace(session(path), card), data, path.stat().st_size, np.log(prior) + bias)
     write_record(out / f"{MODEL_ID}.report.json", report)

@@ -34,7 +34,7 @@ from pipeline.train.text_recurrent import (
     recurrent_onnx,
     train_recurrent,
 )
-from pipeline.train.text_report import measure
+from pipeline.train.text_report import measure, reliability_in_speech
 from pipeline.train.text_vectors import pair_vocabulary
 from pipeline.types import ModelCard
 
@@ -110,8 +110,10 @@ def finish(
         source="python -m pipeline.train.text",
         notes=NOTES,
     )
+    model = load_file(card, path)
+    card = replace(card, reliability=reliability_in_speech(model, splits))
     write_record(out / f"{MODEL_ID}.card.json", card)
-    return measure(load_file(card, path), data, splits, path.stat().st_size)
+    return measure(model, data, splits, path.stat().st_size)
 
 
 def language_settings(section: Mapping[str, Any]) -> LanguageSettings:

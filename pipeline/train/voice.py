@@ -15,7 +15,7 @@ import time
 import tomllib
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,12 @@ from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.records import write_record
 from pipeline.train import voice_data
 from pipeline.train.metrics import expected_calibration_error, softmax
+from pipeline.train.reliability import reliability_of
 from pipeline.train.voice_data import Clips, features, read_manifest
 from pipeline.train.voice_fit import Recipe, Table, fit
 from pipeline.train.voice_net import VoiceNet
 from pipeline.train.voice_report import Answers, Facts, report_of
-from pipeline.types import ModelCard
+from pipeline.types import ModelCard, Reliability
 from pipeline.voice import details as heard_details
 from pipeline.voice import features as heard_features
 from pipeline.voice.compact import MODEL_ID, load_weights, voice_of
@@ -140,6 +141,17 @@ def dev_answers(folds: Sequence[Fold], table: Table) -> dict[str, Answers]:
     return tests
 
 
+def reliability_in_films(tests: dict[str, Answers], clips: Clips) -> Reliability:
+    """From dev answers with the speaker known, as in a film, of all corpora."""
+    corpora = np.unique(clips.corpus)
+    answers = joined(*(tests[f"{corpus}.speaker_normalised, dev"] for corpus in corpora))
+    return reliability_of(
+        answers.truth,
+        softmax(answers.logits),
+        f"{', '.join(map(str, corpora))}: dev speakers, left out by the network asked",
+    )
+
+
 def temperature_of(answers: Answers) -> float:
     """The one with the least calibration error.
 
@@ -236,7 +248,8 @@ def train(data: Path, out: Path, recipe: Recipe) -> TrainingReport:
         fold.net.sharpness.copy_(net.sharpness)
     tests |= dev_answers(folds, table)
     export(net, out / f"{MODEL_ID}.onnx")
-    write_record(out / f"{MODEL_ID}.card.json", card_of(out / f"{MODEL_ID}.onnx", recipe))
+    card = replace(card_of(out / f"{MODEL_ID}.onnx", recipe), reliability=reliability_in_films(tests, clips))
+    write_record(out / f"{MODEL_ID}.card.json", card)
     facts = Facts(
         sharpness=dict(zip(map(str, np.unique(clips.corpus)), net.sharpness.tolist(), strict=True)),
         parameters=sum(p.numel() for p in net.parameters()),
