@@ -10,7 +10,7 @@ override ARGS := $(value ARGS)
 export VIDEO ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help analyze test lint check check-data bench sample accept clean
+.PHONY: help analyze test lint check check-data bench bench-conflict sample accept clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -47,6 +47,9 @@ check-data: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.whole_job
+
+bench-conflict: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.conflict $$ARGS
 
 sample: $(VENV)/installed-dev
 	$(BIN)/python -m tests.made.sample inputs

@@ -81,16 +81,22 @@ def _lines(name: str) -> Callable[[Path, Path, str], LabelledSet]:
 
         source = SOURCES[name]
         text, label = source.columns
-        wanted = {"dev": ("dev", "val")}.get(split, (split,))
-        pairs = [
-            (source.clean(row[text]), row[label])
-            for row in _rows(data / source.path)
-            if row["split"] in wanted
-        ]
-        examples = tuple(Example(line, CROSSWALK[name] or "") for line, name in pairs if line and name)
+        rows = rows_of(data, name, split)
+        examples = tuple(Example(source.clean(row[text]), CROSSWALK[row[label]] or "") for row in rows)
         return LabelledSet("text", data, examples, {})
 
     return read
+
+
+def rows_of(data: Path, name: str, split: str) -> list[dict[str, str]]:
+    """The rows of a set of lines that can be asked about: with words, and labelled with one of the seven."""
+    from pipeline.train.text_data import SOURCES
+
+    source = SOURCES[name]
+    text, label = source.columns
+    wanted = {"dev": ("dev", "val")}.get(split, (split,))
+    rows = [row for row in _rows(data / source.path) if row["split"] in wanted]
+    return [row for row in rows if source.clean(row[text]) and CROSSWALK[row[label]] is not None]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
