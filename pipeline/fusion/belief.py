@@ -109,22 +109,19 @@ def bayes_factors(kinds: Floats, prior: Prior) -> Floats:
     return factors
 
 
-def departing(likelihoods: Floats, prior: Prior) -> Floats:
-    """Probability that each channel shows something else than the shared state, (n, channels)."""
-    departs, messages = np.asarray(prior.departs), _messages(likelihoods, prior)
-    whole = np.asarray(prior.shared) * messages.prod(axis=1)
-    stays = np.stack(
-        [
-            np.asarray(prior.shared)
-            * np.delete(messages, channel, axis=1).prod(axis=1)
-            * np.diag(departs)
-            * likelihoods[:, channel]
-            for channel in range(likelihoods.shape[1])
-        ],
-        axis=1,
-    )
-    away: Floats = 1.0 - stays.sum(axis=2) / whole.sum(axis=1, keepdims=True)
-    return np.clip(away, 0.0, 1.0)
+def departing_alone(likelihoods: Floats, prior: Prior) -> Floats:
+    """Probability that each channel alone shows something else than the shared state, (n, channels)."""
+    departs = np.asarray(prior.departs)
+    stays = likelihoods * np.diag(departs)
+    leaves = _messages(likelihoods, prior) - stays
+    shared = np.asarray(prior.shared)
+    alone = [
+        (shared * np.delete(stays, channel, axis=1).prod(axis=1) * leaves[:, channel]).sum(axis=1)
+        for channel in range(likelihoods.shape[1])
+    ]
+    whole = (shared * _messages(likelihoods, prior).prod(axis=1)).sum(axis=1)
+    shares: Floats = np.stack(alone, axis=1) / whole[:, None]
+    return shares
 
 
 def _messages(likelihoods: Floats, prior: Prior) -> Floats:
