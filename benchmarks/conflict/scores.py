@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.config import ConflictSection
-from pipeline.fusion.belief import KINDS, Prior, departing, kind_table, kinds_of, pair_states, prior_of
+from pipeline.fusion.belief import KINDS, Prior, departing_alone, kind_table, kinds_of, pair_states, prior_of
 from pipeline.fusion.kinds import VALENCES, jensen_shannon, strengths
 from pipeline.fusion.reliability import likelihood
 from pipeline.types import Reliability
@@ -106,7 +106,7 @@ def belief(reliabilities: Sequence[Reliability | None]) -> Detector:
 def verdicts_of(likelihoods: Floats, prior: Prior) -> Verdicts:
     """What the belief model makes of evidence (n, modalities, 7)."""
     by_pair = [kinds_of(pair_states(likelihoods, a, b, prior))[:, 1:] for a, b in pairs(likelihoods.shape[1])]
-    return Verdicts(np.max(by_pair, axis=0), departing(likelihoods, prior))
+    return Verdicts(np.max(by_pair, axis=0), departing_alone(likelihoods, prior))
 
 
 BASELINES: Mapping[str, Detector] = {
