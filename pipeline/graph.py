@@ -65,8 +65,8 @@ STAGES: tuple[Stage, ...] = in_order(
     (
         _stage("probe", 1, "pipeline.media.probe:run", ("source",)),
         _stage("audio", 1, "pipeline.media.audio:run", ("source", "probe")),
-        _stage("faces", 1, "pipeline.face.stage:run_faces", ("source", "probe")),
-        _stage("face", 1, "pipeline.face.stage:run_face", ("faces", "probe")),
+        _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
+        _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(

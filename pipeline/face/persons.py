@@ -15,7 +15,8 @@ class FaceSample:
     """One person in one sampled frame. Box, landmarks and size are in display pixels.
 
     ``followed`` says that the detector missed the face in this frame and its looks alone told where it was.
-    The crop is ``crop_length`` bytes of ``crops.bin`` from ``crop_offset``.
+    The crop is ``crop_length`` bytes of ``crops.bin`` from ``crop_offset``. ``mouth_motion`` ≥ 0 is how much
+    the mouth changed since the person's sighting some 200 ms before (``mouth.change``); None without one.
     """
 
     time_us: int
@@ -30,9 +31,11 @@ class FaceSample:
     quality: float
     crop_offset: int
     crop_length: int
+    mouth_motion: float | None = None
 
     def evidence(self) -> dict[str, Any]:
         """What an observation says about the frame it rests on."""
+        seen = {} if self.mouth_motion is None else {"mouth_motion": self.mouth_motion}
         return {
             "box": [round(side, 1) for side in self.box],
             "time_us": self.time_us,
@@ -41,6 +44,7 @@ class FaceSample:
             "size_px": self.size_px,
             "sharpness": self.sharpness,
             "frontality": self.frontality,
+            **seen,
         }
 
 

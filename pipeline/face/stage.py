@@ -15,6 +15,7 @@ from pipeline.labels import to_scores
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
+    CUTS_FILE,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     read_record,
@@ -26,6 +27,7 @@ from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, 
 
 if TYPE_CHECKING:
     from pipeline.face.track import Found
+    from pipeline.media.cuts import CutFinder
 
 MODALITY = "face"
 # Frames are brought down to this longer side: a face a twentieth as wide still fills a model's input.
@@ -35,16 +37,20 @@ LONGEST_LAST_FRAME = 1.5
 
 
 def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progress: Progress) -> None:
-    """Write ``frames.npy`` (sampled times), ``samples.jsonl`` (``FaceSample``), ``crops.bin`` (JPEG files).
+    """Write ``frames.npy`` (sampled times), ``cuts.npy``, ``samples.jsonl``, ``crops.bin`` (JPEG files).
 
     Raises:
         ModelError: the chosen detector is not on this machine.
     """
+    from pipeline.media.cuts import CutFinder
+
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     times: list[int] = []
     samples: list[FaceSample] = []
+    shots = CutFinder()
+    seen_frames = _tracked(inputs["source"], info, settings, shots) if info.has_video else ()
     with (out / "crops.bin").open("wb") as crops:
-        for time_us, scale, certain in _tracked(inputs["source"], info, settings) if info.has_video else ():
+        for time_us, scale, certain in seen_frames:
             if time_us is not None:
                 times.append(time_us)
                 progress(min(1.0, time_us / max(1, info.duration_us)))
@@ -52,15 +58,16 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
                 samples.append(seen.sample(f"track {number}", scale, crops.tell()))
                 crops.write(seen.jpeg)
     np.save(out / "frames.npy", np.array(times, np.int64))
+    np.save(out / CUTS_FILE, shots.finish())
     write_records(out / "samples.jsonl", FaceSample, numbered(samples))
 
 
 def _tracked(
-    source: Path, info: MediaInfo, settings: FaceSection
+    source: Path, info: MediaInfo, settings: FaceSection, shots: "CutFinder"
 ) -> Iterator[tuple[int | None, float, list["Found"]]]:
     """Each sampled time, image pixels per display pixel, and the sightings that became certain with it.
 
-    Those that became certain only at the end of the film come last, without a time.
+    Those that became certain only at the end of the film come last, without a time; ``shots`` sees all.
     """
     from pipeline.face.track import Tracker
     from pipeline.media.frames import ahead, iter_frames, stored_size
@@ -70,6 +77,7 @@ def _tracked(
     hold_us = round(settings.hold_s * US_PER_S)
     tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px)
     for frame in ahead(iter_frames(source, info, settings.sample_fps, WORKING_PX)):
+        shots.step(frame.time_us, frame.image)
         yield frame.time_us, frame.scale, tracker.step(frame.time_us, frame.image)
     yield None, scale, tracker.finish()
 

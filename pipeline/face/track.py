@@ -1,7 +1,7 @@
 """From faces in single frames to persons: pure but for the detector it is given."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.face import crop
 from pipeline.face.backends import Box, Detection, FaceDetector, Image
 from pipeline.face.geometry import Square, centre, cut_square, iou, moved, near, size, square_of
+from pipeline.face.mouth import Mouth, Prepared, prepared
 from pipeline.face.persons import FaceSample
 
 # Between full scans the faces known are looked for where they were. With nobody known, scans are more
@@ -35,6 +36,8 @@ class Sighting:
     followed: bool
     looks: crop.Looks
     jpeg: bytes
+    face: Prepared = field(repr=False, compare=False)
+    mouth_motion: float | None = None
 
     def sample(self, track: str, scale: float, offset: int) -> FaceSample:
         """The record of it; one display pixel is ``scale`` image pixels, the crop lies at ``offset``."""
@@ -55,6 +58,7 @@ class Sighting:
             ),
             crop_offset=offset,
             crop_length=len(self.jpeg),
+            mouth_motion=None if self.mouth_motion is None else round(self.mouth_motion, 4),
         )
 
 
@@ -69,6 +73,7 @@ class _Track:
     sightings: int = 0
     since_us: int = 0
     waiting: list[Sighting] = field(default_factory=list)  # until it is a person, or found again
+    mouth: Mouth = field(default_factory=Mouth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,8 @@ class Tracker:
     def _sighting(self, frame: _Remembered, found: Detection, followed: bool = False) -> Sighting:
         frame.taken.append(found.box)
         cut = crop.cut(frame.image, square_of(found), self._crop_px)
-        return Sighting(frame.time_us, found, followed, crop.looks(cut, found.landmarks), crop.encoded(cut))
+        looks = crop.looks(cut, found.landmarks)
+        return Sighting(frame.time_us, found, followed, looks, crop.encoded(cut), prepared(cut))
 
     def _is_large(self, found: Detection) -> bool:
         return square_of(found).side >= self._least_px
@@ -206,7 +212,9 @@ class Tracker:
         certain: list[Found] = []
         for track in self._tracks:
             if track.person and track.waiting and not track.waiting[-1].followed:
-                certain += [(track.number, sighting) for sighting in track.waiting]
+                for seen in track.waiting:
+                    motion = track.mouth.step(seen.time_us, seen.face)
+                    certain.append((track.number, replace(seen, mouth_motion=motion)))
                 track.waiting.clear()
         on_trial_too_long = [t for t in self._tracks if not t.person and t.sightings >= TRIAL_SIGHTINGS]
         self._tracks = [track for track in self._tracks if track not in on_trial_too_long]

@@ -1,0 +1,147 @@
+"""Whose mouth moves with the speech that is heard: pure, from two keys of evidence and no modality's name.
+
+``mouth_motion`` is carried by observations that show a mouth (its change since some 200 ms before, over the
+face's variance, ≥ 0), ``speech_share`` by observations that hear speech. The level of motion decides: a mouth
+that keeps still while someone is heard does not speak. That a moving mouth speaks these very words is not
+claimed: laughter, chewing and a dubbed speaker move too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.types import Observation, Span, Status
+
+MOTION, HEARD = "mouth_motion", "speech_share"
+# Median motion in a window under which a mouth keeps still, and from which it moves as in speech; in between
+# nothing is said. Chosen by `python -m benchmarks.conflict.speaking`, on the clips it calls "chosen on".
+STILL, MOVING = 0.075, 0.12
+WINDOW_US = 3_000_000  # speech stands still for closed lips and stressed vowels: seconds are needed
+LEAST_US = 2_000_000  # of motion seen during speech in a window; less is unknown
+PAUSE_US = 1_000_000  # a shorter pause does not part two stretches of speech
+LEAST_SILENT_US = 1_000_000
+
+Verdict = Literal["speaking", "not_speaking", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A stretch in which someone is heard and this modality's subject is seen with a still mouth."""
+
+    span: Span
+    modality: str
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one subject's mouth does over one piece of time in which someone is heard."""
+
+    span: Span
+    modality: str
+    subject: str | None
+    verdict: Verdict
+
+
+def not_speaking(observations: Mapping[str, Sequence[Observation]]) -> tuple[Silent, ...]:
+    """Stretches in which someone is heard and a subject in view does not move the mouth, in order of time."""
+    stretches: list[Silent] = []
+    last: dict[tuple[str, str | None], int] = {}
+    for seen in mouths(observations):
+        if seen.verdict != "not_speaking":
+            continue
+        key = (seen.modality, seen.subject)
+        at = last.get(key)
+        if at is not None and seen.span.start_us - stretches[at].span.end_us <= PAUSE_US:
+            whole = Span(stretches[at].span.start_us, max(stretches[at].span.end_us, seen.span.end_us))
+            stretches[at] = Silent(whole, *key)
+        else:
+            last[key] = len(stretches)
+            stretches.append(Silent(seen.span, *key))
+    kept = [one for one in stretches if one.span.duration_us >= LEAST_SILENT_US]
+    return tuple(sorted(kept, key=lambda one: (one.span, one.modality, one.subject or "")))
+
+
+def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...]:
+    """A verdict for every observation that shows a mouth while someone is heard, in order of time.
+
+    The window around it (shifted to lie within the stretch of speech) decides by its median motion; pieces
+    without speech are not counted.
+    """
+    speech = heard(observations)
+    verdicts: list[Seen] = []
+    for modality, own in observations.items():
+        by_subject: dict[str | None, list[Observation]] = {}
+        for one in own:
+            if one.evidence.get(MOTION) is not None:
+                by_subject.setdefault(one.subject, []).append(one)
+        for subject, showing in by_subject.items():
+            ordered = sorted(showing, key=lambda one: one.span)
+            for stretch in speech:
+                verdicts += _judged(modality, subject, ordered, stretch)
+    return tuple(sorted(verdicts, key=lambda one: (one.span, one.modality, one.subject or "")))
+
+
+def heard(observations: Mapping[str, Sequence[Observation]]) -> list[list[Span]]:
+    """Stretches of speech, each as its parts; a pause of ``PAUSE_US`` or less does not end a stretch."""
+    spans = sorted(
+        one.span
+        for own in observations.values()
+        for one in own
+        if one.status is Status.OK and HEARD in one.evidence
+    )
+    parts: list[Span] = []
+    for span in spans:
+        if parts and span.start_us <= parts[-1].end_us:
+            parts[-1] = Span(parts[-1].start_us, max(parts[-1].end_us, span.end_us))
+        else:
+            parts.append(span)
+    stretches: list[list[Span]] = []
+    for part in parts:
+        if stretches and part.start_us - stretches[-1][-1].end_us <= PAUSE_US:
+            stretches[-1].append(part)
+        else:
+            stretches.append([part])
+    return stretches
+
+
+def _judged(
+    modality: str, subject: str | None, showing: Sequence[Observation], stretch: Sequence[Span]
+) -> list[Seen]:
+    """Verdicts on one subject in one stretch of speech; ``showing`` is in order of time."""
+    start_us, end_us = stretch[0].start_us, stretch[-1].end_us
+    inside = [
+        (one, us)
+        for one in showing
+        if one.span.start_us < end_us
+        and one.span.end_us > start_us
+        and (us := sum(part.overlap_us(one.span) for part in stretch)) * 2 > one.span.duration_us
+    ]
+    found = []
+    first = past = 0
+    for one, _ in inside:
+        middle = (one.span.start_us + one.span.end_us) // 2
+        low = max(start_us, min(middle - WINDOW_US // 2, end_us - WINDOW_US))
+        while inside[first][0].span.end_us <= low:
+            first += 1
+        while past < len(inside) and inside[past][0].span.start_us < low + WINDOW_US:
+            past += 1
+        found.append(Seen(one.span, modality, subject, _verdict(inside[first:past])))
+    return found
+
+
+def _verdict(window: Sequence[tuple[Observation, int]]) -> Verdict:
+    """By the median of motion, weighted by time."""
+    total_us = sum(us for _, us in window)
+    if total_us < LEAST_US:
+        return "unknown"
+    below_us = 0
+    median = 0.0
+    for motion, us in sorted((float(one.evidence[MOTION]), us) for one, us in window):
+        median = motion
+        below_us += us
+        if 2 * below_us >= total_us:
+            break
+    if median < STILL:
+        return "not_speaking"
+    return "speaking" if median >= MOVING else "unknown"
