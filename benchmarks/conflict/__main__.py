@@ -14,9 +14,13 @@ from pathlib import Path
 
 from benchmarks.conflict.markdown import records
 from benchmarks.made_clips import data_root
+from pipeline.config import ConfigError
+from pipeline.media.container import MediaError
 from pipeline.models.cards import ModelError
+from pipeline.plan import UsageError
 from pipeline.train.examples import DataError
 
+TOLD = (DataError, ModelError, ConfigError, MediaError, UsageError)  # one sentence each
 PARTS = {
     "triples": ("1. Paired triples", "triples_table"),
     "votes": ("2. CREMA-D votes", "votes"),
@@ -48,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         table: Callable[[Path], str] = import_module(f"benchmarks.conflict.{module}").table
         try:
             text = table(options.data)
-        except (DataError, ModelError) as error:
+        except TOLD as error:
             print(f"{title}: {error}", file=sys.stderr)
             return 1
         found[name] = records(text)
