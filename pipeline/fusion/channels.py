@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.fusion.kinds import uncertainties
 from pipeline.fusion.reliability import likelihood
 from pipeline.labels import EMOTIONS
 from pipeline.types import Abstention, Moment, Reading, Reliability, Span
@@ -15,12 +16,14 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_COVERAGE = 0.2  # a modality seen for less of a stretch than this abstains
 LEAST_QUALITY = 0.1
+MOST_UNCERTAINTY = 0.97  # a distribution this even, or mostly outside the seven, names no emotion
 LEAST_US = 500_000  # a shorter stretch is too brief for any channel
 NO_SUBJECT = -1
 
 TOO_BRIEF = "too_brief"
 SEEN_TOO_LITTLE = "seen_too_little"
 LOW_QUALITY = "low_quality"
+UNDECIDED = "undecided"
 DOUBTFUL = "doubtful_transcript"
 NOT_SPEAKING = "not_speaking"
 
@@ -65,7 +68,7 @@ class Channels:
             )
             for place, name in enumerate(self.names)
         ]
-        return np.stack(columns, axis=1)
+        return np.stack(columns, axis=1) if columns else np.ones(self.probabilities.shape)
 
 
 def reason_not_to_ask(reading: Reading, span: Span) -> str:
@@ -78,7 +81,10 @@ def reason_not_to_ask(reading: Reading, span: Span) -> str:
         return DOUBTFUL
     if reading.coverage < LEAST_COVERAGE:
         return SEEN_TOO_LITTLE
-    return LOW_QUALITY if reading.quality < LEAST_QUALITY else ""
+    if reading.quality < LEAST_QUALITY:
+        return LOW_QUALITY
+    uncertainty = uncertainties(np.asarray(reading.scores.probabilities))
+    return UNDECIDED if uncertainty >= MOST_UNCERTAINTY else ""
 
 
 def channels_of(moments: Sequence[Moment], apart: Sequence[Apart] = ()) -> Channels:

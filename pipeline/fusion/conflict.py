@@ -143,7 +143,7 @@ def events(film: Compared, limits: Limits) -> list[Event]:
         for event in _events_of(key, items, broken, film.timeline.spans, limits)
     ]
     kept: list[Event] = []
-    for event in sorted(candidates, key=lambda e: (KINDS.index(e.kind), -e.evidence, e.span, e.emotions)):
+    for event in sorted(candidates, key=_plainest_first):
         rivals = [k for k in kept if k.kind == event.kind and set(k.moments) & set(event.moments)]
         taken = {index for rival in rivals for index in rival.moments}
         for rival in rivals:
@@ -154,6 +154,11 @@ def events(film: Compared, limits: Limits) -> list[Event]:
         kept += [event] if not rivals else _events_of(key, free, broken, film.timeline.spans, limits)
     long_enough = [event for event in kept if event.span.duration_us >= limits.min_duration_us]
     return sorted(long_enough, key=lambda e: (e.span, KINDS.index(e.kind), e.emotions))
+
+
+def _plainest_first(event: Event) -> tuple[int, float, Span, Emotions]:
+    """Evidence is rounded so that the order of the channels does not decide between equals."""
+    return KINDS.index(event.kind), -round(event.evidence, 9), event.span, event.emotions
 
 
 Series = dict[tuple[ConflictKind, Emotions], tuple[dict[int, Item], frozenset[int]]]
@@ -167,7 +172,7 @@ def _all_series(film: Compared) -> Series:
     for place, pair in enumerate(channels.pairs):
         broken = _broken(film.timeline, channels, place)
         for row in np.flatnonzero(found.kind[:, place] != ALIKE).tolist():
-            emotions = tuple((channels.names[channel], EMOTIONS[tops[row, channel]]) for channel in pair)
+            emotions = tuple(sorted((channels.names[c], EMOTIONS[tops[row, c]]) for c in pair))
             items, _ = series.setdefault((KINDS[found.kind[row, place] - 1], emotions), ({}, broken))
             items[row] = Item(
                 float(found.strength[row, place]),
@@ -178,11 +183,13 @@ def _all_series(film: Compared) -> Series:
 
 
 def _broken(timeline: Timeline, channels: Channels, place: int) -> frozenset[int]:
-    """Stretches that begin after a cut, or with another person in one of the two channels."""
-    subjects = channels.subject[:, channels.pairs[place]]
-    before, after = subjects[:-1], subjects[1:]
-    changed = ((before != after) & (before != NO_SUBJECT) & (after != NO_SUBJECT)).any(axis=1)
-    return timeline.cut | frozenset((np.flatnonzero(changed) + 1).tolist())
+    """Stretches that begin after a cut, or with another person in one of the two channels than last seen."""
+    changed = set(timeline.cut)
+    for channel in channels.pairs[place]:
+        subject = channels.subject[:, channel]
+        shown = np.flatnonzero(subject != NO_SUBJECT)
+        changed.update(shown[1:][np.diff(subject[shown]) != 0].tolist())
+    return frozenset(changed)
 
 
 def _joined(held: Event, other: Event) -> Event:

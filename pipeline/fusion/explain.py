@@ -1,12 +1,13 @@
 """An event in words and figures: who says what, the words, the plainest moment, what would make it vanish."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.fusion.belief import Prior, shared_state
+from pipeline.fusion.belief import KINDS, Prior, shared_state
+from pipeline.fusion.channels import Channels
 from pipeline.fusion.conflict import Compared, Event, Limits, disagreements
 from pipeline.fusion.readings import ReadingRule, rule_of
 from pipeline.labels import EMOTIONS
@@ -104,20 +105,20 @@ def _inside(time_us: int, span: Span) -> bool:
 
 def _peak(event: Event, case: Case) -> int:
     """The stretch of the event with most evidence."""
-    place = _place(event, case)
-    return max(event.moments, key=lambda i: (case.film.found.evidence[i, place], -i))
+    places = _places(event, case)
+    return max(event.moments, key=lambda i: (case.film.found.evidence[i, places].max(), -i))
 
 
-def _place(event: Event, case: Case) -> int:
-    """The pair of channels whose evidence the event has."""
-    names = case.film.channels.names
+def _places(event: Event, case: Case) -> list[int]:
+    """The pairs of channels that show the event's kind of conflict with its emotions."""
+    names, kind = case.film.channels.names, 1 + KINDS.index(event.kind)
     rows = list(event.moments)
-    inside = [
+    return [
         place
         for place, pair in enumerate(case.film.channels.pairs)
-        if {names[c] for c in pair} <= set(dict(event.emotions))
+        if {names[channel] for channel in pair} <= set(dict(event.emotions))
+        and (case.film.found.kind[rows, place] == kind).any()
     ]
-    return max(inside, key=lambda place: float(case.film.found.evidence[rows, place].max()))
 
 
 def _left_out(event: Event, case: Case) -> tuple[str, dict[str, str]]:
@@ -141,30 +142,32 @@ def _left_out(event: Event, case: Case) -> tuple[str, dict[str, str]]:
 
 
 def _vanishes(event: Event, case: Case) -> str:
-    """How much less each side would have to be trusted for the event not to have begun."""
-    row, place = _peak(event, case), _place(event, case)
-    names = case.film.channels.names
+    """How much less each modality would have to be trusted for the event not to have begun."""
     parts = []
-    for channel in case.film.channels.pairs[place]:
-        share = _trust_needed(case, row, place, channel)
-        parts.append(f"{names[channel]} were trusted {share:.0%} of what it is" if share > 0 else "")
-    told = [part for part in parts if part]
-    return f"would vanish if {' or '.join(told)}" if told else "no doubt about one channel alone undoes it"
+    for name, _ in event.emotions:
+        share = _trust_needed(event, case, case.film.channels.names.index(name))
+        if share is not None:
+            parts.append(
+                f"{name} were trusted {share:.0%} of what it is" if share else f"{name} were not trusted"
+            )
+    return f"would vanish if {' or '.join(parts)}" if parts else "no doubt about one channel alone undoes it"
 
 
-def _trust_needed(case: Case, row: int, place: int, channel: int) -> float:
-    """The greatest share of a channel's quality with which the event would not begin; 0: none would do."""
-    film, quality = case.film, case.film.channels.quality[row, channel]
-    tried = np.arange(STEPS)[::-1] / STEPS
-    one = replace(
-        film.channels,
-        probabilities=np.repeat(film.channels.probabilities[[row]], STEPS, axis=0),
-        quality=np.repeat(film.channels.quality[[row]], STEPS, axis=0),
-        speaks=np.repeat(film.channels.speaks[[row]], STEPS, axis=0),
-        subject=np.repeat(film.channels.subject[[row]], STEPS, axis=0),
-        comparable=np.repeat(film.channels.comparable[[row]], STEPS, axis=0),
+def _trust_needed(event: Event, case: Case, channel: int) -> float | None:
+    """The greatest share of a channel's quality with which the event would nowhere begin; None: with none."""
+    rows = np.repeat(event.moments, STEPS)
+    tried = np.tile(np.arange(STEPS) / STEPS, len(event.moments))
+    channels = case.film.channels
+    doubted = Channels(
+        names=channels.names,
+        probabilities=channels.probabilities[rows],
+        quality=channels.quality[rows],
+        speaks=channels.speaks[rows],
+        subject=channels.subject[rows],
+        comparable=channels.comparable[rows],
     )
-    one.quality[:, channel] = tried * quality
-    found = disagreements(one, one.likelihoods(case.reliabilities), case.prior)
-    gone = found.evidence[:, place] < case.limits.enter
-    return float(tried[gone].max()) if gone.any() else 0.0
+    doubted.quality[:, channel] *= tried
+    found = disagreements(doubted, doubted.likelihoods(case.reliabilities), case.prior)
+    evidence = found.evidence[:, _places(event, case)].max(axis=1).reshape(len(event.moments), STEPS)
+    gone = np.flatnonzero(evidence.max(axis=0) < case.limits.enter)
+    return float(tried[gone.max()]) if len(gone) else None

@@ -79,7 +79,7 @@ def operating_point(nulls: Sequence[Compared], limits: Limits, most_per_minute: 
     def expected(enter: float) -> float:
         return chance_rate_per_minute(nulls, replace(limits, enter=enter)) or 0.0
 
-    low, high = limits.enter, STRICTEST
+    low, high = limits.enter, max(limits.enter, STRICTEST)
     if expected(low) <= most_per_minute:
         return limits
     for _ in range(BISECTIONS):

@@ -12,6 +12,7 @@ Floats = npt.NDArray[np.float64]
 # forms: in the models' own domain they lose nothing, with faces and speakers of another kind they are ahead.
 ANSWER_POWER = 0.75
 CONFUSION_POWER = 0.25
+LEAST_ANSWERED = 1e-4  # how often a model gives an answer it was never seen to give; cards keep 4 decimals
 LEAST_RATIO = 1e-3  # one certain answer must not decide by itself
 
 
@@ -31,12 +32,13 @@ def likelihood(probabilities: Floats, reliability: Reliability | None, quality: 
         quality: (n,) in [0, 1]; at 0 every state explains the answer alike.
     """
     even = np.full(len(EMOTIONS), 1 / len(EMOTIONS))
-    usual = even if reliability is None else np.asarray(reliability.answers)
+    usual = even if reliability is None else np.maximum(reliability.answers, LEAST_ANSWERED)
     unmapped = np.clip(1.0 - probabilities.sum(axis=1, keepdims=True), 0.0, 1.0)
     powers = ANSWER_POWER * _logs(probabilities / usual + unmapped)
     if reliability is not None:
         confusion = np.asarray(reliability.confusion)
-        powers += CONFUSION_POWER * _logs((probabilities / confusion.mean(axis=0)) @ confusion.T + unmapped)
+        answered = np.maximum(confusion.mean(axis=0), LEAST_ANSWERED)
+        powers += CONFUSION_POWER * _logs((probabilities / answered) @ confusion.T + unmapped)
     scaled: Floats = np.exp(powers * np.clip(quality, 0.0, 1.0)[:, None])
     return scaled
 
