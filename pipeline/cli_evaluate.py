@@ -17,6 +17,7 @@ examples:
   emotion-pipeline evaluate voice --backend compact --data clips/labels.csv --group-column speaker
   emotion-pipeline evaluate face --backend deepface --data photos/labels.csv --detect --json
   emotion-pipeline evaluate face --backend outputs/training/faces/model --data faces.csv --out results/faces
+  emotion-pipeline evaluate text --backend my-model --data dev.csv --save-reliability
 
 The CSV has a column `file`, or `text`, and one with the label. Pictures are cropped faces unless --detect.
 Examples labelled with an emotion that the model has no label for are left out of the figures and counted.
@@ -58,6 +59,12 @@ def add_to(commands: Any) -> None:
         "--detect", action="store_true", help="pictures are photos: find the face first, as in films"
     )
     command.add_argument("--device", default="auto", help="torch device of a Transformers model")
+    command.add_argument(
+        "--save-reliability",
+        action="store_true",
+        help="write confusion matrix and mean answer into the model folder's card: conflicts in films are "
+        "weighed by them; the data must be none the model was trained on",
+    )
     command.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     command.add_argument("--out", type=Path, metavar="DIR", help="also write pictures, errors and a summary")
     command.set_defaults(act=act)
@@ -70,6 +77,7 @@ def act(arguments: argparse.Namespace) -> int:
     from pipeline.plan import UsageError
     from pipeline.train.evaluate import as_json, as_text, evaluation
     from pipeline.train.examples import DataError, read_examples
+    from pipeline.train.reliability import save_reliability
 
     try:
         examples = read_examples(
@@ -89,6 +97,8 @@ def act(arguments: argparse.Namespace) -> int:
                 language=arguments.language,
                 show=show,
             )
+        if arguments.save_reliability:
+            save_reliability(arguments.backend, result.plain, arguments.data.name)
     except DataError as error:
         raise UsageError(str(error)) from error
     if arguments.out is not None:

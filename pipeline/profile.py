@@ -14,6 +14,7 @@ from pipeline.graph import MODALITIES
 from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, known_for, known_models
 from pipeline.models.load import TRANSFORMERS
+from pipeline.records import CARD_FILE
 from pipeline.text.language import normal_code
 
 COMPACT, FULL = "compact", "full"
@@ -91,7 +92,8 @@ def backend_digest(backend: str, shipped: str) -> str:
         return json_digest([asdict(listed), _files_digest(_listed_files(listed))])
     from pipeline.models.transformers_loader import find_model
 
-    folder = Path(find_model(backend))
+    ours = (Path(backend) / CARD_FILE).is_file()  # left by one of our trainings, with or without config.json
+    folder = Path(backend) if ours else Path(find_model(backend))
     return _files_digest(sorted(path for path in folder.rglob("*") if path.is_file()))
 
 

@@ -1,10 +1,18 @@
 """The command `evaluate` from its arguments to its exit code."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from pipeline.cli import EXIT_OK, EXIT_USAGE, main
+from pipeline.config import config_from_mapping
+from pipeline.models.cards import shipped_card, shipped_weights
+from pipeline.models.load import load_backend
+from pipeline.profile import resolve
+from pipeline.records import CARD_FILE, write_record
+from pipeline.text.backends import BACKENDS
 from tests.train.test_score import write_clip
 
 LINES = [
@@ -94,3 +102,28 @@ def test_a_device_that_is_not_there_is_exit_2(texts, capsys):
     options = ("--data", texts(), "--label-column", "mood", "--device", "nonesuch")
     assert evaluate("text", "--backend", "compact", *options) == EXIT_USAGE
     assert "this machine has no device 'nonesuch'" in capsys.readouterr().err
+
+
+def test_a_folder_of_ours_is_a_back_end_and_its_reliability_is_in_the_key(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    card = shipped_card("text_compact")
+    shutil.copy(shipped_weights(card), folder / "model.npz")
+    write_record(folder / CARD_FILE, replace(card, reliability=None))
+    config = config_from_mapping({"text": {"backend": str(folder)}})
+    before = resolve(config, ("text",), has_subtitles=True).models["text"]
+    data = tmp_path / "dev.csv"
+    data.write_text("text,emotion\nI am so happy,happy\nthis makes me sad,sad\n", "utf-8")
+    asked = ["evaluate", "text", "--backend", str(folder), "--data", str(data), "--save-reliability"]
+    assert main(asked) == EXIT_OK
+    saved = load_backend(BACKENDS, str(folder), "cpu").card.reliability
+    assert saved.n == 2 and saved.data == "dev.csv"
+    assert resolve(config, ("text",), has_subtitles=True).models["text"] != before
+
+
+def test_only_a_folder_can_hold_its_reliability(tmp_path, capsys):
+    data = tmp_path / "dev.csv"
+    data.write_text("text,emotion\nI am so happy,happy\n", "utf-8")
+    asked = ["evaluate", "text", "--backend", "compact", "--data", str(data), "--save-reliability"]
+    assert main(asked) == EXIT_USAGE
+    assert "give a folder" in capsys.readouterr().err

@@ -1,9 +1,17 @@
 """How reliable a model is: what it answered on labelled data it was not trained on."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS
+from pipeline.models.cards import trained_model
+from pipeline.models.known import transformers_card
+from pipeline.records import CARD_FILE, write_record
+from pipeline.train.examples import DataError
+from pipeline.train.score import Answers
 from pipeline.types import Reliability
 
 SMOOTHING = 0.5  # added to every cell: an error that was not seen is rare, not impossible (Jeffreys' prior)
@@ -29,3 +37,25 @@ def reliability_of(
         n=len(truth),
         data=data,
     )
+
+
+def save_reliability(folder: str, answers: Answers, data: str) -> Path:
+    """Write what a model folder answered on labelled data into its card, whole or not at all.
+
+    Films read with it afterwards weigh its answers by that; its digest changes, so nothing old is reused.
+
+    Raises:
+        DataError: ``folder`` is no model folder.
+        ModelError: its card cannot be read.
+    """
+    where = Path(folder)
+    if not where.is_dir():
+        raise DataError(f"only a model folder can hold its reliability, and {folder} is none; give a folder")
+    if (where / "config.json").is_file():
+        card = transformers_card(folder, answers.modality, folder)
+    else:
+        card, _ = trained_model(where, answers.modality)
+    measured = reliability_of(answers.truth, answers.probabilities, data)
+    scratch = where / f"{CARD_FILE}.part"
+    write_record(scratch, replace(card, reliability=measured))
+    return scratch.replace(where / CARD_FILE)
