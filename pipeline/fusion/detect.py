@@ -10,6 +10,7 @@ from pipeline.fusion.conflict import Limits, Timeline, compare, events
 from pipeline.fusion.explain import Case, explained
 from pipeline.fusion.null import chance_rate_per_minute, operating_point, shuffled
 from pipeline.fusion.readings import ReadingRule
+from pipeline.fusion.speaking import MOTION, not_speaking
 from pipeline.types import US_PER_S, Abstention, Conflict, Moment, Observation, Reliability
 
 
@@ -36,6 +37,16 @@ class Found:
     abstentions: tuple[Abstention, ...]
     chance_per_minute: float | None
     enter: float
+
+
+def apart_of(observations: Mapping[str, Sequence[Observation]]) -> tuple[Apart, ...]:
+    """Where a face does not speak while someone is heard: it is apart from every channel without a mouth."""
+    mouthless = [name for name, own in observations.items() if not any(MOTION in one.evidence for one in own)]
+    return tuple(
+        Apart(silent.span, silent.modality, silent.subject, other)
+        for silent in not_speaking(observations)
+        for other in mouthless
+    )
 
 
 def limits_of(section: ConflictSection) -> Limits:

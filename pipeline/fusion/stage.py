@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.config import ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
 from pipeline.fusion.align import align, finer
-from pipeline.fusion.detect import Seen, find
+from pipeline.fusion.detect import Seen, apart_of, find
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.records import (
@@ -88,6 +88,7 @@ def run_conflicts(
         stretches=finer(moments, observations, round(settings.stretch_s * US_PER_S), cuts_us),
         observations=observations,
         reliabilities={name: _reliability(inputs.get(name)) for name in names},
+        apart=apart_of(observations),
         cuts_us=cuts_us,
     )
     rules = (load_rules(settings.readings) if settings.readings else ()) + load_rules(SHIPPED)
