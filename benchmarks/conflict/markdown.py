@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 
+RULE = "---"
+
 
 def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
+    lines = [columns, [RULE] * len(columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -21,6 +23,6 @@ def records(markdown: str) -> list[dict[str, str]]:
         cells = [cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if columns is None:
             columns = cells
-        elif not all(set(cell) <= set("-: ") for cell in cells):
+        elif cells != [RULE] * len(columns):
             found.append(dict(zip(columns, cells, strict=True)))
     return found
