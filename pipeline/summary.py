@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.job import Result
 from pipeline.labels import top
 from pipeline.types import US_PER_S, Analysis, Status
-from pipeline.writers.facts import headline, ranked, time_code
+from pipeline.writers.facts import because, headline, ranked, time_code
 
 STRONGEST = 3
 
@@ -56,7 +56,7 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
                     "strength": c.strength,
                     "confidence": c.confidence,
                     "reading": c.label,
-                    "why": c.why,
+                    "why": because(c),
                 }
                 for c in ranked(analysis.conflicts)
             ],

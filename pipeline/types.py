@@ -193,13 +193,22 @@ ConflictKind = Literal["polarity", "blend", "masking"]
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """The most probable state of a person, and its probability."""
+
+    emotion: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Conflict:
     """A stretch in which two modalities disagree.
 
     ``strength`` in [0, 1] is how far apart they are; ``evidence`` the Bayes factor of two different states
-    against one shared one; ``confidence`` in [0, 1] the posterior of this kind of conflict at the prior that
-    docs/CONFLICTS.md states. ``label`` is a reading worded as a hypothesis, ``rule`` what made it fire,
-    ``why`` the evidence in words.
+    against one shared one; ``confidence`` in [0, 1] the posterior of this kind of conflict, ``prior`` what it
+    was before anything was seen. ``label`` is a reading worded as a hypothesis, ``rule`` what made it fire.
+    ``vanishes`` holds, per modality, the greatest share of the trust in it with which nothing would be
+    flagged; a modality whose doubt alone would not do is not in it.
     """
 
     span: Span
@@ -208,16 +217,16 @@ class Conflict:
     strength: float
     confidence: float
     label: str
-    why: str
     emotions: Mapping[str, str] = field(default_factory=dict)
     evidence: float = 1.0
-    rule: str = ""
+    rule: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # who must show one of which emotions
     probabilities: Mapping[str, float] = field(default_factory=dict)  # of its emotion, by modality
     best_us: int | None = None  # where it is plainest
     words: str = ""
-    fused: str = ""  # how all channels read together
-    without: Mapping[str, str] = field(default_factory=dict)  # how the others read when one is left out
-    vanishes: str = ""  # what would have to change for it not to be flagged
+    fused: State | None = None  # how all channels read together
+    without: Mapping[str, State] = field(default_factory=dict)  # how the others read when one is left out
+    vanishes: Mapping[str, float] = field(default_factory=dict)
+    prior: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,4 +287,5 @@ class Analysis:
     warnings: tuple[str, ...] = ()
     schema_version: int = 2
     abstentions: tuple[Abstention, ...] = ()
-    operating_point: float = 0.0  # evidence at which a conflict began, as odds over even odds in [0, 1]
+    operating_point: float = 0.0  # evidence at which a conflict began: B / (1 + B) of its Bayes factor B
+    operating_point_asked: float = 0.0  # the settings' own, raised where chance would give too many alarms

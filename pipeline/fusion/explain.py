@@ -1,4 +1,4 @@
-"""An event in words and figures: who says what, the words, the plainest moment, what would make it vanish."""
+"""An event with its evidence: who says what, the words, the plainest moment, what would make it vanish."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.fusion.belief import KINDS, Prior, shared_state
+from pipeline.fusion.belief import KINDS, Prior, kinds_of, pair_states, shared_state
 from pipeline.fusion.channels import Channels
 from pipeline.fusion.conflict import Compared, Event, Limits, disagreements
 from pipeline.fusion.readings import ReadingRule, rule_of
 from pipeline.labels import EMOTIONS
-from pipeline.types import Conflict, Moment, Observation, Reliability, Span
+from pipeline.types import Conflict, ConflictKind, Moment, Observation, Reliability, Span, State
 
 Floats = npt.NDArray[np.float64]
 FRAME_TIME = "time_us"  # key of an observation's evidence: the time stamp of the frame it was read from
@@ -35,9 +35,6 @@ def explained(event: Event, case: Case, rules: tuple[ReadingRule, ...]) -> Confl
     """The event as the writers show it, with all its evidence."""
     emotions = dict(event.emotions)
     rule = rule_of(event.kind, emotions, rules)
-    probabilities = {name: round(_mean(event, case, name, emotion), 4) for name, emotion in event.emotions}
-    words = _words([case.moments[i] for i in event.moments])
-    claims = ", ".join(f"{name} {emotions[name]} {share:.0%}" for name, share in probabilities.items())
     together, without = _left_out(event, case)
     return Conflict(
         span=event.span,
@@ -46,22 +43,28 @@ def explained(event: Event, case: Case, rules: tuple[ReadingRule, ...]) -> Confl
         strength=round(event.strength, 4),
         confidence=round(event.confidence, 4),
         label="" if rule is None else f"maybe {rule.name}",
-        why=claims + (f' while saying "{words}"' if words else ""),
         emotions=emotions,
         evidence=round(odds(event.evidence), 2),
-        rule="" if rule is None else rule.words,
-        probabilities=probabilities,
+        rule={} if rule is None else {who: tuple(sorted(what)) for who, what in rule.when.items()},
+        probabilities={name: round(_mean(event, case, name, what), 4) for name, what in event.emotions},
         best_us=_plainest_us(event, case),
-        words=words,
+        words=_words([case.moments[i] for i in event.moments]),
         fused=together,
         without=without,
         vanishes=_vanishes(event, case),
+        prior=round(unseen(case.prior, event.kind), 4),
     )
 
 
 def odds(evidence: float) -> float:
     """The Bayes factor B of evidence given as B / (1 + B)."""
     return evidence / max(1e-9, 1.0 - evidence)
+
+
+def unseen(prior: Prior, kind: ConflictKind) -> float:
+    """Prior probability that two given channels are in a conflict of this kind."""
+    nothing = np.ones((1, 2, len(EMOTIONS)))
+    return float(kinds_of(pair_states(nothing, 0, 1, prior))[0, 1 + KINDS.index(kind)])
 
 
 def _mean(event: Event, case: Case, name: str, emotion: str) -> float:
@@ -121,15 +124,15 @@ def _places(event: Event, case: Case) -> list[int]:
     ]
 
 
-def _left_out(event: Event, case: Case) -> tuple[str, dict[str, str]]:
+def _left_out(event: Event, case: Case) -> tuple[State, dict[str, State]]:
     """How the channels read together over the event, and how the others do without each one of them."""
     rows = list(event.moments)
     lengths = [case.moments[i].span.duration_us for i in rows]
     heard = case.likelihoods[rows]
 
-    def read(evidence: Floats) -> str:
+    def read(evidence: Floats) -> State:
         mean = np.average(shared_state(evidence, case.prior), axis=0, weights=lengths)
-        return f"{EMOTIONS[int(mean.argmax())]} {mean.max():.2f}"
+        return State(EMOTIONS[int(mean.argmax())], round(float(mean.max()), 4))
 
     without = {}
     for channel, name in enumerate(case.film.channels.names):
@@ -141,16 +144,11 @@ def _left_out(event: Event, case: Case) -> tuple[str, dict[str, str]]:
     return read(heard), without
 
 
-def _vanishes(event: Event, case: Case) -> str:
-    """How much less each modality would have to be trusted for the event not to have begun."""
-    parts = []
-    for name, _ in event.emotions:
-        share = _trust_needed(event, case, case.film.channels.names.index(name))
-        if share is not None:
-            parts.append(
-                f"{name} were trusted {share:.0%} of what it is" if share else f"{name} were not trusted"
-            )
-    return f"would vanish if {' or '.join(parts)}" if parts else "no doubt about one channel alone undoes it"
+def _vanishes(event: Event, case: Case) -> dict[str, float]:
+    """How far each modality must be doubted for the event not to begin; left out where no doubt would do."""
+    names = case.film.channels.names
+    shares = {name: _trust_needed(event, case, names.index(name)) for name, _ in event.emotions}
+    return {name: share for name, share in shares.items() if share is not None}
 
 
 def _trust_needed(event: Event, case: Case, channel: int) -> float | None:

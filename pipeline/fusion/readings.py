@@ -22,11 +22,6 @@ class ReadingRule:
     kinds: tuple[str, ...]
     when: Mapping[str, frozenset[str]]
 
-    @property
-    def words(self) -> str:
-        """The rule as one line: which modality must show what."""
-        return " + ".join(f"{who}: {' or '.join(sorted(what))}" for who, what in self.when.items())
-
 
 def load_rules(path: Path) -> tuple[ReadingRule, ...]:
     """Read a rule file. Raises ConfigError with the place of the first mistake."""

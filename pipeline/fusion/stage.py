@@ -95,7 +95,11 @@ def run_conflicts(
     found = find(seen, settings, rules)
     write_records(out / "conflicts.jsonl", Conflict, found.conflicts)
     write_records(out / "abstentions.jsonl", Abstention, found.abstentions)
-    null = {"false_alarms_per_minute": found.chance_per_minute, "operating_point": found.enter}
+    null = {
+        "false_alarms_per_minute": found.chance_per_minute,
+        "operating_point": found.enter,
+        "operating_point_asked": settings.enter,
+    }
     (out / "null.json").write_text(json.dumps(null), encoding="utf-8")
 
 
@@ -134,6 +138,7 @@ def run_analysis(
         conflicts=read_records(inputs["conflicts"] / "conflicts.jsonl", Conflict),
         false_alarms_per_minute=null["false_alarms_per_minute"],
         operating_point=null["operating_point"],
+        operating_point_asked=null["operating_point_asked"],
         abstentions=read_records(inputs["conflicts"] / "abstentions.jsonl", Abstention),
         models={
             m: read_record(inputs[m] / CARD_FILE, ModelCard)

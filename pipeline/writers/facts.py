@@ -106,6 +106,19 @@ def hypothesis(conflict: Conflict) -> str:
     return f"maybe {label}" if label and not hedged else label
 
 
+def because(conflict: Conflict) -> str:
+    """Who says what with what probability, and the words."""
+    claims = ", ".join(_claim(conflict, modality) for modality in conflict.modalities)
+    words = one_line(conflict.words)
+    return claims + (f' while saying "{words}"' if words else "")
+
+
+def _claim(conflict: Conflict, modality: str) -> str:
+    share = conflict.probabilities.get(modality)
+    said = f"{display(modality).noun} {conflict.emotions.get(modality, '?')}"
+    return said if share is None else f"{said} {share:.0%}"
+
+
 def one_line(text: str) -> str:
     """Text without line breaks, control characters and runs of white space."""
     kept = (" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)

@@ -26,6 +26,7 @@ from pipeline.writers.columns import (
 )
 from pipeline.writers.facts import (
     Verdict,
+    because,
     fused_verdict,
     hypothesis,
     observed,
@@ -141,7 +142,7 @@ def _conflict_cells(conflict: Conflict) -> Row:
         "Strength": share(conflict.strength),
         "Confidence": share(conflict.confidence),
         "Reading": text_cell(hypothesis(conflict)),
-        "Why": text_cell(conflict.why),
+        "Why": text_cell(because(conflict)),
     }
 
 

@@ -28,7 +28,6 @@ def many_conflicts() -> Analysis:
             0.05 * (i % 4),
             0.5,
             f"guess {i}",
-            f"because {i}",
             {"face": "sad", "voice": "happy"},
         )
         for i, kind in enumerate(["polarity", "masking", "blend"] * 3)

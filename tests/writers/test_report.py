@@ -61,7 +61,7 @@ def test_hostile_text_stays_text(analysis: Analysis) -> None:
         name=HOSTILE,
         transcript=replace(analysis.transcript, utterances=lines),
         moments=moments,
-        conflicts=tuple(replace(c, label=HOSTILE, why=HOSTILE) for c in analysis.conflicts),
+        conflicts=tuple(replace(c, label=HOSTILE, words=HOSTILE) for c in analysis.conflicts),
         models={"face": replace(analysis.models["face"], id=HOSTILE, licence=HOSTILE, revision=HOSTILE)},
         warnings=(HOSTILE,),
     )

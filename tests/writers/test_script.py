@@ -152,7 +152,7 @@ def test_an_unknown_modality_with_boxes_is_drawn(analysis: Analysis, font: Font)
 
 
 def test_a_user_kind_of_conflict_reading_stays_text(analysis: Analysis, font: Font) -> None:
-    wild = Conflict(Span(0, 1), "blend", ("face",), 0.1, 0.1, HOSTILE, "", {})
+    wild = Conflict(Span(0, 1), "blend", ("face",), 0.1, 0.1, HOSTILE, {})
     (badge,) = events(replace(analysis, conflicts=(wild,)), font, "Badge")
     assert "face ?" in badge.plaintext and "alert" in badge.plaintext
 

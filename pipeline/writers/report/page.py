@@ -8,6 +8,7 @@ from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard, Span
 from pipeline.writers.columns import display
 from pipeline.writers.facts import (
     Verdict,
+    because,
     fused_verdict,
     hypothesis,
     lanes,
@@ -216,7 +217,7 @@ def _card(rank: int, conflict: Conflict, analysis: Analysis) -> Card:
             for m in conflict.modalities
         ),
         reading=hypothesis(conflict),
-        why=one_line(conflict.why),
+        why=because(conflict),
         strength=f"{conflict.strength:.2f}",
         confidence=f"{conflict.confidence:.2f}",
         block=block,
