@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.face import crop
 from pipeline.face.backends import Box, Detection, FaceDetector, Image
 from pipeline.face.geometry import Square, centre, cut_square, iou, moved, near, size, square_of
-from pipeline.face.mouth import Mouth, Prepared, prepared
+from pipeline.face.mouth import Face, Mouth, prepared
 from pipeline.face.persons import FaceSample
 
 # Between full scans the faces known are looked for where they were. With nobody known, scans are more
@@ -36,7 +36,7 @@ class Sighting:
     followed: bool
     looks: crop.Looks
     jpeg: bytes
-    face: Prepared = field(repr=False, compare=False)
+    face: Face = field(repr=False, compare=False)
     mouth_motion: float | None = None
 
     def sample(self, track: str, scale: float, offset: int) -> FaceSample:
