@@ -16,10 +16,10 @@ import numpy as np
 
 from benchmarks.conflict.answers import KEPT
 from benchmarks.conflict.markdown import table_of
+from benchmarks.conflict.scores import default_prior
 from pipeline import Config, analyze
 from pipeline.config import ConflictSection, FilmSection
 from pipeline.fusion.align import finer
-from pipeline.fusion.belief import prior_of
 from pipeline.fusion.channels import Channels, channels_of
 from pipeline.fusion.conflict import Limits, Timeline, compare
 from pipeline.fusion.detect import limits_of
@@ -130,7 +130,7 @@ def rates(film: Film, limits: Sequence[Limits]) -> Rates | None:
     """Alarms of a film, and those the detector expects of chance in it; None: too little to shuffle."""
     timeline = Timeline(tuple(one.span for one in film.stretches))
     channels: Channels = channels_of(film.stretches)
-    prior = prior_of(ConflictSection().apart)
+    prior = default_prior()
     likelihoods = channels.likelihoods(film.reliabilities)
     nulls = shuffled(timeline, channels, likelihoods, prior)
     if not nulls:

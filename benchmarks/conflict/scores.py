@@ -89,12 +89,16 @@ def starting_scores(probabilities: Floats, quality: Floats) -> Verdicts:
     return Verdicts(np.max(list(by_pair.values()), axis=0), odd)
 
 
-def belief(reliabilities: Sequence[Reliability | None]) -> Detector:
-    """Ours: posterior of each kind for the pair of modalities that shows it most, at the default prior.
+def default_prior() -> Prior:
+    """The prior an analysis takes by itself."""
+    return prior_of(ConflictSection().apart)
+
+
+def belief(reliabilities: Sequence[Reliability | None], prior: Prior) -> Detector:
+    """Ours: posterior of each kind for the pair of modalities that shows it most.
 
     ``reliabilities`` are those of the modalities' models, in order.
     """
-    prior = prior_of(ConflictSection().apart)
 
     def detector(probabilities: Floats, quality: Floats) -> Verdicts:
         columns = [likelihood(probabilities[:, i], one, quality[:, i]) for i, one in enumerate(reliabilities)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.conflict.answers import SOURCES, asked, reliabilities, rows_of
 from benchmarks.conflict.markdown import table_of
-from benchmarks.conflict.scores import BASELINES, Floats, Integers, average_precision, belief
+from benchmarks.conflict.scores import BASELINES, Floats, Integers, average_precision, belief, default_prior
 from pipeline.fusion.belief import KINDS, kind_table
 from pipeline.labels import CROSSWALK, EMOTIONS
 
@@ -35,7 +35,7 @@ def table(data: Path) -> str:
     kinds = kind_table()[text.truth, voice]
     answers = np.stack([text.probabilities, certain(voice)], axis=1)
     quality = np.ones(answers.shape[:2])
-    ours = belief([*reliabilities([SOURCES[NAME].modality]), None])
+    ours = belief([*reliabilities([SOURCES[NAME].modality]), None], default_prior())
     verdicts = {name: one(answers, quality) for name, one in {**BASELINES, OURS: ours}.items()}
     rows = [
         [

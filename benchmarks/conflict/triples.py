@@ -28,7 +28,7 @@ from benchmarks.conflict.scores import (
     odd_one_accuracy,
     roc_area,
 )
-from pipeline.fusion.belief import ALIKE, KINDS, kind_table
+from pipeline.fusion.belief import ALIKE, KINDS, Prior, kind_table
 from pipeline.labels import EMOTIONS
 
 COUNT = 4000
@@ -77,19 +77,35 @@ def draw(truths: Sequence[Integers], frequencies: Floats, count: int = COUNT, se
     each = round(count * (1 - ALIKE_SHARE) / len(KINDS))
     kind = np.repeat([ALIKE, *range(1, 1 + len(KINDS))], [count - each * len(KINDS), *[each] * len(KINDS)])
     odd = np.where(kind == ALIKE, NO_ODD, random.integers(len(truths), size=count))
-    table, weight = kind_table(), np.outer(frequencies, frequencies)
-    # An alike triple has one emotion, not a pair of two: it is as likely as the emotion.
-    weight[np.diag_indices_from(weight)] = frequencies
     emotions = np.zeros((count, len(truths)), np.int64)
     for one in np.unique(kind):
         rows = np.flatnonzero(kind == one)
-        chances = np.where(table == one, weight, 0).ravel()
-        drawn = random.choice(chances.size, size=len(rows), p=chances / chances.sum())
-        shared, other = np.unravel_index(drawn, table.shape)
+        chances = pair_chances(frequencies, int(one)).ravel()
+        drawn = random.choice(chances.size, size=len(rows), p=chances)
+        shared, other = np.unravel_index(drawn, (len(EMOTIONS), len(EMOTIONS)))
         emotions[rows] = shared[:, None]
         if one != ALIKE:
             emotions[rows, odd[rows]] = other
     return Triples(emotions, _items(truths, emotions, random), kind, odd)
+
+
+def pair_chances(frequencies: Floats, kind: int) -> Floats:
+    """Probability of every pair (shared, odd) of a kind, (7, 7); both are the same in alike triples."""
+    # An alike triple has one emotion, not a pair of two: it is as likely as the emotion.
+    weight = np.diag(frequencies) if kind == ALIKE else np.outer(frequencies, frequencies)
+    chances = np.where(kind_table() == kind, weight, 0)
+    return np.asarray(chances / chances.sum())
+
+
+def known_prior(frequencies: Floats, apart: float) -> Prior:
+    """The prior of someone who knows how the triples are made: how often which state departs to which.
+
+    ``apart``: probability that a channel departs.
+    """
+    leaves = sum(pair_chances(frequencies, kind) for kind in range(1, 1 + len(KINDS))) / len(KINDS)
+    departs = apart * leaves / frequencies[:, None]
+    departs[np.diag_indices_from(departs)] = 1 - departs.sum(axis=1)
+    return Prior(tuple(frequencies.tolist()), tuple(map(tuple, departs.tolist())))
 
 
 def _items(truths: Sequence[Integers], emotions: Integers, random: np.random.Generator) -> Integers:

@@ -25,10 +25,10 @@ from benchmarks.conflict.scores import (
     Integers,
     Verdicts,
     average_precision,
+    default_prior,
     verdicts_of,
 )
-from pipeline.config import ConflictSection
-from pipeline.fusion.belief import KINDS, Prior, kind_table, prior_of
+from pipeline.fusion.belief import KINDS, Prior, kind_table
 from pipeline.labels import EMOTIONS
 from pipeline.train.examples import DataError
 
@@ -123,7 +123,7 @@ def learn_prior(labels: Integers) -> Prior:
     """Shared state and departures from the labels of both channels (n, 2), by expectation maximisation."""
     together = np.zeros((len(EMOTIONS), len(EMOTIONS)))
     np.add.at(together, (labels[:, 0], labels[:, 1]), 1)
-    start = prior_of(ConflictSection().apart)
+    start = default_prior()
     shared, departs = np.asarray(start.shared), np.asarray(start.departs)
     imagined = LEAST_MASS * departs
     for _ in range(STEPS):

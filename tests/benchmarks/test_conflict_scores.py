@@ -9,6 +9,7 @@ from benchmarks.conflict.scores import (
     Verdicts,
     average_precision,
     belief,
+    default_prior,
     false_alarms,
     odd_one_accuracy,
     roc_area,
@@ -67,7 +68,7 @@ def test_odd_one_counts_ties_in_part() -> None:
 )
 def test_every_detector_ranks_disagreement_above_agreement(emotions: tuple[str, ...], kind: int) -> None:
     both = np.concatenate([says(*emotions), says(*[emotions[1]] * 3)])
-    ours = belief([None] * 3)
+    ours = belief([None] * 3, default_prior())
     for name, detector in {**BASELINES, "ours": ours}.items():
         if name == "|ΔV|" and kind != POLARITY:
             continue  # two negative emotions hardly differ in valence
@@ -78,8 +79,11 @@ def test_every_detector_ranks_disagreement_above_agreement(emotions: tuple[str, 
 
 
 def test_no_quality_no_verdict() -> None:
-    loud, mute = (belief([None] * 3)(says("happy", "happy", "angry"), np.full((1, 3), q)) for q in (1.0, 0.0))
-    nothing = belief([None] * 3)(says("happy", "happy", "happy"), np.zeros((1, 3)))
+    loud, mute = (
+        belief([None] * 3, default_prior())(says("happy", "happy", "angry"), np.full((1, 3), q))
+        for q in (1.0, 0.0)
+    )
+    nothing = belief([None] * 3, default_prior())(says("happy", "happy", "happy"), np.zeros((1, 3)))
     assert loud.kinds[0, POLARITY] > 5 * mute.kinds[0, POLARITY]
     assert mute.kinds == pytest.approx(nothing.kinds)
 

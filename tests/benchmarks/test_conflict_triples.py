@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.conflict.answers import Asked
-from benchmarks.conflict.scores import Verdicts, belief
+from benchmarks.conflict.markdown import records
+from benchmarks.conflict.scores import Verdicts, belief, default_prior
 from benchmarks.conflict.triples import (
     NO_ODD,
     Triples,
@@ -13,6 +14,7 @@ from benchmarks.conflict.triples import (
     draw,
     figures,
     judge,
+    known_prior,
     natural,
     odd_accuracy,
     uniform,
@@ -77,7 +79,7 @@ def test_same_seed_same_triples_and_no_item_no_triples() -> None:
 def test_a_right_model_finds_everything() -> None:
     triples = made(uniform())
     probabilities = answers_of(triples, [sure(truth) for truth in TRUTHS])
-    verdicts = judge(belief([None] * 3), probabilities)
+    verdicts = judge(belief([None] * 3, default_prior()), probabilities)
     for kind in KINDS:
         found = figures(triples, verdicts, kind)
         assert (found.precision, found.area, found.false_alarms) == pytest.approx((1, 1, 0))
@@ -99,8 +101,25 @@ def test_bootstrap_draws_items_not_triples() -> None:
 def test_report_names_the_must() -> None:
     asked = [sure(np.tile(np.arange(7), 20))] * 3
     triples = draw([one.truth for one in asked], uniform(), 400)
-    detectors = {"argmax differs": belief([None] * 3), "JSD": belief([None] * 3), "|ΔV|": belief([None] * 3)}
-    text = report(triples, asked, ["a", "b", "c"], {**detectors, "ours": belief([None] * 3)})
-    assert "| AUC | 1.000 | 1.000 – 1.000 | ≥ 0.90 | yes |" in text
-    assert "| 1.000 – 1.000 | ≥ 1.5 | no |" in text.replace("| 1.000 | 1.000", "| 1.000")
+    ours = belief([None] * 3, default_prior())
+    names = ("argmax differs", "JSD", "|ΔV|", "ours", "ours, base rates known")
+    text = report(triples, asked, ["a", "b", "c"], dict.fromkeys(names, ours))
+    rows = [row for row in records(text) if "AUC ≥ 0.90" in row]
+    assert [row["AUC ≥ 0.90"] for row in rows] == ["1.000 (1.000 – 1.000) yes"] * 3
+    assert [row["FA ≤ 0.05"] for row in rows] == ["0.000 (0.000 – 0.000) yes"] * 3
     assert "| b always right |" in text
+    assert "| c is the odd one (base rate 0.0" in text
+
+
+def test_known_prior_is_that_of_the_triples() -> None:
+    frequencies = natural(TRUTHS)
+    triples = made(frequencies, 40_000)
+    prior = known_prior(frequencies, 0.1)
+    departs, table = np.array(prior.departs), kind_table()
+    assert departs.sum(axis=1) == pytest.approx(1)
+    joint = np.array(prior.shared)[:, None] * departs
+    assert joint[table != ALIKE].sum() == pytest.approx(0.1)
+    rows = np.flatnonzero(triples.odd == 0)
+    seen = np.zeros_like(joint)
+    np.add.at(seen, (triples.emotions[rows, 1], triples.emotions[rows, 0]), 0.1 / len(rows))
+    assert np.where(table == ALIKE, 0, joint) == pytest.approx(seen, abs=2e-3)
