@@ -1,179 +1,296 @@
+from itertools import pairwise
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import ConfigError
-from pipeline.fusion.conflict import (
-    Limits,
-    as_conflict,
-    blend,
-    chance_rate_per_minute,
-    events,
-    evidence,
-    jensen_shannon,
-    masking,
-    polarity,
-)
-from pipeline.fusion.readings import SHIPPED, load_rules, reading_of
+from pipeline.fusion.belief import ALIKE, KINDS
+from pipeline.fusion.channels import Apart
+from pipeline.fusion.conflict import Limits, events
+from pipeline.fusion.kinds import NEUTRAL_AT
 from pipeline.labels import EMOTIONS, NEUTRAL
-from pipeline.types import Moment, Reading, Scores, Span, Status
-from tests.fusion.conftest import moments, peaked, reading
-
-LIMITS = Limits(enter=0.3, leave=0.2, min_duration_us=500_000, merge_gap_us=1_000_000)
-distributions = (
-    st.lists(st.floats(0, 1), min_size=7, max_size=7)
-    .filter(lambda r: sum(r) > 0.01)
-    .map(lambda raw: Scores(tuple(x / sum(raw) for x in raw)))
+from pipeline.types import Moment, Reading, Span, Status
+from tests.fusion.conftest import (
+    LIMITS,
+    compared,
+    distributions,
+    film_of,
+    moments,
+    peaked,
+    reading,
+    reliabilities,
+    scored,
 )
 
-
-@given(distributions, distributions)
-def test_measures_are_symmetric_shares(a, b):
-    for measure in (polarity, blend, masking):
-        strength, confidence = measure(a, b)
-        assert measure(b, a) == pytest.approx((strength, confidence))
-        assert 0 <= strength <= 1 and 0 <= confidence <= 1
-
-
-@given(distributions)
-def test_identical_distributions_are_silent(a):
-    assert polarity(a, a) == blend(a, a) == masking(a, a) == (0.0, 0.0)
+SECOND = 1_000_000
+NAMES = ("face", "text", "voice")
+CALM, TORN = {"face": "happy", "text": "happy"}, {"face": "sad", "text": "happy"}
+rows_of_emotions = st.lists(
+    st.tuples(*[st.sampled_from(["happy", "sad", "angry", NEUTRAL, None])] * 3), max_size=10
+)
+few = settings(max_examples=40)
 
 
-@given(st.sampled_from(EMOTIONS), st.floats(0.3, 1), st.floats(0.3, 1))
-def test_neutral_against_anything_is_never_an_alarm(emotion, p, q):
-    a, b = peaked(NEUTRAL, p), peaked(emotion, q)
-    assert polarity(a, b) == blend(a, b) == (0.0, 0.0)
+def pair(a: Reading, b: Reading, trust_a=None, trust_b=None) -> tuple[str | None, float, float, float]:
+    """Kind, strength, evidence and confidence of what two channels have against one another."""
+    found = compared(film_of([{"a": a, "b": b}]), {"a": trust_a, "b": trust_b}).found
+    kind = (None, *KINDS)[found.kind[0, 0]]
+    return kind, found.strength[0, 0], found.evidence[0, 0], found.confidence[0, 0]
 
 
-@given(st.floats(0.4, 0.99), st.floats(0.0, 0.009))
-def test_strength_grows_with_disagreement(p, more):
-    b = peaked("happy", 0.9)
-    assert polarity(peaked("sad", p + more), b)[0] >= polarity(peaked("sad", p), b)[0]
+def spans_s(found) -> list[tuple[float, float]]:
+    return [(one.span.start_s, one.span.end_s) for one in found]
 
 
-def test_kinds():
-    happy, sad, angry = peaked("happy"), peaked("sad"), peaked("angry")
-    assert polarity(happy, sad)[0] > 0.4 and blend(happy, sad) == (0, 0)
-    assert blend(sad, angry)[0] > 0.4 and polarity(sad, angry) == (0, 0)
-    assert masking(peaked(NEUTRAL), angry)[0] > 0.4
-    assert jensen_shannon((1, 0), (0, 1)) == 1 and jensen_shannon((1, 0), (1, 0)) == 0
+def told(found) -> set[tuple]:
+    """Events without the order of their channels."""
+    return {
+        (e.span, e.kind, frozenset(e.emotions), round(e.evidence, 6), round(e.confidence, 6)) for e in found
+    }
 
 
-@pytest.mark.parametrize("degenerate", [Scores((0.0,) * 7, 1.0), Scores((1 / 7,) * 7), peaked("sad", 1.0)])
-def test_degenerate_distributions_do_no_harm(degenerate):
-    for measure in (polarity, blend, masking):
-        strength, confidence = measure(degenerate, peaked("happy"))
-        assert 0 <= strength <= 1 and 0 <= confidence <= 1
+@few
+@given(distributions(), distributions(), reliabilities(), reliabilities())
+def test_disagreements_are_symmetric_finite_shares(a, b, trust_a, trust_b):
+    kind, *measures = pair(scored(a), scored(b), trust_a, trust_b)
+    assert all(np.isfinite(one) and 0 <= one <= 1 for one in measures)
+    swapped, *others = pair(scored(b), scored(a), trust_b, trust_a)
+    assert swapped == kind and others == pytest.approx(measures, abs=1e-9)
 
 
-def test_unsure_or_unseen_modalities_abstain():
-    row = {"face": reading("sad", quality=0.05), "text": reading("happy")}
-    assert evidence(Moment(Span(0, 1), None, row)) == []
-    row = {"face": reading("sad", coverage=0.1), "text": reading("happy")}
-    assert evidence(Moment(Span(0, 1), None, row)) == []
-    row = {"face": Reading(Status.NO_FACE), "text": reading("happy")}
-    assert evidence(Moment(Span(0, 1), None, row)) == []
+@few
+@given(distributions(), reliabilities(), reliabilities())
+def test_identical_distributions_are_silent_whatever_their_models(a, trust_a, trust_b):
+    assert pair(scored(a), scored(a), trust_a, trust_b) == (None, 0, 0, 0)
 
 
-def test_event_has_the_span_of_its_moments():
-    rows = moments([{"face": "happy", "text": "happy"}] * 3 + [{"face": "sad", "text": "happy"}] * 2)
-    (event,) = events(rows, LIMITS)
-    assert event.span == Span(6_000_000, 10_000_000) and event.kind == "polarity"
-    assert dict(event.emotions) == {"face": "sad", "text": "happy"}
+@few
+@given(distributions(), distributions(), reliabilities(), reliabilities())
+def test_neutral_against_anything_is_never_an_alarm(a, b, trust_a, trust_b):
+    if NEUTRAL_AT in (a.argmax(), b.argmax()):
+        assert pair(scored(a), scored(b), trust_a, trust_b)[0] in (None, "masking")
+
+
+PLAIN = {
+    "polarity": ("sad", "happy"),
+    "polarity, the other way": ("happy", "sad"),
+    "blend": ("sad", "angry"),
+    "masking": ("sad", NEUTRAL),
+    "masking, the other way": (NEUTRAL, "sad"),
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+@few
+@given(st.floats(0.4, 0.99), st.floats(0, 0.009), st.floats(0.4, 1), st.floats(0.1, 1))
+def test_sharper_disagreement_is_no_less(kind, p, more, other, quality):
+    """Evidence where it can hold an event: below that, one sure channel beside a doubtful one proves nothing."""
+    one, against = PLAIN[kind]
+    weaker = pair(reading(one, p, quality), reading(against, other, quality))
+    sharper = pair(reading(one, p + more, quality), reading(against, other, quality))
+    assert weaker[0] == sharper[0] == kind.split(",")[0]
+    assert sharper[1] >= weaker[1] - 1e-9
+    if weaker[2] >= LIMITS.leave:
+        assert sharper[2] >= weaker[2] - 1e-9 and sharper[3] >= weaker[3] - 1e-9
+
+
+@given(st.floats(0.3, 1), st.floats(0.1, 1), st.floats(0, 0.2))
+def test_better_seen_disagreement_is_no_less_evidence(p, quality, more):
+    worse = pair(reading("sad", p, quality), reading("happy", 0.9))
+    better = pair(reading("sad", p, min(1.0, quality + more)), reading("happy", 0.9))
+    assert better[2] >= worse[2] - 1e-9
+
+
+@pytest.mark.parametrize("nothing", [scored([0.0] * 7), scored([1 / 7] * 7), reading("angry", 0.2)])
+@pytest.mark.parametrize("third", ["sad", NEUTRAL, "surprise"])
+def test_a_channel_that_says_nothing_takes_no_part(nothing, third):
+    """Not even when the others disagree, and the first label would be its most probable one."""
+    rows = {"text": reading("happy", 0.9), "voice": reading(third, 0.9)}
+    found = events(compared(film_of([{"face": nothing, **rows}])), LIMITS)
+    assert found and all("face" not in dict(one.emotions) for one in found)
+    assert told(found) == told(events(compared(film_of([rows])), LIMITS))
+
+
+@few
+@given(st.lists(st.tuples(distributions(), distributions(), distributions()), max_size=4), reliabilities())
+def test_any_film_gives_sound_events(rows, trust):
+    film = film_of([dict(zip(NAMES, map(scored, row), strict=True)) for row in rows])
+    for one in events(compared(film, dict.fromkeys(NAMES, trust)), LIMITS):
+        assert one.evidence >= LIMITS.enter and 0 <= one.confidence <= 1 and 0 <= one.strength <= 1
+        assert len(one.emotions) >= 2 and len(set(dict(one.emotions).values())) >= 2
+
+
+def test_an_unmeasured_pair_is_not_compared():
+    apart = [Apart(Span(0, 2 * SECOND), "face", None, "text")]
+    film = film_of([{"face": reading("sad"), "text": reading("happy")}])
+    assert events(compared(film), LIMITS) and events(compared(film, apart=apart), LIMITS) == []
+
+
+def test_a_witness_counts():
+    torn = {"face": reading("sad"), "text": reading("happy")}
+    alone, backed = (
+        compared(film_of([{**torn, "voice": voice}])).found.evidence[0, 0]
+        for voice in (Reading(Status.SILENCE), reading("sad"))
+    )
+    assert backed > alone + 0.01
+
+
+def test_an_event_has_the_span_of_its_stretches():
+    (event,) = events(compared(moments([CALM] * 3 + [TORN] * 2)), LIMITS)
+    assert event.span == Span(6 * SECOND, 10 * SECOND) and event.kind == "polarity"
+    assert dict(event.emotions) == {"face": "sad", "text": "happy"} and event.moments == (3, 4)
 
 
 def test_hysteresis_holds_what_was_entered():
-    weak, strong = {"face": reading("sad", 0.5), "text": reading("happy", 0.55)}, None
+    weak = {"face": reading("sad", 0.5), "text": reading("happy", 0.5)}
     strong = {"face": reading("sad", 0.9), "text": reading("happy", 0.9)}
-    strength = polarity(peaked("sad", 0.5), peaked("happy", 0.55))[0]
-    limits = Limits(enter=strength + 0.1, leave=strength - 0.01, min_duration_us=0, merge_gap_us=0)
-    spans = [Span(i * 1_000_000, (i + 1) * 1_000_000) for i in range(4)]
-    rows = [Moment(s, None, r) for s, r in zip(spans, (weak, strong, weak, weak), strict=True)]
-    (event,) = events(rows, limits)
-    assert event.moments == (0, 1, 2, 3)
-    assert events([rows[0], rows[2]], limits) == []
+    level = compared(film_of([weak])).found.evidence[0, 0]
+    limits = Limits(enter=level + 0.05, leave=level - 0.01, min_duration_us=0, merge_gap_us=0)
+    film = film_of([weak, strong, weak, weak], length_s=1)
+    (event,) = events(compared(film), limits)
+    assert event.moments == (0, 1, 2, 3) and event.evidence > limits.enter
+    assert events(compared(film_of([weak, weak])), limits) == []
+    ended = Limits(enter=level + 0.05, leave=level + 0.01, min_duration_us=0, merge_gap_us=0)
+    assert [one.moments for one in events(compared(film), ended)] == [(1,)]
 
 
 def test_short_gaps_are_merged_and_short_events_dropped():
-    calm, torn = {"face": "happy", "text": "happy"}, {"face": "sad", "text": "happy"}
-    rows = moments([torn, calm, torn], length_s=0.8)
-    (event,) = events(rows, LIMITS)
-    assert event.moments == (0, 2)
-    assert len(events(moments([torn, calm, torn], length_s=2), LIMITS)) == 2
-    assert events(moments([calm, torn, calm], length_s=0.3), LIMITS) == []
+    (event,) = events(compared(moments([TORN, CALM, TORN], length_s=0.8)), LIMITS)
+    assert event.moments == (0, 2) and event.span == Span(0, 2_400_000)
+    assert len(events(compared(moments([TORN, CALM, TORN])), LIMITS)) == 2
+    lone = compared(moments([CALM, TORN, CALM], length_s=0.6))
+    assert len(events(lone, LIMITS)) == 1
+    assert events(lone, Limits(LIMITS.enter, LIMITS.leave, 600_001, 0)) == []
+
+
+def test_confidence_is_a_mean_over_time():
+    strong, weak = ({"face": reading("sad", p), "text": reading("happy", p)} for p in (0.95, 0.7))
+    spans = [Span(0, 3 * SECOND), Span(3 * SECOND, 4 * SECOND)]
+    film = compared([Moment(span, None, row) for span, row in zip(spans, (strong, weak), strict=True)])
+    (event,) = events(film, LIMITS)
+    first, second = film.found.confidence[:, 0]
+    assert event.confidence == pytest.approx((3 * first + second) / 4)
+    assert event.evidence == film.found.evidence.max() and event.strength == film.found.strength.max()
+
+
+def test_other_emotions_are_another_event():
+    found = events(compared(moments([TORN, {"face": "angry", "text": "happy"}])), LIMITS)
+    assert [dict(one.emotions)["face"] for one in found] == ["sad", "angry"]
+
+
+def test_no_event_lasts_across_a_cut():
+    film = moments([TORN] * 4)
+    assert spans_s(events(compared(film), LIMITS)) == [(0, 8)]
+    assert spans_s(events(compared(film, cut=[2]), LIMITS)) == [(0, 4), (4, 8)]
+    bridged = moments([TORN, CALM, TORN], length_s=0.8)
+    for cut in (1, 2):
+        assert len(events(compared(bridged, cut=[cut]), LIMITS)) == 2
+
+
+def of(person: str | None, emotion: str = "sad") -> dict[str, Reading]:
+    return {"face": scored(peaked(emotion).probabilities, subject=person), "text": reading("happy")}
+
+
+def test_no_event_lasts_across_a_change_of_person():
+    assert spans_s(events(compared(film_of([of("P1"), of("P1"), of("P2")])), LIMITS)) == [(0, 4), (4, 6)]
+    assert spans_s(events(compared(film_of([of("P1"), of("P1")])), LIMITS)) == [(0, 4)]
+
+
+def test_no_event_lasts_across_a_change_of_person_seen_late():
+    """Between the two nobody is seen, for less than the gap over which events are merged."""
+    nobody = {"face": Reading(Status.NO_FACE), "text": reading("happy")}
+    for between in (nobody, of(None, "happy"), of("P2", "happy")):
+        film = film_of([of("P1"), between, of("P2")], length_s=0.8)
+        assert spans_s(events(compared(film), LIMITS)) == [(0, 0.8), (1.6, 2.4)]
+    back = film_of([of("P1"), nobody, of("P1")], length_s=0.8)
+    assert spans_s(events(compared(back), LIMITS)) == [(0, 2.4)]
+
+
+@few
+@given(
+    rows_of_emotions, st.sets(st.integers(0, 9)), st.lists(st.sampled_from(["P1", "P2", None]), min_size=10)
+)
+def test_between_two_cuts_and_persons(rows, cuts, persons):
+    film = film_of(
+        [
+            {name: reading(e) if name != "face" or e is None else scored(peaked(e).probabilities, subject=who)
+             for name, e in zip(NAMES, row, strict=True)}
+            for row, who in zip(rows, persons, strict=False)
+        ],
+        length_s=0.7,
+    )  # fmt: skip
+    for one in events(compared(film, cut=cuts), LIMITS):
+        first, last = one.moments[0], one.moments[-1]
+        assert not any(cut in range(first + 1, last + 1) for cut in cuts)
+        if "face" in dict(one.emotions):
+            shown = [film[i].by_modality["face"].subject for i in range(first, last + 1)]
+            assert all(a == b for a, b in pairwise(who for who in shown if who is not None))
 
 
 def test_a_third_modality_joins_the_side_it_agrees_with():
-    (event,) = events(moments([{"face": "sad", "text": "happy", "voice": "sad"}]), LIMITS)
+    (event,) = events(compared(moments([{"face": "sad", "text": "happy", "voice": "sad"}])), LIMITS)
     assert dict(event.emotions) == {"face": "sad", "text": "happy", "voice": "sad"}
 
 
 def test_a_longer_weaker_conflict_outlives_a_short_strong_one():
-    torn = {"face": reading("happy"), "voice": reading("sad", 0.7), "text": reading("happy")}
-    spans = [Span(i * 1_000_000, (i + 1) * 1_000_000) for i in range(10)]
-    first = {**torn, "text": reading("sad", 0.95)}
-    rows = [Moment(span, None, first if i == 0 else torn) for i, span in enumerate(spans)]
-    found = events(rows, LIMITS)
-    assert [(e.span.start_us, e.span.end_us) for e in found] == [(0, 1_000_000), (1_000_000, 10_000_000)]
-    assert dict(found[0].emotions) == {"face": "happy", "text": "sad", "voice": "sad"}
-    assert dict(found[1].emotions) == {"face": "happy", "text": "happy", "voice": "sad"}
+    torn = {"face": reading("sad", 0.9), "voice": reading("happy"), "text": reading("sad", 0.9)}
+    first = {**torn, "face": reading("sad", 0.99), "text": reading("happy", 0.99)}
+    found = events(compared(film_of([first] + [torn] * 9, length_s=1)), LIMITS)
+    assert spans_s(found) == [(0, 1), (1, 10)]
+    assert dict(found[0].emotions) == {"face": "sad", "text": "happy", "voice": "happy"}
+    assert dict(found[1].emotions) == {"face": "sad", "text": "sad", "voice": "happy"}
 
 
-@given(st.lists(st.tuples(*[st.sampled_from(["happy", "sad", "angry", "neutral", None])] * 3), max_size=12))
+@few
+@given(rows_of_emotions)
 def test_every_strong_disagreement_lies_in_an_event_of_its_kind(rows):
-    film = moments([dict(zip(("face", "text", "voice"), row, strict=True)) for row in rows])
+    film = compared(moments([dict(zip(NAMES, row, strict=True)) for row in rows]))
     found = events(film, LIMITS)
-    for index, moment in enumerate(film):
-        for item in evidence(moment):
-            covered = any(e.kind == item.kind and index in e.moments for e in found)
-            assert covered or item.strength < LIMITS.enter
+    for index, place in zip(*np.nonzero(film.found.evidence >= LIMITS.enter), strict=True):
+        kind = KINDS[film.found.kind[index, place] - 1]
+        assert any(one.kind == kind and index in one.moments for one in found)
+    for one in found:
+        assert all((film.found.kind[i] != ALIKE).any() for i in one.moments)
 
 
-@given(st.integers(0, 10**9))
-def test_events_move_with_time(shift):
-    rows = moments([{"face": "happy", "text": "happy"}, {"face": "sad", "text": "happy"}])
-    moved = [Moment(r.span.shifted(shift), r.utterance, r.by_modality) for r in rows]
-    assert [e.span.shifted(shift) for e in events(rows, LIMITS)] == [e.span for e in events(moved, LIMITS)]
+@few
+@given(rows_of_emotions)
+def test_no_two_events_of_a_kind_hold_the_same_stretch(rows):
+    found = events(compared(moments([dict(zip(NAMES, row, strict=True)) for row in rows])), LIMITS)
+    for kind in KINDS:
+        held = [i for one in found if one.kind == kind for i in one.moments]
+        assert len(held) == len(set(held))
 
 
-def test_chance_rate():
-    agree = moments([{"face": e, "text": e} for e in ("happy", "sad") * 5])
-    assert events(agree, LIMITS) == []
-    assert chance_rate_per_minute(agree, LIMITS) > 1
-    assert chance_rate_per_minute(moments([{"face": "sad", "text": "sad"}] * 8), LIMITS) == 0
-    assert chance_rate_per_minute(agree[:3], LIMITS) is None
-    assert chance_rate_per_minute(moments([{"face": "sad", "text": None}] * 8), LIMITS) is None
+@few
+@given(rows_of_emotions, st.integers(0, 10**9))
+def test_events_move_with_time(rows, shift):
+    film = moments([dict(zip(NAMES, row, strict=True)) for row in rows])
+    moved = [Moment(one.span.shifted(shift), one.utterance, one.by_modality) for one in film]
+    here, there = events(compared(film), LIMITS), events(compared(moved), LIMITS)
+    assert [one.span.shifted(shift) for one in here] == [one.span for one in there]
+    assert [(one.kind, one.emotions, one.evidence) for one in here] == [
+        (one.kind, one.emotions, one.evidence) for one in there
+    ]
 
 
-def test_conflict_says_why_in_words():
-    rows = moments([{"face": "sad", "text": "happy"}])
-    (event,) = events(rows, LIMITS)
-    conflict = as_conflict(event, "maybe tears of joy", rows)
-    assert conflict.why == "face sad 80%, text happy 80%" and conflict.modalities == ("face", "text")
+@few
+@given(rows_of_emotions, st.permutations(range(3)))
+def test_the_order_of_the_modalities_does_not_matter(rows, order):
+    film = [dict(zip(NAMES, row, strict=True)) for row in rows]
+    moved = [{NAMES[i]: row[NAMES[i]] for i in order} for row in film]
+    assert told(events(compared(moments(moved)), LIMITS)) == told(events(compared(moments(film)), LIMITS))
 
 
-@pytest.mark.parametrize(
-    ("kind", "emotions", "name"),
-    [
-        ("polarity", {"face": "sad", "text": "happy"}, "maybe tears of joy"),
-        ("polarity", {"voice": "angry", "text": "happy"}, "maybe sarcasm-like"),
-        ("polarity", {"face": "happy", "voice": "sad"}, "maybe masking smile"),
-        ("blend", {"face": "surprise", "voice": "fear"}, ""),
-        ("masking", {"face": "neutral", "voice": "sad"}, "maybe feeling held back"),
-    ],
-)
-def test_shipped_readings(kind, emotions, name):
-    assert reading_of(kind, emotions, load_rules(SHIPPED)) == name
+@pytest.mark.parametrize("names", [(), ("face",)])
+def test_with_less_than_two_channels_there_is_no_conflict(names):
+    assert events(compared(moments([dict.fromkeys(names, "sad")] * 3)), LIMITS) == []
+    assert events(compared([]), LIMITS) == []
 
 
-def test_own_readings_come_first_and_mistakes_are_named(tmp_path):
-    own = tmp_path / "own.toml"
-    own.write_text('[[reading]]\nname = "mine"\nwhen = { face = ["sad"] }\n')
-    rules = load_rules(own) + load_rules(SHIPPED)
-    assert reading_of("polarity", {"face": "sad", "text": "happy"}, rules) == "maybe mine"
-    own.write_text('[[reading]]\nname = "mine"\nwhen = { face = ["gloomy"] }\n')
-    with pytest.raises(ConfigError, match="'gloomy' is none of angry"):
-        load_rules(own)
-    with pytest.raises(ConfigError, match="cannot read"):
-        load_rules(tmp_path / "none.toml")
+def test_emotions_are_named_as_the_channels_show_them():
+    for emotion in EMOTIONS:
+        found = events(compared(moments([{"face": emotion, "text": "happy"}])), LIMITS)
+        assert all(dict(one.emotions) == {"face": emotion, "text": "happy"} for one in found)
+        assert bool(found) == (emotion != "happy")
