@@ -15,6 +15,7 @@ from benchmarks.conflict.scores import (
     belief,
     default_prior,
     interval,
+    roc_area,
 )
 from benchmarks.conflict.triples import (
     Figures,
@@ -31,6 +32,7 @@ from benchmarks.conflict.triples import (
 )
 from pipeline.config import ConflictSection
 from pipeline.fusion.belief import KINDS
+from pipeline.fusion.kinds import VALENCES
 from pipeline.labels import EMOTIONS
 
 OURS = "ours"
@@ -46,7 +48,7 @@ def table(data: Path) -> str:
     asked = channels(data)
     measured = reliabilities(tuple(asked))
     truths = [one.truth for one in asked.values()]
-    parts = []
+    parts = [f"What each model is worth on these items.\n\n{models(asked)}\n"]
     for name, frequencies in (
         ("every emotion as likely", uniform()),
         ("natural frequencies", natural(truths)),
@@ -84,6 +86,18 @@ def report(
             "",
         ]
     )
+
+
+def models(asked: Mapping[str, Asked]) -> str:
+    """Accuracy, unweighted recall, and how well each model tells positive from negative items by valence."""
+    rows = []
+    for name, one in asked.items():
+        right = one.probabilities.argmax(axis=1) == one.truth
+        recall = np.mean([right[one.truth == emotion].mean() for emotion in np.unique(one.truth)])
+        signs = np.sign(VALENCES)[one.truth]
+        area = roc_area(signs[signs != 0] > 0, (one.probabilities @ VALENCES)[signs != 0])
+        rows.append([name, f"{len(right)}", f"{right.mean():.3f}", f"{recall:.3f}", f"{area:.3f}"])
+    return table_of(["model", "items", "accuracy", "unweighted recall", "AUC happy against negative"], rows)
 
 
 def _columns() -> list[str]:

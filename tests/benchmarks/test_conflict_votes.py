@@ -7,16 +7,19 @@ import pytest
 
 from benchmarks.conflict.votes import (
     NO_LABEL,
+    Draw,
     Votes,
     category,
+    draw_of,
     evidence,
     halves,
     labels_of,
     learn_prior,
     learn_raters,
     ours,
+    precisions,
     read_votes,
-    scored,
+    resampled,
 )
 from pipeline.fusion.belief import KINDS
 from pipeline.labels import EMOTIONS
@@ -24,7 +27,6 @@ from pipeline.train.examples import DataError
 
 ANGRY, HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("angry", "happy", "sad", "neutral"))
 SHOWN = (ANGRY, HAPPY, SAD, NEUTRAL)
-POLARITY = KINDS.index("polarity")
 
 
 def made(clips: int = 600, right: float = 0.8, raters: int = 10) -> tuple[Votes, np.ndarray]:
@@ -97,17 +99,31 @@ def test_clips_of_an_actor_do_not_teach_about_him() -> None:
 
 def test_ours_beats_labels_on_made_votes() -> None:
     votes, _ = made()
-    found, (clips, polarity, different) = scored(votes, 0)
-    assert 300 < clips < 600
-    assert 0 < polarity < different < 0.15
+    draw = draw_of(votes, 0)
+    polarity, different = draw.truths
+    assert 300 < len(draw.kind) < 600
+    assert 0 < polarity.sum() < different.sum()
+    assert not (polarity & ~different).any()
+    found = precisions(draw)
     assert found["ours"][0] > found["argmax differs"][0] + 0.2
-    assert scored(votes, 0) == (found, (clips, polarity, different))
+    assert precisions(draw_of(votes, 0)) == found
+    assert precisions(draw_of(votes, 1)) != found
+
+
+def test_actors_are_drawn_not_clips() -> None:
+    draw = draw_of(made()[0], 0)
+    again = [one["|ΔV|"][0] for one in resampled(draw, 5, np.random.default_rng(0))]
+    assert len(set(again)) == 5
+    alone = Draw(draw.kind, np.zeros_like(draw.actor), draw.scores)
+    (same,) = resampled(alone, 1, np.random.default_rng(0))
+    assert same["ours"] == pytest.approx(precisions(alone)["ours"])
 
 
 def test_category_adds_what_excludes_one_another() -> None:
-    votes, shown = made(200)
-    verdicts = ours(votes.counts, shown, votes.actor)
-    assert (category("ours", verdicts) >= verdicts.kinds[:, POLARITY]).all()
+    kinds = np.arange(6.0).reshape(2, 3)
+    polarity, blend = KINDS.index("polarity"), KINDS.index("blend")
+    assert category("ours", kinds).tolist() == (kinds[:, polarity] + kinds[:, blend]).tolist()
+    assert category("starting scores", kinds).tolist() == kinds[:, blend].tolist()
 
 
 def test_table_of_votes(tmp_path: Path) -> None:
