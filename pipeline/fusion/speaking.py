@@ -6,6 +6,7 @@ that keeps still while someone is heard does not speak. That a moving mouth spea
 claimed: laughter, chewing and a dubbed speaker move too.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,9 +14,10 @@ from typing import Literal
 from pipeline.types import Observation, Span, Status
 
 MOTION, HEARD = "mouth_motion", "speech_share"
-# Median motion in a window under which a mouth keeps still, and from which it moves as in speech; in between
-# nothing is said. Chosen by `python -m benchmarks.conflict.speaking`, on the clips it calls "chosen on".
-STILL, MOVING = 0.075, 0.12
+# Median motion in a window: below ``STILL`` a mouth keeps still, and goes on doing so below ``STILL_ON``; from
+# ``MOVING`` on it moves as in speech. On the clips that `python -m benchmarks.conflict.speaking` was chosen on,
+# no talking face comes below .072 (two detectors), and a silent one has at most .061.
+STILL, STILL_ON, MOVING = 0.07, 0.08, 0.12
 WINDOW_US = 3_000_000  # speech stands still for closed lips and stressed vowels: seconds are needed
 LEAST_US = 2_000_000  # of motion seen during speech in a window; less is unknown
 PAUSE_US = 1_000_000  # a shorter pause does not part two stretches of speech
@@ -35,41 +37,52 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one subject's mouth does over one piece of time in which someone is heard."""
+    """One subject's mouth over one piece of time in which someone is heard.
+
+    ``motion`` is the median around it, None where too little is seen.
+    """
 
     span: Span
     modality: str
     subject: str | None
-    verdict: Verdict
+    motion: float | None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.motion is None or STILL <= self.motion < MOVING:
+            return "unknown"
+        return "not_speaking" if self.motion < STILL else "speaking"
 
 
 def not_speaking(observations: Mapping[str, Sequence[Observation]]) -> tuple[Silent, ...]:
     """Stretches in which someone is heard and a subject in view does not move the mouth, in order of time."""
-    stretches: list[Silent] = []
-    last: dict[tuple[str, str | None], int] = {}
+    runs: dict[tuple[str, str | None], list[list[Seen]]] = {}
     for seen in mouths(observations):
-        if seen.verdict != "not_speaking":
+        if seen.motion is None or seen.motion >= STILL_ON:
             continue
-        key = (seen.modality, seen.subject)
-        at = last.get(key)
-        if at is not None and seen.span.start_us - stretches[at].span.end_us <= PAUSE_US:
-            whole = Span(stretches[at].span.start_us, max(stretches[at].span.end_us, seen.span.end_us))
-            stretches[at] = Silent(whole, *key)
+        own = runs.setdefault((seen.modality, seen.subject), [])
+        if own and seen.span.start_us - own[-1][-1].span.end_us <= PAUSE_US:
+            own[-1].append(seen)
         else:
-            last[key] = len(stretches)
-            stretches.append(Silent(seen.span, *key))
+            own.append([seen])
+    stretches = [
+        Silent(Span(run[0].span.start_us, run[-1].span.end_us), *subject)
+        for subject, own in runs.items()
+        for run in own
+        if any(seen.verdict == "not_speaking" for seen in run)
+    ]
     kept = [one for one in stretches if one.span.duration_us >= LEAST_SILENT_US]
     return tuple(sorted(kept, key=lambda one: (one.span, one.modality, one.subject or "")))
 
 
 def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...]:
-    """A verdict for every observation that shows a mouth while someone is heard, in order of time.
+    """Every observation that shows a mouth while someone is heard, in order of time.
 
-    The window around it (shifted to lie within the stretch of speech) decides by its median motion; pieces
-    without speech are not counted.
+    The window around it (shifted to lie where the subject is seen and someone is heard) gives the median
+    motion; pieces without speech are not counted.
     """
     speech = heard(observations)
-    verdicts: list[Seen] = []
+    found: list[Seen] = []
     for modality, own in observations.items():
         by_subject: dict[str | None, list[Observation]] = {}
         for one in own:
@@ -78,8 +91,8 @@ def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...
         for subject, showing in by_subject.items():
             ordered = sorted(showing, key=lambda one: one.span)
             for stretch in speech:
-                verdicts += _judged(modality, subject, ordered, stretch)
-    return tuple(sorted(verdicts, key=lambda one: (one.span, one.modality, one.subject or "")))
+                found += _judged(modality, subject, ordered, stretch)
+    return tuple(sorted(found, key=lambda one: (one.span, one.modality, one.subject or "")))
 
 
 def heard(observations: Mapping[str, Sequence[Observation]]) -> list[list[Span]]:
@@ -108,40 +121,40 @@ def heard(observations: Mapping[str, Sequence[Observation]]) -> list[list[Span]]
 def _judged(
     modality: str, subject: str | None, showing: Sequence[Observation], stretch: Sequence[Span]
 ) -> list[Seen]:
-    """Verdicts on one subject in one stretch of speech; ``showing`` is in order of time."""
+    """One subject in one stretch of speech; ``showing`` is in order of time."""
     start_us, end_us = stretch[0].start_us, stretch[-1].end_us
+    low = bisect_right(showing, start_us, key=lambda one: one.span.end_us)
+    high = bisect_left(showing, end_us, key=lambda one: one.span.start_us)
     inside = [
         (one, us)
-        for one in showing
-        if one.span.start_us < end_us
-        and one.span.end_us > start_us
-        and (us := sum(part.overlap_us(one.span) for part in stretch)) * 2 > one.span.duration_us
+        for one in showing[low:high]
+        if (us := sum(part.overlap_us(one.span) for part in stretch)) * 2 > one.span.duration_us
     ]
+    if not inside:
+        return []
+    start_us = max(start_us, inside[0][0].span.start_us)
+    end_us = min(end_us, inside[-1][0].span.end_us)
     found = []
     first = past = 0
     for one, _ in inside:
         middle = (one.span.start_us + one.span.end_us) // 2
-        low = max(start_us, min(middle - WINDOW_US // 2, end_us - WINDOW_US))
-        while inside[first][0].span.end_us <= low:
+        from_us = max(start_us, min(middle - WINDOW_US // 2, end_us - WINDOW_US))
+        while inside[first][0].span.end_us <= from_us:
             first += 1
-        while past < len(inside) and inside[past][0].span.start_us < low + WINDOW_US:
+        while past < len(inside) and inside[past][0].span.start_us < from_us + WINDOW_US:
             past += 1
-        found.append(Seen(one.span, modality, subject, _verdict(inside[first:past])))
+        found.append(Seen(one.span, modality, subject, _median(inside[first:past])))
     return found
 
 
-def _verdict(window: Sequence[tuple[Observation, int]]) -> Verdict:
-    """By the median of motion, weighted by time."""
+def _median(window: Sequence[tuple[Observation, int]]) -> float | None:
+    """Median of motion, weighted by time."""
     total_us = sum(us for _, us in window)
     if total_us < LEAST_US:
-        return "unknown"
+        return None
     below_us = 0
-    median = 0.0
     for motion, us in sorted((float(one.evidence[MOTION]), us) for one, us in window):
-        median = motion
         below_us += us
         if 2 * below_us >= total_us:
-            break
-    if median < STILL:
-        return "not_speaking"
-    return "speaking" if median >= MOVING else "unknown"
+            return motion
+    return None
