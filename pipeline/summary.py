@@ -7,9 +7,17 @@ from typing import Any
 from pipeline.job import Result
 from pipeline.labels import top
 from pipeline.types import US_PER_S, Analysis, Status
-from pipeline.writers.facts import because, headline, ranked, time_code
+from pipeline.writers.evidence import (
+    bayes_factor,
+    because,
+    expected_by_chance,
+    factor_of,
+    grade,
+    of_film,
+)
+from pipeline.writers.facts import headline, ranked, time_code
 
-STRONGEST = 3
+MOST_LISTED = 3
 
 
 def modality_facts(analysis: Analysis) -> dict[str, dict[str, Any]]:
@@ -47,6 +55,16 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
             "utterances": len(analysis.transcript.utterances),
             "transcript_source": analysis.transcript.source,
             "false_alarms_per_minute": analysis.false_alarms_per_minute,
+            "operating_point": analysis.operating_point,
+            "operating_point_asked": analysis.operating_point_asked,
+            "not_compared": [
+                {
+                    "modalities": list(n.modalities),
+                    "reason": n.reason,
+                    "seconds": round(n.time_us / US_PER_S, 2),
+                }
+                for n in of_film(analysis)
+            ],
             "conflicts": [
                 {
                     "start_s": round(c.span.start_s, 2),
@@ -57,6 +75,11 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
                     "confidence": c.confidence,
                     "reading": c.label,
                     "why": because(c),
+                    "evidence": c.evidence,
+                    "probabilities": dict(c.probabilities),
+                    "prior": c.prior,
+                    "best_s": None if c.best_us is None else round(c.best_us / US_PER_S, 3),
+                    "words": c.words,
                 }
                 for c in ranked(analysis.conflicts)
             ],
@@ -106,15 +129,32 @@ def _found(analysis: Analysis) -> list[str]:
 def _conflict_lines(analysis: Analysis) -> list[str]:
     alarms = [c for c in analysis.conflicts if c.kind != "masking"]
     masked = len(analysis.conflicts) - len(alarms)
-    rate = analysis.false_alarms_per_minute
+    by_chance = expected_by_chance(analysis)
     expected = (
         "too little material to estimate how many chance would give"
-        if rate is None
-        else f"chance alone would give about {rate * analysis.media.duration_us / US_PER_S / 60:.1f}"
+        if by_chance is None
+        else f"chance alone would give about {by_chance:.1f}"
     )
-    lines = [f"{len(alarms)} conflicts ({expected}), {masked} stretches of masking"]
-    return lines + [
+    lines = [f"{len(alarms)} conflicts ({expected}), {masked} stretches of masking", *_strictness(analysis)]
+    lines += [
         f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  {headline(conflict)} "
-        f"(strength {conflict.strength:.2f}, confidence {conflict.confidence:.2f})"
-        for conflict in ranked(analysis.conflicts)[:STRONGEST]
+        f"({grade(conflict.evidence)} evidence {bayes_factor(conflict.evidence)}, "
+        f"strength {conflict.strength:.2f}, confidence {conflict.confidence:.2f})"
+        for conflict in ranked(analysis.conflicts)[:MOST_LISTED]
+    ]
+    not_compared = [
+        f"{' with '.join(one.nouns)} {one.time_us / US_PER_S:.1f} s ({one.reason.replace('_', ' ')})"
+        for one in of_film(analysis)[:MOST_LISTED]
+    ]
+    return lines + ([f"not compared: {', '.join(not_compared)}"] if not_compared else [])
+
+
+def _strictness(analysis: Analysis) -> list[str]:
+    """A line where conflicts were counted more strictly than the settings say."""
+    used, asked = analysis.operating_point, analysis.operating_point_asked
+    if used <= asked:
+        return []
+    return [
+        f"  counted from a Bayes factor of {bayes_factor(factor_of(used))} on instead of "
+        f"{bayes_factor(factor_of(asked))}, to keep the alarms by chance down"
     ]

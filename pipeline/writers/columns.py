@@ -26,6 +26,8 @@ TRANSCRIBED = "text"  # the modality that reads the utterances
 FUSED = Display("Fused", "together", None)
 
 START, END, CONTENT, PERSON = "Start_Time", "End_Time", "Content", "Person"
+EVIDENCE, BEST_FRAME, WORDS, RULE = "Evidence", "Best_Frame", "Words", "Rule"
+READ_TOGETHER, VANISHES_IF, NOT_COMPARED = "Read_Together", "Vanishes_If", "Not_Compared"
 INTEGRATED, CONFLICTS = "integrated.csv", "conflicts.csv"
 
 
@@ -33,6 +35,16 @@ def display(modality: str) -> Display:
     """Names of any modality, known or plugged in."""
     capitalised = "_".join(part.capitalize() for part in modality.split("_"))
     return KNOWN.get(modality) or Display(capitalised, modality.replace("_", " "), f"{modality}.csv")
+
+
+def probability_column(shown: Display) -> str:
+    """Where ``conflicts.csv`` says how probable the emotion of a modality is."""
+    return f"{shown.prefix}_Probability"
+
+
+def without_column(shown: Display) -> str:
+    """Where ``conflicts.csv`` says how the others read without a modality."""
+    return f"Without_{shown.prefix}"
 
 
 def in_column_order(modalities: Iterable[str]) -> tuple[str, ...]:

@@ -85,12 +85,12 @@ def thinned(stretches: Stretches, duration_us: int, columns: int, always: bool =
 
 
 def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
-    """Strongest first; masking, which is information and not a conflict, after all others."""
-    return tuple(
-        sorted(
-            conflicts, key=lambda c: (c.kind == "masking", -c.strength, -c.confidence, c.span, c.modalities)
-        )
-    )
+    """Strongest evidence first, then strength, then confidence; masking, no conflict, after all others."""
+
+    def place(c: Conflict) -> tuple[bool, float, float, float, Span, tuple[str, ...]]:
+        return (c.kind == "masking", -c.evidence, -c.strength, -c.confidence, c.span, c.modalities)
+
+    return tuple(sorted(conflicts, key=place))
 
 
 def headline(conflict: Conflict) -> str:
@@ -104,19 +104,6 @@ def hypothesis(conflict: Conflict) -> str:
     label = one_line(conflict.label)
     hedged = label.lower().startswith(("maybe", "perhaps", "possibl", "may "))
     return f"maybe {label}" if label and not hedged else label
-
-
-def because(conflict: Conflict) -> str:
-    """Who says what with what probability, and the words."""
-    claims = ", ".join(_claim(conflict, modality) for modality in conflict.modalities)
-    words = one_line(conflict.words)
-    return claims + (f' while saying "{words}"' if words else "")
-
-
-def _claim(conflict: Conflict, modality: str) -> str:
-    share = conflict.probabilities.get(modality)
-    said = f"{display(modality).noun} {conflict.emotions.get(modality, '?')}"
-    return said if share is None else f"{said} {share:.0%}"
 
 
 def one_line(text: str) -> str:

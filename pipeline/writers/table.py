@@ -14,19 +14,28 @@ from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
 from pipeline.writers.columns import (
+    BEST_FRAME,
     CONFLICTS,
     CONTENT,
     END,
+    EVIDENCE,
     INTEGRATED,
+    NOT_COMPARED,
     PERSON,
+    READ_TOGETHER,
+    RULE,
     START,
+    VANISHES_IF,
+    WORDS,
     Display,
     display,
     in_column_order,
+    probability_column,
+    without_column,
 )
+from pipeline.writers.evidence import because, not_compared_cell, rule, state, vanishing
 from pipeline.writers.facts import (
     Verdict,
-    because,
     fused_verdict,
     hypothesis,
     observed,
@@ -76,6 +85,7 @@ def integrated_columns(modalities: Sequence[str]) -> list[str]:
         *(f"Conflict_{part}" for part in ("Kind", "Strength", "Confidence", "Reading", "Why", "Ranks")),
         *(f"{p}_{part}" for p in prefixes for part in ("Coverage", "Status")),
         PERSON,
+        NOT_COMPARED,
     ]
 
 
@@ -83,7 +93,11 @@ def integrated_rows(analysis: Analysis) -> list[Row]:
     """One row per moment; a row shows the strongest of its conflicts and the ranks of all of them."""
     order = ranked(analysis.conflicts)
     pairs = zip(analysis.moments, analysis.fused, strict=True)
-    return [_moment_row(moment, fused, analysis.modalities, order) for moment, fused in pairs]
+    return [
+        _moment_row(moment, fused, analysis.modalities, order)
+        | {NOT_COMPARED: not_compared_cell(analysis.abstentions, moment.span)}
+        for moment, fused in pairs
+    ]
 
 
 def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: Sequence[Conflict]) -> Row:
@@ -114,14 +128,18 @@ def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: S
 
 
 def conflict_columns(modalities: Sequence[str]) -> list[str]:
-    """Column names of ``conflicts.csv``."""
-    emotions = [f"{display(m).prefix}_Emotion" for m in in_column_order(modalities)]
+    """Column names of ``conflicts.csv``; new ones come last, so that a column keeps its letter."""
+    shown = [display(m) for m in in_column_order(modalities)]
     said = ["Modalities", "Kind", "Strength", "Confidence", "Reading"]
-    return ["Rank", START, END, "Time_Code", *said, *emotions, "Why"]
+    return [
+        *("Rank", START, END, "Time_Code", *said, *(f"{one.prefix}_Emotion" for one in shown), "Why"),
+        *(EVIDENCE, BEST_FRAME, WORDS, *map(probability_column, shown)),
+        *(READ_TOGETHER, *map(without_column, shown), RULE, VANISHES_IF),
+    ]
 
 
 def conflict_rows(analysis: Analysis) -> list[Row]:
-    """One row per conflict, strongest first; a modality that takes no part has an empty cell."""
+    """One row per conflict, strongest evidence first; a modality that takes no part has an empty cell."""
     return [
         {
             "Rank": str(rank),
@@ -131,6 +149,7 @@ def conflict_rows(analysis: Analysis) -> list[Row]:
             "Modalities": " ".join(display(m).prefix for m in conflict.modalities),
             **_conflict_cells(conflict),
             **{f"{display(m).prefix}_Emotion": emotion for m, emotion in conflict.emotions.items()},
+            **_evidence_cells(conflict),
         }
         for rank, conflict in enumerate(ranked(analysis.conflicts), start=1)
     ]
@@ -143,6 +162,19 @@ def _conflict_cells(conflict: Conflict) -> Row:
         "Confidence": share(conflict.confidence),
         "Reading": text_cell(hypothesis(conflict)),
         "Why": text_cell(because(conflict)),
+    }
+
+
+def _evidence_cells(conflict: Conflict) -> Row:
+    return {
+        EVIDENCE: f"{conflict.evidence:.2f}",
+        BEST_FRAME: "" if conflict.best_us is None else time_code(conflict.best_us),
+        WORDS: text_cell(conflict.words),
+        **{probability_column(display(m)): share(p) for m, p in conflict.probabilities.items()},
+        READ_TOGETHER: state(conflict.fused),
+        **{without_column(display(m)): state(read) for m, read in conflict.without.items()},
+        RULE: text_cell(rule(conflict)),
+        VANISHES_IF: text_cell(vanishing(conflict)),
     }
 
 

@@ -1,14 +1,21 @@
 """What the report says, worked out before any markup: plain values the template only has to place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.labels import EMOTIONS
-from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard, Span
+from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard
 from pipeline.writers.columns import display
+from pipeline.writers.evidence import (
+    bayes_factor,
+    expected_by_chance,
+    factor_of,
+    of_film,
+    reliability,
+    scale,
+)
 from pipeline.writers.facts import (
     Verdict,
-    because,
     fused_verdict,
     hypothesis,
     lanes,
@@ -17,35 +24,9 @@ from pipeline.writers.facts import (
     time_code,
     verdict,
 )
-from pipeline.writers.palette import ABSENT, CONFLICT, LETTERS, MARKS, colour, ink, is_emotion
-
-KINDS: Mapping[str, str] = {
-    "polarity": "one pleasant, one unpleasant",
-    "blend": "different emotions of the same sign",
-    "masking": "one neutral, one strong: information, not counted as a conflict",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A verdict as a coloured word."""
-
-    text: str
-    share: str
-    fill: str
-    ink: str
-    known: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A rectangle of the timeline, in thousandths of the film."""
-
-    left: str
-    width: str
-    seek: str
-    title: str
-    chip: Chip
+from pipeline.writers.palette import CONFLICT, LETTERS, is_emotion
+from pipeline.writers.report.card import Card, card
+from pipeline.writers.report.chip import Block, Chip, block, chip, seek, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +35,6 @@ class Strip:
 
     name: str
     blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A conflict to look at."""
-
-    rank: int
-    kind: str
-    mark: str
-    explained: str
-    time: str
-    seek: str
-    said: tuple[tuple[str, Chip], ...]
-    reading: str
-    why: str
-    strength: str
-    confidence: str
-    block: Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +58,25 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was not held against anything, why and for how long."""
+
+    names: str
+    reason: str
+    lasts: str
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that was used, and whether anyone measured how far to trust it."""
+
+    name: str
+    card: ModelCard
+    reliability: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     title: str
     summary: tuple[str, ...]
@@ -103,9 +85,12 @@ class Page:
     strips: tuple[Strip, ...]
     cards: tuple[Card, ...]
     lines: tuple[Line, ...]
+    scale: str
+    trust: tuple[tuple[str, str], ...]
     coverage: tuple[Coverage, ...]
+    skipped: tuple[Skipped, ...]
     legend: tuple[tuple[str, Chip], ...]
-    models: tuple[tuple[str, ModelCard], ...]
+    models: tuple[Model, ...]
     warnings: tuple[str, ...]
     duration_s: str
     conflict_colour: str
@@ -122,15 +107,19 @@ def page(analysis: Analysis) -> Page:
         names=tuple(lane.display.noun for lane in lanes(analysis)),
         strips=tuple(
             Strip(
-                lane.display.noun, tuple(_block(s, v, lane.display.noun, analysis) for s, v in lane.stretches)
+                lane.display.noun,
+                tuple(block(s, v, lane.display.noun, analysis.media) for s, v in lane.stretches),
             )
             for lane in lanes(analysis)
         ),
-        cards=tuple(_card(rank, conflict, analysis) for rank, conflict in enumerate(order, start=1)),
+        cards=tuple(card(rank, conflict, analysis.media) for rank, conflict in enumerate(order, start=1)),
         lines=_lines(analysis, order),
+        scale=scale(),
+        trust=_trust(analysis),
         coverage=coverage,
-        legend=tuple((LETTERS[e], _chip(Verdict(e, None))) for e in EMOTIONS),
-        models=tuple((display(m).noun, card) for m, card in analysis.models.items()),
+        skipped=_skipped(analysis),
+        legend=tuple((LETTERS[e], chip(Verdict(e, None))) for e in EMOTIONS),
+        models=tuple(Model(display(m).noun, used, reliability(used)) for m, used in analysis.models.items()),
         warnings=tuple(one_line(warning) for warning in analysis.warnings),
         duration_s=f"{analysis.media.duration_us / US_PER_S:.3f}",
         conflict_colour=CONFLICT,
@@ -139,7 +128,6 @@ def page(analysis: Analysis) -> Page:
 
 def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]:
     """Sentences to read aloud: what was measured, in numbers, and how far it can be trusted."""
-    minutes = analysis.media.duration_us / US_PER_S / 60
     read = ", ".join(f"{c.name} {c.read}" for c in coverage) or "nothing"
     lasts = time_code(analysis.media.duration_us)
     sentences = [f"The video lasts {lasts}. An emotion could be read in this share of it: {read}."]
@@ -159,8 +147,8 @@ def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]
         sentences.append(f"{where}: {said}{guess}.")
     if masked := len(order) - len(counted):
         sentences.append(f"In {masked} more, one stayed neutral while another showed a strong emotion.")
-    if analysis.false_alarms_per_minute is not None:
-        expected = analysis.false_alarms_per_minute * minutes
+    expected = expected_by_chance(analysis)
+    if expected is not None:
         caution = (
             ", no fewer than were found: chance alone explains them" if expected >= len(counted) > 0 else ""
         )
@@ -186,63 +174,54 @@ def _coverage(analysis: Analysis, modality: str) -> Coverage:
     return Coverage(display(modality).noun, f"{read / total:.0%}", ", ".join(reasons))
 
 
+def _trust(analysis: Analysis) -> tuple[tuple[str, str], ...]:
+    """The count of alarms beside what chance would give, and how strict it was counted."""
+    alarms = sum(c.kind != "masking" for c in analysis.conflicts)
+    expected, rate = expected_by_chance(analysis), analysis.false_alarms_per_minute
+    by_chance = (
+        "too little material to tell"
+        if expected is None
+        else f"about {expected:.1f} in this video ({rate:.2f} a minute)"
+    )
+    return (
+        ("conflicts found", f"{alarms} (and {len(analysis.conflicts) - alarms} of masking, not counted)"),
+        ("expected by chance", by_chance),
+        ("counted from", _operating_point(analysis)),
+    )
+
+
+def _operating_point(analysis: Analysis) -> str:
+    used, asked = analysis.operating_point, analysis.operating_point_asked
+    said = f"Bayes factor {bayes_factor(factor_of(used))}"
+    if used <= asked:
+        return f"{said}, as set"
+    return f"{said}, raised from {bayes_factor(factor_of(asked))} to keep the alarms by chance down"
+
+
+def _skipped(analysis: Analysis) -> tuple[Skipped, ...]:
+    whole = max(1, analysis.media.duration_us)
+    return tuple(
+        Skipped(
+            " with ".join(one.nouns),
+            one.explained,
+            f"{one.time_us / US_PER_S:.1f} s",
+            f"{one.time_us / whole:.0%}",
+        )
+        for one in of_film(analysis)
+    )
+
+
 def _lines(analysis: Analysis, order: Sequence[Conflict]) -> tuple[Line, ...]:
     return tuple(
         Line(
-            time=f"{time_code(moment.span.start_us)}–{time_code(moment.span.end_us)}",
-            seek=_seconds(moment.span.start_us),
+            time=times(moment.span),
+            seek=seek(moment.span.start_us),
             content=moment.utterance.text if moment.utterance else "",
             chips=(
-                *(_chip(verdict(moment, m, analysis.modalities)) for m in analysis.modalities),
-                _chip(fused_verdict(fused)),
+                *(chip(verdict(moment, m, analysis.modalities)) for m in analysis.modalities),
+                chip(fused_verdict(fused)),
             ),
             ranks=tuple(r for r, c in enumerate(order, start=1) if c.span.overlap_us(moment.span)),
         )
         for moment, fused in zip(analysis.moments, analysis.fused, strict=True)
     )
-
-
-def _card(rank: int, conflict: Conflict, analysis: Analysis) -> Card:
-    said = Verdict(conflict.kind, None)
-    block = _block(conflict.span, said, f"{rank}", analysis)
-    return Card(
-        rank=rank,
-        kind=conflict.kind,
-        mark=MARKS[conflict.kind],
-        explained=KINDS[conflict.kind],
-        time=f"{time_code(conflict.span.start_us)}–{time_code(conflict.span.end_us)}",
-        seek=_seconds(conflict.span.start_us),
-        said=tuple(
-            (display(m).noun, _chip(Verdict(conflict.emotions.get(m, "?"), None)))
-            for m in conflict.modalities
-        ),
-        reading=hypothesis(conflict),
-        why=because(conflict),
-        strength=f"{conflict.strength:.2f}",
-        confidence=f"{conflict.confidence:.2f}",
-        block=block,
-    )
-
-
-def _block(span: Span, said: Verdict, name: str, analysis: Analysis) -> Block:
-    whole = max(1, analysis.media.duration_us)
-    chip = _chip(said)
-    times = f"{time_code(span.start_us)}–{time_code(span.end_us)}"
-    return Block(
-        left=f"{1000 * span.start_us / whole:.2f}",
-        width=f"{1000 * span.duration_us / whole:.2f}",
-        seek=_seconds(span.start_us),
-        title=" ".join(part for part in (times, name, chip.text, chip.share) if part),
-        chip=chip,
-    )
-
-
-def _chip(said: Verdict) -> Chip:
-    share = "" if said.confidence is None else f"{said.confidence:.0%}"
-    known = is_emotion(said.key)
-    fill = colour(said.key) if known else ABSENT
-    return Chip(said.key.replace("_", " "), share, fill, ink(fill), known)
-
-
-def _seconds(time_us: int) -> str:
-    return f"{time_us / US_PER_S:.3f}"

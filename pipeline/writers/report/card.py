@@ -1,0 +1,78 @@
+"""A conflict as the page shows it: who says what, how much speaks for it, what would undo it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.types import Conflict, MediaInfo, State
+from pipeline.writers.columns import display
+from pipeline.writers.evidence import bayes_factor, grade, rule, vanishing
+from pipeline.writers.facts import Verdict, hypothesis, one_line, time_code
+from pipeline.writers.palette import MARKS
+from pipeline.writers.report.chip import Block, Chip, block, chip, seek, times
+
+KINDS: Mapping[str, str] = {
+    "polarity": "one pleasant, one unpleasant",
+    "blend": "different emotions of the same sign",
+    "masking": "one neutral, one strong: information, not counted as a conflict",
+}
+LEAD_IN_US = 1_000_000  # a face is understood by how it got there
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A conflict to look at. ``seek`` is where it begins, ``best_seek`` shortly before it is plainest."""
+
+    rank: int
+    kind: str
+    mark: str
+    explained: str
+    time: str
+    seek: str
+    best: str
+    best_seek: str
+    said: tuple[tuple[str, Chip], ...]
+    reading: str
+    rule: str
+    words: str
+    strength: str
+    evidence: str
+    confidence: str
+    prior: str
+    together: Chip | None
+    without: tuple[tuple[str, Chip], ...]
+    vanishes: str
+    block: Block
+
+
+def card(rank: int, conflict: Conflict, media: MediaInfo) -> Card:
+    """Everything the template shows of one conflict."""
+    best_us = conflict.best_us
+    return Card(
+        rank=rank,
+        kind=conflict.kind,
+        mark=MARKS[conflict.kind],
+        explained=KINDS[conflict.kind],
+        time=times(conflict.span),
+        seek=seek(conflict.span.start_us),
+        best="" if best_us is None else time_code(best_us),
+        best_seek="" if best_us is None else seek(max(0, best_us - LEAD_IN_US)),
+        said=tuple(
+            (display(m).noun, chip(Verdict(conflict.emotions.get(m, "?"), conflict.probabilities.get(m))))
+            for m in conflict.modalities
+        ),
+        reading=hypothesis(conflict),
+        rule=rule(conflict),
+        words=one_line(conflict.words),
+        strength=f"{conflict.strength:.2f}",
+        evidence=f"Bayes factor {bayes_factor(conflict.evidence)}: {grade(conflict.evidence)} evidence",
+        confidence=f"{conflict.confidence:.1%}",
+        prior="" if conflict.prior is None else f"{conflict.prior:.1%}",
+        together=None if conflict.fused is None else _state(conflict.fused),
+        without=tuple((display(m).noun, _state(read)) for m, read in conflict.without.items()),
+        vanishes=vanishing(conflict),
+        block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", media),
+    )
+
+
+def _state(read: State) -> Chip:
+    return chip(Verdict(read.emotion, read.probability))
