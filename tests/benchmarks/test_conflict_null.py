@@ -78,7 +78,10 @@ def test_channels_that_agree_alarm_only_when_shuffled() -> None:
 def test_paired_films_take_one_channel_from_elsewhere() -> None:
     one, other = clip("one", 0), clip("other", 1)
     assert speaking(one) == ["a", "b"]
-    for film in paired(one, other, np.random.default_rng(0)):
+    films = list(paired(one, other, np.random.default_rng(0)))
+    series = {tuple(str(moment.by_modality["a"]) for moment in film.stretches) for film in films}
+    assert len(series) > 3  # those of "b" share one
+    for film in films:
         changed = {
             modality
             for before, after in zip(
