@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.fusion.belief import KINDS, Prior, kinds_of, pair_states, shared_state
-from pipeline.fusion.channels import Channels
+from pipeline.fusion.channels import LEAST_QUALITY, Channels
 from pipeline.fusion.conflict import Compared, Event, Limits, disagreements
 from pipeline.fusion.readings import ReadingRule, rule_of
 from pipeline.labels import EMOTIONS
@@ -165,6 +165,11 @@ def _trust_needed(event: Event, case: Case, channel: int) -> float | None:
         comparable=channels.comparable[rows],
     )
     doubted.quality[:, channel] *= tried
+    told = [case.moments[row].by_modality[channels.names[channel]].quality for row in event.moments]
+    mute = tried * np.repeat(told, STEPS) < LEAST_QUALITY  # then it would not have been asked
+    own = [place for place, pair in enumerate(channels.pairs) if channel in pair]
+    doubted.speaks[mute, channel] = False
+    doubted.comparable[np.ix_(mute, own)] = False
     found = disagreements(doubted, doubted.likelihoods(case.reliabilities), case.prior)
     evidence = found.evidence[:, _places(event, case)].max(axis=1).reshape(len(event.moments), STEPS)
     gone = np.flatnonzero(evidence.max(axis=0) < case.limits.enter)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fusion.align import align, summarise, tile
+from pipeline.fusion.align import DOUBTFUL, align, finer, summarise, tile
 from pipeline.labels import top
 from pipeline.types import Span, Status, Utterance
 from tests.fusion.conftest import seen
@@ -88,3 +88,66 @@ def test_align_over_many_observations_equals_a_full_search():
     spoken = [Utterance(Span(i * 1_700_000, i * 1_700_000 + 900_000), "x", None, "f") for i in range(20)]
     for row in align(40_000_000, spoken, {"face": observations}, 5_000_000):
         assert row.by_modality["face"] == summarise(row.span, observations)
+
+
+pieces = st.lists(st.integers(1, 6_000_000), min_size=1, max_size=6)
+cuts = st.lists(st.integers(-1_000_000, 40_000_000), max_size=5)
+
+
+def said(lengths_us: list[int]) -> tuple[int, list[Utterance]]:
+    """Utterances one after the other, every second one a gap; and how long that lasts."""
+    at, spoken = 0, []
+    for i, length in enumerate(lengths_us):
+        if i % 2 == 0:
+            spoken.append(Utterance(Span(at, at + length), f"line {i}", None, "file"))
+        at += length
+    return at, spoken
+
+
+@given(pieces, cuts, st.integers(500_000, 3_000_000))
+def test_finer_stretches_tile_the_same_film(lengths, cuts_us, most_us):
+    duration, spoken = said(lengths)
+    observations = {
+        "face": [seen(i / 2, (i + 1) / 2, "sad" if i % 3 else None) for i in range(80)],
+        "text": (),
+    }
+    rows = align(duration, spoken, observations, 5_000_000)
+    stretches = finer(rows, observations, most_us, cuts_us)
+    edges = [0, *(one.span.end_us for one in stretches)]
+    assert [one.span.start_us for one in stretches] == edges[:-1] and edges[-1] == duration
+    assert all(0 < one.span.duration_us <= most_us for one in stretches)
+    assert set(edges) >= {cut for cut in cuts_us if 0 <= cut <= duration}  # nothing lasts across a cut
+    assert set(edges) >= {row.span.end_us for row in rows}  # nor across two moments
+    for one in stretches:
+        (row,) = (row for row in rows if row.span.overlap_us(one.span))
+        assert one.utterance == row.utterance
+        assert one.by_modality["face"] == summarise(one.span, observations["face"])
+        assert one.by_modality["text"].status is Status.FAILED
+
+
+def test_finer_pieces_are_equal_and_no_more_than_needed():
+    (row,) = align(5_000_000, [], {}, 5_000_000)
+    assert [s.span.duration_us for s in finer([row], {}, 2_000_000)] == [1_666_666, 1_666_667, 1_666_667]
+    assert finer([row], {}, 5_000_000) == [row] and finer([], {}, 1) == []
+
+
+def test_words_speak_for_all_of_their_utterance_and_a_face_for_its_own_time():
+    text = [seen(0, 6, "happy")]
+    face = [seen(0, 4, "happy"), seen(4, 6, "sad")]
+    observations = {"face": face, "text": text}
+    rows = align(6_000_000, [Utterance(Span(0, 6_000_000), "a", None, "file")], observations, 5_000_000)
+    stretches = finer(rows, observations, 2_000_000)
+    assert [top(s.by_modality["text"].scores)[0] for s in stretches] == ["happy"] * 3
+    assert [top(s.by_modality["face"].scores)[0] for s in stretches] == ["happy", "happy", "sad"]
+    assert all(s.by_modality["text"].coverage == 1 for s in stretches)
+
+
+def test_what_may_be_invented_is_doubtful_wherever_it_is_heard():
+    doubtful = [seen(0, 2, evidence={DOUBTFUL: True}), seen(2, 6)]
+    rows = align(6_000_000, [], {"text": doubtful}, 6_000_000)
+    assert [s.by_modality["text"].doubtful for s in finer(rows, {"text": doubtful}, 2_000_000)] == [
+        True,
+        False,
+        False,
+    ]
+    assert rows[0].by_modality["text"].doubtful

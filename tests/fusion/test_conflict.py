@@ -85,7 +85,7 @@ PLAIN = {
 @few
 @given(st.floats(0.4, 0.99), st.floats(0, 0.009), st.floats(0.4, 1), st.floats(0.1, 1))
 def test_sharper_disagreement_is_no_less(kind, p, more, other, quality):
-    """Evidence where it can hold an event: below that, one sure channel beside a doubtful one proves nothing."""
+    """Evidence where it can hold an event: below, a sure channel beside a doubtful one proves nothing."""
     one, against = PLAIN[kind]
     weaker = pair(reading(one, p, quality), reading(against, other, quality))
     sharper = pair(reading(one, p + more, quality), reading(against, other, quality))
