@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.fusion import channels
 from pipeline.graph import OBSERVING, STAGES
 from pipeline.types import Status
 from pipeline.writers.columns import display
+from pipeline.writers.evidence import REASONS
 from pipeline.writers.table import conflict_columns, integrated_columns, sample_columns
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +26,13 @@ def test_every_column_and_status_is_explained():
     columns |= {c for c in sampled if not c.startswith(("Smoothed_", "Raw_"))}
     assert [column for column in sorted(columns) if f"`{column}`" not in outputs] == []
     assert [s for s in Status if f"`{s}`" not in outputs] == []
+
+
+def test_every_reason_not_to_compare_is_explained():
+    outputs = page("docs/OUTPUTS.md")
+    assert [reason for reason in REASONS if f"| `{reason}` |" not in outputs] == []
+    own = {channels.TOO_BRIEF, channels.SEEN_TOO_LITTLE, channels.LOW_QUALITY, channels.UNDECIDED}
+    assert set(REASONS) == own | {channels.DOUBTFUL, channels.NOT_SPEAKING}
 
 
 def test_every_stage_has_its_contract():

@@ -52,7 +52,7 @@ def bayes_factor(factor: float) -> str:
     """A Bayes factor to two digits."""
     if factor >= MOST_SHOWN:
         return f"over {MOST_SHOWN:.0f}"
-    return f"{factor:.1f}" if factor < 10 else f"{float(f'{factor:.2g}'):.0f}"
+    return f"{factor:.1f}" if factor < 9.95 else f"{float(f'{factor:.2g}'):.0f}"
 
 
 def factor_of(operating_point: float) -> float:

@@ -9,6 +9,7 @@ import pytest
 from pipeline.labels import EMOTIONS
 from pipeline.records import write_record
 from pipeline.types import (
+    Abstention,
     Analysis,
     Conflict,
     Fused,
@@ -17,6 +18,7 @@ from pipeline.types import (
     Moment,
     Observation,
     Reading,
+    Reliability,
     Scores,
     Span,
     State,
@@ -196,6 +198,15 @@ def make_analysis() -> Analysis:
         ),
     )
     card = ModelCard("face_compact", "face", "1", "ab" * 32, "MIT", EMOTIONS, {e: e for e in EMOTIONS})
+    even = (1 / 7,) * 7
+    measured = replace(card, reliability=Reliability((even,) * 7, even, 3211, "FER+ dev"))
+    abstentions = (
+        Abstention(spoken[0].span, ("face", "voice"), "not_speaking"),
+        Abstention(spoken[1].span, ("text",), "unsupported_language"),
+        Abstention(Span(1_400_005, 1_900_000), ("face",), "no_face"),
+        Abstention(Span(1_400_005, 1_900_000), ("voice",), "silence"),
+        Abstention(Span(1_900_000, 2_300_000), ("voice",), "too_short"),
+    )
     return Analysis(
         name="a <b>bold</b> $name_{x$.mp4",
         media=MediaInfo(
@@ -221,8 +232,11 @@ def make_analysis() -> Analysis:
         fused=fused,
         conflicts=conflicts,
         false_alarms_per_minute=0.4,
-        models={"face": card},
+        models={"face": measured, "voice": replace(card, id="own", modality="voice")},
         warnings=("a <i>warning</i>",),
+        abstentions=abstentions,
+        operating_point=0.8,
+        operating_point_asked=0.75,
     )
 
 

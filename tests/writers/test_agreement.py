@@ -6,9 +6,12 @@ from html import unescape
 
 import pysubs2
 import pytest
+from pydantic import TypeAdapter
 
 from pipeline.types import Analysis, Conflict, Span
-from pipeline.writers.facts import time_code
+from pipeline.writers.columns import display
+from pipeline.writers.evidence import bayes_factor
+from pipeline.writers.facts import ranked, time_code
 from pipeline.writers.fonts import font_for
 from pipeline.writers.layout import film_layout
 from pipeline.writers.report import html
@@ -60,6 +63,40 @@ def test_conflicts(found: Analysis) -> None:
         assert abs(float(row["End_Time"]) - _seconds(line.split(",")[2])) <= 0.01
         for name, chip in card.said:
             assert f"{name} {chip.text}" in line and chip.text in row.values()
+
+
+def test_the_evidence(found: Analysis) -> None:
+    """Sheet, page and record give one figure; a person's names stand where the record has the modality's."""
+    record = TypeAdapter(Analysis).validate_json(TypeAdapter(Analysis).dump_json(found))
+    assert record == found
+    rows = tables(found)["conflicts.csv"][1]
+    for row, shown, conflict in zip(rows, page(found).cards, ranked(record.conflicts), strict=True):
+        assert row["Evidence"] == f"{conflict.evidence:.2f}"
+        assert shown.evidence.startswith(f"Bayes factor {bayes_factor(conflict.evidence)}:")
+        assert (row["Strength"], row["Confidence"]) == (
+            f"{conflict.strength:.4f}",
+            f"{conflict.confidence:.4f}",
+        )
+        assert shown.strength == f"{conflict.strength:.2f}"
+        assert row["Best_Frame"] == shown.best and row["Words"].removeprefix("'") == shown.words
+        assert row["Rule"] == shown.rule and row["Vanishes_If"] == shown.vanishes
+        for modality, (name, chip) in zip(conflict.modalities, shown.said, strict=True):
+            prefix = display(modality).prefix
+            share = conflict.probabilities.get(modality)
+            assert row[f"{prefix}_Emotion"] == conflict.emotions[modality] == chip.text
+            assert row.get(f"{prefix}_Probability", "") == ("" if share is None else f"{share:.4f}")
+            assert f"{name} {chip.text} {chip.share}".strip() in row["Why"]
+        together = "" if shown.together is None else shown.together.text
+        assert row["Read_Together"].split(" ")[0] == together
+        apart = {m: row[f"Without_{display(m).prefix}"].split(" ")[0] for m in conflict.without}
+        assert list(apart.values()) == [chip.text for _, chip in shown.without]
+
+
+def test_what_was_not_compared(found: Analysis) -> None:
+    rows = tables(found)["integrated.csv"][1]
+    told = {part.split(": ")[0] for row in rows for part in row["Not_Compared"].split("; ") if part}
+    assert told == {skipped.names.replace(" with ", "+") for skipped in page(found).skipped}
+    assert told == {"+".join(display(m).noun for m in one.modalities) for one in found.abstentions}
 
 
 def test_moments(found: Analysis) -> None:

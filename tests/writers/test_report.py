@@ -8,8 +8,9 @@ import pytest
 from pipeline.types import Analysis, Utterance
 from pipeline.writers import report
 from pipeline.writers.report import html
+from pipeline.writers.report.card import card
 from pipeline.writers.report.page import page
-from tests.writers.conftest import HOSTILE, with_posture, written
+from tests.writers.conftest import HOSTILE, LINES, with_posture, written
 
 VOID = {"meta", "video", "br", "rect", "link", "img"}
 
@@ -78,6 +79,7 @@ def test_every_conflict_has_a_card_that_seeks(analysis: Analysis) -> None:
     text = html(analysis)
     seeks = re.findall(r'<article.*?data-seek="([\d.]+)"', text, re.DOTALL)
     assert seeks == ["0.000", "0.000", "1.900"]
+    assert text.count("plainest at") == 3
     assert "maybe tears of joy" in Reader(text).words
 
 
@@ -132,3 +134,51 @@ def test_a_fourth_modality_appears(analysis: Analysis) -> None:
 def test_models_and_licences_are_named(analysis: Analysis) -> None:
     words = Reader(html(analysis)).words
     assert "face_compact" in words and "MIT" in words and "abababababab" in words
+    assert "measured on 3,211 examples (FER+ dev)" in words and "its evidence is discounted" in words
+
+
+def test_a_card_explains_itself(analysis: Analysis) -> None:
+    text = html(analysis)
+    articles = re.findall(r"<article.*?</article>", text, re.DOTALL)
+    words = Reader(articles[0]).words
+    for part in (
+        "face sad 70% words happy 91% maybe tears of joy",
+        LINES[0][2],
+        "evidence Bayes factor 7.2: positive evidence",
+        "confidence 70.0%, up from 0.8% before anything was seen",
+        "read together happy 51% without face happy 66% without voice happy 55% without words sad 70%",
+        "why this reading words happy + other angry or sad",
+        "not flagged if face counted at most 60% as much or words counted for nothing",
+    ):
+        assert part in words
+    assert re.findall(r'data-seek="([\d.]+)">▶ ([^<]+)', articles[2]) == [
+        ("1.900", "0:01.9–0:02.7"),
+        ("1.000", "plainest at 0:02.0"),
+    ]
+    assert "why this reading" not in Reader(articles[1]).words
+
+
+def test_the_player_starts_before_the_plainest_frame_and_not_before_the_film(analysis: Analysis) -> None:
+    early, late = (replace(analysis.conflicts[0], best_us=at) for at in (300_000, 2_500_000))
+    assert card(1, early, analysis.media).best_seek == "0.000"
+    assert card(1, late, analysis.media).best_seek == "1.500"
+    assert card(1, replace(late, best_us=None), analysis.media).best == ""
+
+
+def test_what_was_not_compared_and_how_strictly_it_was_counted(analysis: Analysis) -> None:
+    found = page(analysis)
+    assert [(row.names, row.reason, row.lasts, row.share) for row in found.skipped[:2]] == [
+        ("face with voice", "the mouth keeps still while someone is heard", "1.0 s", "33%"),
+        ("face", "no face", "0.5 s", "17%"),
+    ]
+    assert found.trust == (
+        ("conflicts found", "2 (and 1 of masking, not counted)"),
+        ("expected by chance", "about 0.0 in this video (0.40 a minute)"),
+        ("counted from", "Bayes factor 4.0, raised from 3.0 to keep the alarms by chance down"),
+    )
+    calm = page(replace(analysis, operating_point=0.75, abstentions=(), false_alarms_per_minute=None))
+    assert calm.trust[1:] == (
+        ("expected by chance", "too little material to tell"),
+        ("counted from", "Bayes factor 3.0, as set"),
+    )
+    assert "Everything was compared." in html(replace(analysis, abstentions=()))
