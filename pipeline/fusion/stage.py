@@ -12,6 +12,7 @@ from pipeline.fusion.align import align, finer
 from pipeline.fusion.detect import Seen, apart_of, find
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.readings import SHIPPED, load_rules
+from pipeline.fusion.reliability import unmeasured
 from pipeline.records import (
     ANALYSIS_FILE,
     CARD_FILE,
@@ -110,9 +111,11 @@ def _cuts_us(folders: Iterable[Path]) -> list[int]:
 
 
 def _reliability(folder: Path | None) -> Reliability | None:
-    """What the card of a modality's model says of its reliability; None when it says nothing."""
-    there = folder is not None and (folder / CARD_FILE).is_file()
-    return read_record(folder / CARD_FILE, ModelCard).reliability if folder and there else None
+    """How reliable a modality's model is, as far as its card tells; None without a card."""
+    if folder is None or not (folder / CARD_FILE).is_file():
+        return None
+    card = read_record(folder / CARD_FILE, ModelCard)
+    return card.reliability or unmeasured({one for one in card.canonical.values() if one is not None})
 
 
 def run_analysis(

@@ -10,8 +10,9 @@ from pipeline.fusion.channels import NOT_SPEAKING, Apart
 from pipeline.fusion.conflict import Limits
 from pipeline.fusion.detect import Found, Seen, apart_of, find, limits_of
 from pipeline.fusion.readings import SHIPPED, load_rules
+from pipeline.fusion.reliability import unmeasured
 from pipeline.fusion.speaking import HEARD, MOTION
-from pipeline.labels import NEUTRAL
+from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import Moment, Observation, Span, Status, Utterance
 from tests.fusion.conftest import LIMITS, film_of, moments, peaked, reading, reliabilities, scored
 
@@ -213,3 +214,11 @@ def test_a_silent_listener_is_in_no_conflict_and_a_speaker_is():
         rows = finer(align(8 * SECOND, [], observations, 5 * SECOND), observations, 2 * SECOND)
         found = detect(rows, observations=observations, apart=apart_of(observations))
         assert len(found.conflicts) == expected
+
+
+def test_a_voice_model_without_disgust_is_not_in_conflict_with_a_disgusted_face():
+    """It can only call the voice that goes with such a face something near."""
+    heard = scored([0.8, 0.0, 0.04, 0.04, 0.04, 0.04, 0.04])
+    film = film_of([{"face": reading("disgust", 0.85), "voice": heard}])
+    six = unmeasured(set(EMOTIONS) - {"disgust"})
+    assert detect(film).conflicts and detect(film, reliabilities={"voice": six}).conflicts == ()
