@@ -20,6 +20,7 @@ from pipeline.graph import STAGES
 from tests.made import media
 
 SAMPLE = Path(__file__).parent.parent / "inputs" / "sample.mp4"
+GOLDEN = Path(__file__).with_name("sample_events.json")
 ODD_NAME = "-odd 'name' \"100%d\" 12:30 a,b;c [v] #x@y&z 採訪"
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
 
@@ -36,6 +37,17 @@ def analyze(*arguments: object) -> int:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as sheet:
         return list(csv.DictReader(sheet))
+
+
+def event(conflict: dict) -> dict:
+    """A conflict of the summary as far as a golden file can hold it."""
+    return {
+        "kind": conflict["kind"],
+        "emotions": conflict["emotions"],
+        "start_s": round(conflict["start_s"], 1),
+        "end_s": round(conflict["end_s"], 1),
+        "evidence": pytest.approx(conflict["evidence"], abs=0.1),  # processors differ in the last digits
+    }
 
 
 @pytest.mark.parametrize(
@@ -88,16 +100,19 @@ def test_sample_holds_what_its_page_says(tmp_path, capsys):
     said = {row["Content"]: row for row in table if row["Content"]}
     happy, sad, plain = said.values()
     assert happy["Visual_Emotion"] == happy["Text_Emotion"] == "happy"
-    assert happy["Conflict_Ranks"] != "1"  # a machine speaks here: what its voice is heard as is left open
+    assert happy["Conflict_Ranks"] == "" and happy["Not_Compared"] == ""
     assert (sad["Visual_Emotion"], sad["Text_Emotion"]) == ("happy", "sad")
     assert (sad["Conflict_Kind"], sad["Conflict_Ranks"]) == ("polarity", "1")
     assert plain["Visual_Emotion"] == "no_face" and plain["Visual_Confidence"] == ""
+    assert plain["Not_Compared"] == "face: no_face"
     last = table[-1]
     assert (last["Visual_Emotion"], last["Audio_Emotion"]) == ("happy", "silence")
     assert float(table[0]["Start_Time"]) == 0 and float(last["End_Time"]) == pytest.approx(28, abs=0.1)
     assert all(a["End_Time"] == b["Start_Time"] for a, b in itertools.pairwise(table))
-    conflict = next(c for c in summary["conflicts"] if c["kind"] == "polarity" and "text" in c["emotions"])
-    assert conflict["start_s"] >= 9 and conflict["end_s"] <= 16
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert [event(c) for c in summary["conflicts"]] == golden
+    told = rows(out / "conflicts.csv")
+    assert [float(c["Evidence"]) for c in told] == [c["evidence"] for c in summary["conflicts"]]
     with av.open(str(out / "annotated.mp4")) as film:
         assert film.duration / 1e6 == pytest.approx(28, abs=0.1)
 

@@ -1,7 +1,8 @@
 """Makes `inputs/sample.mp4` and `sample.srt`: python -m tests.made.sample inputs
 
 Synthetic, from parts free to ship: scikit-image's public-domain portrait of the astronaut Eileen Collins,
-moved and scaled, and espeak-ng speech. `SCENES` is what should be found in it.
+moved and scaled, its mouth opened by the loudness of espeak-ng speech: a face that kept it still would not be
+taken for the one who speaks. `SCENES` is what should be found in it.
 """
 
 import subprocess
@@ -19,6 +20,9 @@ from tests.made.speech import say
 FPS = 25
 WIDTH_PX, HEIGHT_PX = 640, 360
 FACE_PX = (224, 118)  # centre of the face in the 512 px portrait
+# Its mouth: corners left and right, the edge of the teeth, the end of the neck, how far the jaw can drop.
+MOUTH_LEFT_PX, MOUTH_RIGHT_PX, TEETH_PX, NECK_PX, DROP_PX = 206, 240, 148, 188, 9
+INSIDE_BGR = (30, 25, 60)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,25 @@ def _background(time_s: float) -> np.ndarray:
     y = np.arange(HEIGHT_PX)[:, None]
     wave = (np.sin(x / 60) + np.cos(y / 45)) * 20
     return np.stack([wave + 70, wave + 80, wave + 100], axis=-1).astype(np.uint8)
+
+
+def _speaking(portrait: np.ndarray, opening: float) -> np.ndarray:
+    """The portrait with its jaw dropped by ``opening`` in [0, 1]; what opens is dark."""
+    y, x = np.mgrid[: portrait.shape[0], : portrait.shape[1]].astype(np.float32)
+    middle, half = (MOUTH_LEFT_PX + MOUTH_RIGHT_PX) / 2, (MOUTH_RIGHT_PX - MOUTH_LEFT_PX) / 2
+    gap = opening * DROP_PX * np.sqrt(np.clip(1 - ((x - middle) / half) ** 2, 0, 1))
+    drop = opening * DROP_PX * np.clip(1 - ((x - middle) / (2.2 * half)) ** 2, 0, 1)
+    below = np.clip((NECK_PX - y) / (NECK_PX - TEETH_PX), 0, 1) * (y > TEETH_PX)
+    moved = cv2.remap(portrait, x, y - drop * below, cv2.INTER_LINEAR)
+    dark = (np.clip(TEETH_PX + gap - y, 0, 1) * (y > TEETH_PX))[..., None]
+    return (moved * (1 - dark) + np.array(INSIDE_BGR) * dark).astype(np.uint8)
+
+
+def _openings(track: np.ndarray, rate_hz: int) -> np.ndarray:
+    """How far the mouth is open in every frame: loudness, 1 at its ninth decile while somebody speaks."""
+    frames = track[: len(track) // (rate_hz // FPS) * (rate_hz // FPS)].reshape(-1, rate_hz // FPS)
+    loudness = np.sqrt((frames**2).mean(axis=1))
+    return np.clip(loudness / np.quantile(loudness[loudness > 1e-3], 0.9), 0, 1)
 
 
 def _frame(portrait: np.ndarray, time_s: float, face: bool) -> np.ndarray:
@@ -107,11 +130,13 @@ def make_sample(folder: Path) -> Path:
     command += ["-c:v", "libx264", "-preset", "slow", "-crf", "23", "-pix_fmt", "yuv420p", "-threads", "1"]
     command += ["-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart", "-fflags", "+bitexact"]
     command += ["-flags:v", "+bitexact", "-flags:a", "+bitexact", str(video)]
+    openings = _openings(track, rate_hz)
     with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
         for index in range(int(SCENES[-1].end_s * FPS)):
             time_s = index / FPS
             scene = next(s for s in SCENES if s.start_s <= time_s < s.end_s)
-            encoder.stdin.write(_frame(portrait, time_s, scene.face).tobytes())
+            speaking = _speaking(portrait, float(openings[index]))
+            encoder.stdin.write(_frame(speaking, time_s, scene.face).tobytes())
         encoder.stdin.close()
     if encoder.returncode:
         raise RuntimeError("ffmpeg failed")
