@@ -14,9 +14,9 @@ from typing import Literal
 from pipeline.types import Observation, Span, Status
 
 MOTION, HEARD = "mouth_motion", "speech_share"
-# Median motion in a window: below ``STILL`` a mouth keeps still, and goes on doing so below ``STILL_ON``; from
-# ``MOVING`` on it moves as in speech. On the clips that `python -m benchmarks.conflict.speaking` was chosen on,
-# no talking face comes below .072 (two detectors), and a silent one has at most .061.
+# Median motion in a window: below ``STILL`` a mouth keeps still, and goes on below ``STILL_ON``; from
+# ``MOVING`` on it moves as in speech. Chosen so that no stretch of a talking face is called silent, with
+# either detector (`python -m benchmarks.conflict.speaking`); a silent man's had at most .061.
 STILL, STILL_ON, MOVING = 0.07, 0.08, 0.12
 WINDOW_US = 3_000_000  # speech stands still for closed lips and stressed vowels: seconds are needed
 LEAST_US = 2_000_000  # of motion seen during speech in a window; less is unknown
