@@ -67,7 +67,7 @@ def state(read: State | None) -> str:
 
 def rule(conflict: Conflict) -> str:
     """The rule that named the reading: who must show what."""
-    parts = (f"{display(who).noun} {' or '.join(what)}" for who, what in conflict.rule.items())
+    parts = (f"{display(who).noun}: {' or '.join(what)}" for who, what in conflict.rule.items())
     return one_line(" + ".join(parts))
 
 

@@ -79,7 +79,7 @@ def test_what_would_undo_it(analysis: Analysis) -> None:
 
 def test_the_rule_and_what_they_say_together(analysis: Analysis) -> None:
     _, blend, tears = analysis.conflicts
-    assert rule(tears) == "words happy + other angry or sad" and rule(blend) == ""
+    assert rule(tears) == "words: happy + other: angry or sad" and rule(blend) == ""
     assert state(tears.fused) == "happy 0.51" and state(None) == ""
 
 
