@@ -107,9 +107,9 @@ def _inside(time_us: int, span: Span) -> bool:
 
 
 def _peak(event: Event, case: Case) -> int:
-    """The stretch of the event with most evidence."""
+    """The stretch of the event with most evidence, the first of equals."""
     places = _places(event, case)
-    return max(event.moments, key=lambda i: (case.film.found.evidence[i, places].max(), -i))
+    return max(event.moments, key=lambda i: (round(case.film.found.evidence[i, places].max(), 9), -i))
 
 
 def _places(event: Event, case: Case) -> list[int]:

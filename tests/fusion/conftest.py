@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from pipeline.fusion.belief import Prior, prior_of
@@ -64,6 +65,7 @@ def seen(start_s: float, end_s: float, emotion: str | None = "happy", **changes)
     return Observation("face", span, Status.OK, peaked(emotion), **{"quality": 1.0, **changes})
 
 
+few = settings(max_examples=30)  # for tests whose every example costs milliseconds
 shares = st.floats(0, 1, allow_subnormal=False)
 
 

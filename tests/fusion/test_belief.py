@@ -20,7 +20,7 @@ from pipeline.fusion.belief import (
     shown_states,
 )
 from pipeline.labels import EMOTIONS, NEUTRAL, VALENCE
-from tests.fusion.conftest import PRIOR, evidence
+from tests.fusion.conftest import PRIOR, evidence, few
 
 COUNT = len(EMOTIONS)
 AT = {emotion: place for place, emotion in enumerate(EMOTIONS)}
@@ -43,6 +43,7 @@ def enumerated(likelihoods: np.ndarray, prior: Prior) -> np.ndarray:
     return joint / joint.sum(axis=(1, 2, 3, 4), keepdims=True)
 
 
+@few
 @given(evidence(3), priors)
 def test_every_answer_equals_the_sum_over_all_states(likelihoods, prior):
     joint = enumerated(likelihoods, prior)
@@ -59,6 +60,7 @@ def test_every_answer_equals_the_sum_over_all_states(likelihoods, prior):
         assert departing_alone(likelihoods, prior)[:, channel] == pytest.approx(alone)
 
 
+@few
 @given(evidence(3), st.permutations(range(3)))
 def test_the_order_of_the_channels_does_not_matter(likelihoods, order):
     moved = likelihoods[:, order]
@@ -69,6 +71,7 @@ def test_the_order_of_the_channels_does_not_matter(likelihoods, order):
         assert pair_states(moved, one, other, PRIOR) == pytest.approx(expected)
 
 
+@few
 @given(evidence(2))
 def test_the_two_of_a_pair_are_symmetric(likelihoods):
     pair = pair_states(likelihoods, 0, 1, PRIOR)
@@ -77,6 +80,7 @@ def test_the_two_of_a_pair_are_symmetric(likelihoods):
     assert kinds_of(swapped) == pytest.approx(kinds_of(pair))
 
 
+@few
 @given(evidence(3), priors, st.permutations(range(COUNT)))
 def test_the_order_of_the_labels_does_not_matter(likelihoods, prior, order):
     departs = np.asarray(prior.departs)[np.ix_(order, order)]
@@ -85,6 +89,7 @@ def test_the_order_of_the_labels_does_not_matter(likelihoods, prior, order):
     assert pair_states(likelihoods[:, :, order], 0, 1, reordered) == pytest.approx(expected)
 
 
+@few
 @given(evidence(3))
 def test_marginals_of_a_pair_are_what_its_channels_show(likelihoods):
     shown = shown_states(likelihoods, PRIOR)
@@ -94,6 +99,7 @@ def test_marginals_of_a_pair_are_what_its_channels_show(likelihoods):
         assert pair.sum(axis=1) == pytest.approx(shown[:, other])
 
 
+@few
 @given(evidence(2))
 def test_an_absent_third_channel_changes_nothing(likelihoods):
     three = np.concatenate([likelihoods, np.ones((len(likelihoods), 1, COUNT))], axis=1)
@@ -101,6 +107,7 @@ def test_an_absent_third_channel_changes_nothing(likelihoods):
     assert shared_state(three, PRIOR) == pytest.approx(shared_state(likelihoods, PRIOR))
 
 
+@few
 @given(evidence(1))
 def test_one_channel_alone_is_its_likelihood_through_departures(likelihoods):
     message = likelihoods[:, 0] @ np.asarray(PRIOR.departs).T  # the prior of states is even
@@ -111,6 +118,7 @@ def test_without_channels_the_prior_is_left():
     assert shared_state(np.ones((1, 0, COUNT)), PRIOR)[0] == pytest.approx(PRIOR.shared)
 
 
+@few
 @given(evidence(3), priors)
 def test_kinds_are_a_distribution_and_so_are_states(likelihoods, prior):
     kinds = kinds_of(pair_states(likelihoods, 0, 2, prior))
@@ -123,6 +131,7 @@ def test_kinds_are_a_distribution_and_so_are_states(likelihoods, prior):
     assert np.isfinite(factors).all() and factors.min() >= 0
 
 
+@few
 @given(priors)
 def test_flat_evidence_is_evidence_of_nothing(prior):
     kinds = kinds_of(pair_states(np.ones((1, 2, COUNT)), 0, 1, prior))
@@ -159,6 +168,7 @@ def test_kinds_of_pairs_of_emotions():
     assert name["sad", "angry"] == name["happy", "surprise"] == "blend"
 
 
+@few
 @given(st.floats(0.01, 0.99))
 def test_departures(apart):
     departs = np.asarray(prior_of(apart).departs)

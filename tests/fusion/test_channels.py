@@ -20,7 +20,7 @@ from pipeline.fusion.channels import (
 )
 from pipeline.labels import EMOTIONS
 from pipeline.types import Abstention, Moment, Reading, Span, Status
-from tests.fusion.conftest import distributions, film_of, moments, peaked, reading, scored
+from tests.fusion.conftest import distributions, few, film_of, moments, peaked, reading, scored
 
 SECOND = 1_000_000
 LONG = Span(0, 2 * SECOND)
@@ -80,6 +80,7 @@ def test_persons_are_told_apart():
     assert NO_SUBJECT not in (subject[0], subject[1])
 
 
+@few
 @given(distributions(), st.floats(0, LEAST_QUALITY, exclude_max=True))
 def test_a_channel_of_no_quality_is_the_same_as_an_absent_one(p, quality):
     rows = {"voice": reading("sad"), "text": reading("happy", 0.6)}
@@ -153,6 +154,7 @@ def test_abstentions_of_one_reason_are_joined_and_others_are_not():
     assert abstentions([]) == ()
 
 
+@few
 @given(st.lists(st.tuples(*[st.sampled_from(["happy", None])] * 2), max_size=8))
 def test_abstentions_tell_of_every_stretch_in_which_a_channel_is_not_asked(rows):
     film = moments([dict(zip(("face", "voice"), row, strict=True)) for row in rows])

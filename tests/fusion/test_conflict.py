@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.fusion.belief import ALIKE, KINDS
@@ -15,6 +15,7 @@ from tests.fusion.conftest import (
     LIMITS,
     compared,
     distributions,
+    few,
     film_of,
     moments,
     peaked,
@@ -29,7 +30,6 @@ CALM, TORN = {"face": "happy", "text": "happy"}, {"face": "sad", "text": "happy"
 rows_of_emotions = st.lists(
     st.tuples(*[st.sampled_from(["happy", "sad", "angry", NEUTRAL, None])] * 3), max_size=10
 )
-few = settings(max_examples=40)
 
 
 def pair(a: Reading, b: Reading, trust_a=None, trust_b=None) -> tuple[str | None, float, float, float]:
@@ -95,6 +95,7 @@ def test_sharper_disagreement_is_no_less(kind, p, more, other, quality):
         assert sharper[2] >= weaker[2] - 1e-9 and sharper[3] >= weaker[3] - 1e-9
 
 
+@few
 @given(st.floats(0.3, 1), st.floats(0.1, 1), st.floats(0, 0.2))
 def test_better_seen_disagreement_is_no_less_evidence(p, quality, more):
     worse = pair(reading("sad", p, quality), reading("happy", 0.9))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipeline.fusion.belief import ALIKE, KINDS
 from pipeline.fusion.kinds import NEUTRAL_AT, VALENCES, jensen_shannon, shown_kinds, strengths, uncertainties
 from pipeline.labels import EMOTIONS, NEUTRAL
-from tests.fusion.conftest import distributions, peaked
+from tests.fusion.conftest import distributions, few, peaked
 
 POLARITY, BLEND, MASKING = (KINDS.index(kind) for kind in ("polarity", "blend", "masking"))
 
@@ -15,6 +15,7 @@ def row(emotion: str, p: float = 0.8) -> np.ndarray:
     return np.array([peaked(emotion, p).probabilities])
 
 
+@few
 @given(distributions(), distributions())
 def test_strengths_are_symmetric_shares(a, b):
     found = strengths(a[None], b[None])
@@ -24,6 +25,7 @@ def test_strengths_are_symmetric_shares(a, b):
     assert shown_kinds(a[None], b[None]) == shown_kinds(b[None], a[None])
 
 
+@few
 @given(distributions())
 def test_identical_distributions_are_alike(a):
     assert shown_kinds(a[None], a[None])[0] == ALIKE
@@ -31,6 +33,7 @@ def test_identical_distributions_are_alike(a):
     assert found[POLARITY] == pytest.approx(0) and found[BLEND] == pytest.approx(0, abs=1e-7)
 
 
+@few
 @given(distributions(), distributions())
 def test_neutral_against_anything_is_never_polarity_or_blend(a, b):
     kind = shown_kinds(a[None], b[None])[0]
@@ -41,6 +44,7 @@ def test_neutral_against_anything_is_never_polarity_or_blend(a, b):
         assert kind != 1 + MASKING
 
 
+@few
 @given(distributions(), distributions())
 def test_polarity_has_opposite_expected_valence(a, b):
     if shown_kinds(a[None], b[None])[0] == 1 + POLARITY:
@@ -70,6 +74,7 @@ def test_kind_and_strength_of_plain_pairs(one, other, kind):
     assert sure[kind] >= 0.7 and (kind != MASKING or sure[BLEND] == 0)
 
 
+@few
 @given(st.floats(0.3, 0.99), st.floats(0, 0.009), st.floats(0.3, 1))
 def test_strength_grows_with_disagreement(p, more, other):
     pairs = {POLARITY: ("sad", "happy"), BLEND: ("sad", "angry"), MASKING: ("sad", NEUTRAL)}
@@ -78,6 +83,7 @@ def test_strength_grows_with_disagreement(p, more, other):
         assert strengths(row(one, p + more), row(against, other))[0, kind] >= weaker - 1e-9
 
 
+@few
 @given(distributions(whole=True), distributions(whole=True), st.permutations(range(len(EMOTIONS))))
 def test_divergence_is_symmetric_and_blind_to_the_order_of_labels(a, b, order):
     found = jensen_shannon(a[None], b[None])[0]
@@ -93,6 +99,7 @@ def test_divergence_of_the_same_is_0_and_of_the_disjoint_1_bit():
     assert jensen_shannon(one, half)[0] == pytest.approx(0.3113, abs=1e-4)
 
 
+@few
 @given(distributions())
 def test_uncertainty_is_a_share(p):
     assert 0 <= uncertainties(p) <= 1

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.fusion.channels import channels_of
@@ -19,14 +19,13 @@ from pipeline.fusion.null import (
 )
 from pipeline.labels import NEUTRAL
 from pipeline.types import Moment
-from tests.fusion.conftest import LIMITS, PRIOR, compared, film_of, moments, peaked, reading, scored
+from tests.fusion.conftest import LIMITS, PRIOR, compared, few, film_of, moments, peaked, reading, scored
 
 NAMES = ("face", "text")
 AGREE = moments([{"face": e, "text": e} for e in ("happy", "sad") * 6])
 rows_of_emotions = st.lists(
     st.tuples(*[st.sampled_from(["happy", "sad", NEUTRAL, None])] * 2), min_size=4, max_size=9
 )
-few = settings(max_examples=25)
 
 
 def nulls_of(film: list[Moment]):

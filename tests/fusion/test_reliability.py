@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipeline.fusion.reliability import ANSWER_POWER, CONFUSION_POWER, LEAST_RATIO, likelihood, unmeasured
 from pipeline.labels import EMOTIONS
 from pipeline.types import Reliability
-from tests.fusion.conftest import distributions, peaked, reliabilities
+from tests.fusion.conftest import distributions, few, peaked, reliabilities
 
 EVEN = tuple([1 / 7] * 7)
 COUNT = len(EMOTIONS)
@@ -21,6 +21,7 @@ def confused(rows) -> Reliability:
     return Reliability(tuple(tuple(map(float, row)) for row in rows), EVEN, 100, "made")
 
 
+@few
 @given(distributions(), reliabilities(), qualities)
 def test_whatever_is_answered_the_evidence_is_finite_and_bounded(p, reliability, quality):
     found = explains(p, reliability, quality)
@@ -29,27 +30,32 @@ def test_whatever_is_answered_the_evidence_is_finite_and_bounded(p, reliability,
     assert found.min() >= LEAST_RATIO ** (ANSWER_POWER + CONFUSION_POWER) * (1 - 1e-9)
 
 
+@few
 @given(distributions())
 def test_without_measured_reliability_the_best_state_has_one(p):
     assert explains(p).max() == 1
 
 
+@few
 @given(distributions(), reliabilities())
 def test_at_quality_0_every_state_explains_the_answer_alike(p, reliability):
     assert (explains(p, reliability, 0.0) == 1).all()
 
 
+@few
 @given(distributions(), reliabilities(), qualities, qualities)
 def test_less_quality_says_less(p, reliability, one, other):
     less, more = sorted((one, other))
     assert (explains(p, reliability, less) >= explains(p, reliability, more)).all()
 
 
+@few
 @given(reliabilities())
 def test_mass_outside_the_seven_speaks_for_no_state(reliability):
     assert (explains(np.zeros(COUNT), reliability) == 1).all()
 
 
+@few
 @given(st.sampled_from(EMOTIONS), st.floats(0.3, 1), st.floats(0, 0.9), st.floats(0, 0.09))
 def test_more_unmapped_mass_says_less(emotion, p, unmapped, more):
     whole = np.array(peaked(emotion, p).probabilities)
@@ -87,6 +93,7 @@ def test_confusions_that_do_not_depend_on_the_truth_add_nothing():
     assert explains(p, blind) == pytest.approx(explains(p))
 
 
+@few
 @given(distributions(), reliabilities(), st.permutations(range(COUNT)))
 def test_the_order_of_the_labels_does_not_matter(p, reliability, order):
     reordered = None
@@ -97,6 +104,7 @@ def test_the_order_of_the_labels_does_not_matter(p, reliability, order):
     assert explains(p[order], reordered) == pytest.approx(explains(p, reliability)[order])
 
 
+@few
 @given(st.lists(distributions(), min_size=1, max_size=5), reliabilities())
 def test_stretches_are_read_one_by_one(rows, reliability):
     together = likelihood(np.array(rows), reliability, np.ones(len(rows)))
@@ -115,6 +123,7 @@ def test_a_state_a_model_cannot_answer_is_neither_supported_nor_ruled_out():
     assert explains(six.answers, six) == pytest.approx(np.ones(COUNT))
 
 
+@few
 @given(distributions())
 def test_a_model_that_can_answer_all_and_was_never_measured_is_as_one_without_a_card(p):
     assert explains(p, unmeasured(EMOTIONS)) == pytest.approx(explains(p))
