@@ -9,9 +9,10 @@ from pipeline.config import FaceSection
 from pipeline.face.crop import decoded
 from pipeline.face.persons import FaceSample
 from pipeline.face.stage import frame_spans, observed, run_face, run_faces, smoothed_scores
+from pipeline.fusion.speaking import MOVING, STILL, not_speaking
 from pipeline.labels import canonical_map, to_scores
 from pipeline.media.probe import probe
-from pipeline.records import read_records, write_record
+from pipeline.records import CUTS_FILE, read_records, write_record
 from pipeline.types import US_PER_S, ModelCard, Observation, Span, Status
 from tests.face.models import convnext_folder
 from tests.face.test_persons import SAMPLE
@@ -76,7 +77,13 @@ def test_twice_the_same_bytes(two_faces, made, tmp_path):
     again = run_both(
         made(media.make_faces, 2), tmp_path / "again", SETTINGS.model_copy(update={"batch_size": 3})
     )
-    for file in ("faces/samples.jsonl", "faces/crops.bin", "faces/frames.npy", "face/observations.jsonl"):
+    for file in (
+        "faces/samples.jsonl",
+        "faces/crops.bin",
+        "faces/frames.npy",
+        "faces/cuts.npy",
+        "face/observations.jsonl",
+    ):
         assert (again / file).read_bytes() == (two_faces / file).read_bytes(), file
 
 
@@ -165,3 +172,28 @@ def test_nothing_is_smoothed_across_an_absence_or_between_persons():
     samples, raw, _ = smooth([0, 0.2], [0.0, 1.0])
     samples = [samples[0], replace(samples[1], track="P2")]
     assert [one.native["happy"] for one in smoothed_scores(samples, raw, CARD, 0.6, 1.0)] == [0.0, 1.0]
+
+
+def test_who_talks_is_seen_and_who_listens(made, tmp_path):
+    """Two faces under a voice: the left one keeps its mouth still."""
+    seen = observations(run_both(made(media.make_talking), tmp_path / "run"))
+    motion = {
+        name: [one.evidence.get("mouth_motion") for one in seen if one.subject == name]
+        for name in ("P1", "P2")
+    }
+    assert all(values[0] is None and None not in values[1:] for values in motion.values())
+    assert np.median(motion["P1"][1:]) < STILL < MOVING < np.median(motion["P2"][1:])
+    voice = Observation(
+        "voice", Span(0, 5_000_000), Status.OK, seen[0].scores, evidence={"speech_share": 1.0}
+    )
+    (silent,) = not_speaking({"face": seen, "voice": [voice]})
+    assert (silent.subject, silent.modality) == ("P1", "face")
+    assert silent.span.duration_us > 4_500_000
+
+
+def test_cuts_lie_beside_the_frames(made, tmp_path, two_faces):
+    folder = run_both(made(media.make_cut), tmp_path / "run")
+    cuts, times = (np.load(folder / "faces" / name) for name in (CUTS_FILE, "frames.npy"))
+    assert cuts.tolist() == [1_600_000]
+    assert set(cuts) <= set(times)
+    assert np.load(two_faces / "faces" / CUTS_FILE).tolist() == []

@@ -206,12 +206,17 @@ def make_playlist(folder: Path, entry: str = "for_playlist.ts") -> Path:
     return path
 
 
-def make_faces(folder: Path, faces: int) -> Path:
-    """A film of 320 x 160 with 0, 1 or 2 faces (scikit-image's public-domain portrait) that sway."""
+def portrait_160px() -> NDArray[np.uint8]:
+    """160 x 160 of scikit-image's public-domain portrait."""
     from skimage import data, transform
 
     portrait = transform.resize(data.astronaut()[0:256, 96:352], (160, 160), anti_aliasing=True)
-    portrait = (portrait * 255).astype(np.uint8)
+    return (portrait * 255).astype(np.uint8)
+
+
+def make_faces(folder: Path, faces: int) -> Path:
+    """A film of 320 x 160 with 0, 1 or 2 faces that sway."""
+    portrait = portrait_160px()
 
     def draw(time_s: float, width: int, height: int) -> NDArray[np.uint8]:
         image = np.full((height, width, 3), 90, np.uint8)
@@ -222,6 +227,41 @@ def make_faces(folder: Path, faces: int) -> Path:
 
     film = replace(constant(12), picture=draw, stored_size=(320, 160))
     return write_film(folder / f"faces_{faces}.mp4", film)
+
+
+def make_talking(folder: Path, length_s: float = 5.0) -> Path:
+    """Two swaying faces: the left one keeps the mouth as it is, the right one opens and shuts it."""
+    portrait = portrait_160px()
+    lips_y, lips_x, chin_y = 91, slice(66, 94), 112
+
+    def talking(time_s: float) -> NDArray[np.uint8]:
+        face = portrait.copy()
+        opened = round(4 * abs(np.sin(2 * np.pi * 1.7 * time_s)))
+        face[lips_y + opened : chin_y, lips_x] = portrait[lips_y : chin_y - opened, lips_x]
+        face[lips_y : lips_y + opened, lips_x] = (60, 20, 20)
+        return face
+
+    def draw(time_s: float, width: int, height: int) -> NDArray[np.uint8]:
+        sway = round(6 * np.sin(2 * np.pi * time_s / 2))
+        return np.hstack([np.roll(one, sway, axis=1) for one in (portrait, talking(time_s))])
+
+    film = replace(constant(25, length_s), picture=draw, stored_size=(320, 160))
+    return write_film(folder / "talking.mp4", film)
+
+
+def make_cut(folder: Path, cut_s: float = 1.5) -> Path:
+    """A hard cut from the marker's picture to a drifting texture, with a white flash before and after."""
+    grain = np.random.default_rng(0).integers(0, 90, (120, 400, 1), np.uint8)
+
+    def draw(time_s: float, width: int, height: int) -> NDArray[np.uint8]:
+        if any(at <= time_s < at + 0.1 for at in (0.58, 2.38)):
+            return np.full((height, width, 3), 255, np.uint8)
+        if time_s < cut_s:
+            return marker_picture(time_s, width, height)
+        drift = int(time_s * 60)
+        return np.concatenate([grain, grain // 2, grain * 2], 2)[:height, drift : drift + width]
+
+    return write_film(folder / "cut.mp4", replace(constant(25), picture=draw, sound=()))
 
 
 def _ffmpeg(*arguments: object) -> None:
