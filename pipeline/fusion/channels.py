@@ -124,7 +124,7 @@ def _apart_rows(
     pairs: Sequence[tuple[int, int]],
     apart: Sequence[Apart],
 ) -> list[tuple[int, Span, int]]:
-    """Row, stretch and pair for every stretch of ``apart`` that fills at least half of a moment."""
+    """Row, stretch and pair where ``apart`` fills at least half of a moment in which both speak."""
     found = []
     for row, moment in enumerate(moments):
         for place, (a, b) in enumerate(pairs):
@@ -134,7 +134,9 @@ def _apart_rows(
                 if {one.modality, one.other} == {names[a], names[b]}
                 and moment.by_modality[one.modality].subject == one.subject
             ]
-            if 2 * sum(inside) >= moment.span.duration_us > 0:
+            both = (moment.by_modality[names[a]], moment.by_modality[names[b]])
+            fills = 2 * sum(inside) >= moment.span.duration_us
+            if fills and not any(reason_not_to_ask(one, moment.span) for one in both):
                 found.append((row, moment.span, place))
     return found
 

@@ -137,6 +137,13 @@ def test_half_a_stretch_of_silence_is_enough(length_us, compared):
     assert channels.comparable[0, 1] == compared
 
 
+def test_a_channel_that_is_not_asked_is_not_told_of_twice():
+    film = film_of([{**shows(), "text": Reading(Status.NO_WORDS)}])
+    apart = [Apart(LONG, "face", "P1", other) for other in ("text", "voice")]
+    told = [(one.modalities, one.reason) for one in abstentions(film, apart)]
+    assert told == [(("face", "voice"), NOT_SPEAKING), (("text",), "no_words")]
+
+
 def test_which_of_the_two_is_named_first_does_not_matter():
     apart = [Apart(LONG, "voice", None, "face")]
     assert not channels_of(film_of([shows()]), apart).comparable[0, 1]
