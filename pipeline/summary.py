@@ -135,7 +135,8 @@ def _conflict_lines(analysis: Analysis) -> list[str]:
         if by_chance is None
         else f"chance alone would give about {by_chance:.1f}"
     )
-    lines = [f"{len(alarms)} conflicts ({expected}), {masked} stretches of masking", *_strictness(analysis)]
+    counted = f"{_count(len(alarms), 'conflict')} ({expected}), {_count(masked, 'stretch', 'es')} of masking"
+    lines = [counted, *_strictness(analysis)]
     lines += [
         f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  {headline(conflict)} "
         f"({grade(conflict.evidence)} evidence {bayes_factor(conflict.evidence)}, "
@@ -147,6 +148,10 @@ def _conflict_lines(analysis: Analysis) -> list[str]:
         for one in of_film(analysis)[:MOST_LISTED]
     ]
     return lines + ([f"not compared: {', '.join(not_compared)}"] if not_compared else [])
+
+
+def _count(many: int, noun: str, ending: str = "s") -> str:
+    return f"{many} {noun}{'' if many == 1 else ending}"
 
 
 def _strictness(analysis: Analysis) -> list[str]:

@@ -15,7 +15,7 @@ def result(analysis: Analysis) -> Result:
 
 def test_a_person_reads_the_evidence_and_what_chance_would_give():
     lines = as_text(result(make_analysis())).splitlines()
-    assert "2 conflicts (chance alone would give about 0.0), 1 stretches of masking" in lines
+    assert "2 conflicts (chance alone would give about 0.0), 1 stretch of masking" in lines
     first = next(line for line in lines if "polarity" in line)
     assert first == (
         "  0:00.0-0:01.0  polarity · face sad, words happy · maybe tears of joy"

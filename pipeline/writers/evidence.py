@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import US_PER_S, Abstention, Analysis, Conflict, ModelCard, Span, State
 from pipeline.writers.columns import display
 from pipeline.writers.facts import one_line
 
 # Kass & Raftery (1995), J. Am. Stat. Assoc. 90, section 3.2: Bayes factors from which evidence is called so.
 GRADES = ((150.0, "very strong"), (20.0, "strong"), (3.0, "positive"), (1.0, "weak"), (0.0, "against it"))
+FELT = set(EMOTIONS) - {NEUTRAL}
 MOST_SHOWN = 1000.0  # a greater Bayes factor rests on how models answer at the edges of what was measured
 
 # What the person is told; a reason that is not here is shown as it is, without underscores.
@@ -67,8 +69,12 @@ def state(read: State | None) -> str:
 
 def rule(conflict: Conflict) -> str:
     """The rule that named the reading: who must show what."""
-    parts = (f"{display(who).noun}: {' or '.join(what)}" for who, what in conflict.rule.items())
+    parts = (f"{display(who).noun}: {_any_of(what)}" for who, what in conflict.rule.items())
     return one_line(" + ".join(parts))
+
+
+def _any_of(emotions: Sequence[str]) -> str:
+    return "any emotion" if set(emotions) == FELT else " or ".join(emotions)
 
 
 def vanishing(conflict: Conflict) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.types import Abstention, Analysis, Span
 from pipeline.writers.evidence import (
+    FELT,
     bayes_factor,
     because,
     expected_by_chance,
@@ -80,6 +81,8 @@ def test_what_would_undo_it(analysis: Analysis) -> None:
 def test_the_rule_and_what_they_say_together(analysis: Analysis) -> None:
     _, blend, tears = analysis.conflicts
     assert rule(tears) == "words: happy + other: angry or sad" and rule(blend) == ""
+    held_back = replace(blend, rule={"face": ("neutral",), "other": tuple(sorted(FELT))})
+    assert rule(held_back) == "face: neutral + other: any emotion"
     assert state(tears.fused) == "happy 0.51" and state(None) == ""
 
 

@@ -146,7 +146,7 @@ def test_a_card_explains_itself(analysis: Analysis) -> None:
         LINES[0][2],
         "evidence Bayes factor 7.2: positive evidence",
         "confidence 70.0% (prior, before anything was seen: 0.8%)",
-        "read together happy 51% without face happy 66% without voice happy 55% without words sad 70%",
+        "as one state happy 51% without face happy 66% without voice happy 55% without words sad 70%",
         "why this reading words: happy + other: angry or sad",
         "not flagged if face counted at most 60% as much or words counted for nothing",
     ):
