@@ -103,9 +103,9 @@ class FusionSection(Section):
 
 class ConflictSection(Section):
     enter: float = Field(
-        0.75, gt=0, lt=1, description="Evidence at which a conflict begins: B/(1+B) of its Bayes factor B."
+        0.9, gt=0, lt=1, description="Evidence at which a conflict begins: B/(1+B) of its Bayes factor B."
     )
-    leave: float = Field(0.6, gt=0, lt=1, description="Evidence below which it ends.")
+    leave: float = Field(0.75, gt=0, lt=1, description="Evidence below which it ends.")
     most_false_alarms_per_minute: float | None = Field(
         None, ge=0, description="Raise `enter` per video until chance alone would give no more alarms."
     )
