@@ -124,7 +124,7 @@ def test_sample_holds_what_its_page_says(tmp_path, capsys):
     assert all(line.endswith("already done") for line in capsys.readouterr().out.splitlines())
 
     settings = tmp_path / "settings.toml"
-    settings.write_text("[conflict]\nenter = 0.9\n")
+    settings.write_text("[conflict]\nenter = 0.95\n")
     assert analyze(SAMPLE, "--out", out, "--config", settings, "--no-video", "--json") == EXIT_OK
     changed = json.loads(capsys.readouterr().out)
     assert "conflicts" in changed["stages_run"] and not {"face", "faces", "voice"} & set(
