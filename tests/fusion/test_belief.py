@@ -179,6 +179,7 @@ def test_departures(apart):
 def test_departures_of_a_kind_have_its_share():
     departs, table = np.asarray(PRIOR.departs), kind_table()
     assert sum(KIND_SHARES.values()) == pytest.approx(1)
+    assert KIND_SHARES["polarity"] < KIND_SHARES["blend"] < KIND_SHARES["masking"]  # the worse the rarer
     shares = {k: departs[AT["sad"], table[AT["sad"]] == p].sum() for p, k in enumerate(KINDS, 1)}
     assert {k: share / 0.112 for k, share in shares.items()} == pytest.approx(KIND_SHARES)
     assert pytest.approx(0.70, abs=0.001) == 0.888**3  # as its docstring says

@@ -16,7 +16,7 @@ from tests.fusion.conftest import LIMITS, PRIOR, film_of, moments, peaked, readi
 
 SECOND = 1_000_000
 RULES = load_rules(SHIPPED)
-SECTION = ConflictSection()
+SECTION = ConflictSection(enter=0.75, leave=0.6)  # little evidence is enough for the films made here
 TORN = {"face": "sad", "text": "happy"}
 
 

@@ -87,6 +87,21 @@ def test_what_a_model_confuses_it_cannot_tell_apart():
     assert mixed[happy] / mixed[sad] == pytest.approx(clear[happy] / clear[sad], rel=0.2)
 
 
+def test_the_two_factors():
+    """(p/m)^¾ · (Σ C p/c)^¼, the best state 1, as docs/CONFLICTS.md says."""
+    rng = np.random.default_rng(0)
+    confusion = rng.dirichlet(np.ones(COUNT) * 2, COUNT)
+    usual, p = rng.dirichlet(np.ones(COUNT) * 5), rng.dirichlet(np.ones(COUNT) * 5)
+    ours = Reliability(tuple(map(tuple, confusion.tolist())), tuple(usual.tolist()), 100, "made")
+    first = p / usual
+    second = np.array(
+        [sum(row[j] * p[j] / confusion[:, j].mean() for j in range(COUNT)) for row in confusion]
+    )
+    expected = (first / first.max()) ** 0.75 * (second / second.max()) ** 0.25
+    assert explains(p, ours) == pytest.approx(expected)
+    assert explains(p, ours, 0.3) == pytest.approx(expected**0.3)
+
+
 def test_confusions_that_do_not_depend_on_the_truth_add_nothing():
     blind = confused([EVEN] * COUNT)
     p = peaked("sad", 0.6).probabilities
