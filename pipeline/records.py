@@ -19,7 +19,6 @@ SPEECH_FILE = "speech.jsonl"
 OBSERVATIONS_FILE = "observations.jsonl"
 CUTS_FILE = "cuts.npy"  # int64 µs: times of the first sampled frame after each cut
 CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
-CUTS_FILE = "cuts.npy"  # int64, µs: times of the first frame after a cut
 WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it
 
 
