@@ -112,7 +112,11 @@ def test_sample_holds_what_its_page_says(tmp_path, capsys):
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert [event(c) for c in summary["conflicts"]] == golden
     told = rows(out / "conflicts.csv")
+    record = json.loads((out / "analysis.json").read_text(encoding="utf-8"))["conflicts"]
+    assert sorted(c["evidence"] for c in record) == sorted(float(c["Evidence"]) for c in told)
     assert [float(c["Evidence"]) for c in told] == [c["evidence"] for c in summary["conflicts"]]
+    cards = (out / "report.html").read_text(encoding="utf-8")
+    assert [f"plainest at {c['Best_Frame']}" in cards for c in told] == [True] * len(golden)
     with av.open(str(out / "annotated.mp4")) as film:
         assert film.duration / 1e6 == pytest.approx(28, abs=0.1)
 
