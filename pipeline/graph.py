@@ -95,7 +95,7 @@ STAGES: tuple[Stage, ...] = in_order(
         ),
         _stage("tables", 2, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 1, "pipeline.writers.captions:run", ("analysis",)),
-        _stage("picture", 1, "pipeline.writers.picture:run", ("analysis",)),
+        _stage("picture", 2, "pipeline.writers.picture:run", ("analysis",)),
         _stage("film", 2, "pipeline.writers.video:run", ("source", "analysis")),
         _stage("report", 2, "pipeline.writers.report:run", ("analysis",)),
         _stage("highlights", 2, "pipeline.writers.highlights:run", ("source", "analysis"), ("film",)),
