@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli_evaluate, cli_export, cli_train, cli_train_text, cli_train_voice
+from pipeline import cli_evaluate, cli_export, cli_train, cli_train_fusion, cli_train_text, cli_train_voice
 
 TRAINING_COMMANDS = ("train", "evaluate", "export")  # may need the packages of the extra `train`
 TRAINING_HINT = "install the training tools with `pip install -c constraints.txt -e '.[train]'`"
@@ -74,7 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     modalities = cli_train.add_to(commands)
     cli_train_voice.add_to(modalities)
     cli_train_text.add_to(modalities)
-    cli_evaluate.add_to(commands)
+    cli_train_fusion.add_to(modalities)
+    cli_train_fusion.add_evaluate(cli_evaluate.add_to(commands))
     cli_export.add_to(commands)
     return parser
 

@@ -27,19 +27,17 @@ groups and, for voices, speaker_normalised.
 """
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the sub-parsers of the command line."""
-    command = commands.add_parser(
+def add_to(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to the sub-parsers of the command line; returns its own."""
+    command: argparse.ArgumentParser = commands.add_parser(
         "evaluate",
-        help="measure a face, voice or text model on labelled data",
-        description="Measure a face, voice or text model on labelled data.",
+        help="measure a face, voice, text or fusion model on labelled data",
+        description="Measure a face, voice, text or fusion model on labelled data.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("modality", choices=("face", "voice", "text"))
-    command.add_argument(
-        "--backend", required=True, metavar="NAME", help="a back-end's name, a model folder or a hub id"
-    )
+    command.add_argument("modality", choices=("face", "voice", "text", "fusion"))
+    command.add_argument("--backend", metavar="NAME", help="a back-end's name, a model folder or a hub id")
     command.add_argument(
         "--data", required=True, type=Path, metavar="LABELS.csv", help="the labelled examples"
     )
@@ -68,6 +66,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     command.add_argument("--out", type=Path, metavar="DIR", help="also write pictures, errors and a summary")
     command.set_defaults(act=act)
+    return command
 
 
 def act(arguments: argparse.Namespace) -> int:

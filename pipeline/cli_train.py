@@ -62,7 +62,7 @@ def _add_face(modalities: Any) -> None:
     add_run_arguments(command)
     add_loop_arguments(command)
     command.add_argument(
-        "--erasing", type=_share, default=0.25, metavar="SHARE", help="of faces of which a part is erased"
+        "--erasing", type=share, default=0.25, metavar="SHARE", help="of faces of which a part is erased"
     )
     add_split_arguments(command)
     command.set_defaults(act=act_face)
@@ -89,11 +89,11 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
 
 def add_loop_arguments(command: argparse.ArgumentParser) -> None:
     """How a network is trained."""
-    command.add_argument("--epochs", type=_count, default=20, metavar="N", help="%(default)s")
-    command.add_argument("--batch-size", type=_count, default=32, metavar="N", help="%(default)s")
+    command.add_argument("--epochs", type=count, default=20, metavar="N", help="%(default)s")
+    command.add_argument("--batch-size", type=count, default=32, metavar="N", help="%(default)s")
     command.add_argument("--learning-rate", type=float, default=1e-4, metavar="RATE", help="%(default)s")
     command.add_argument("--weight-decay", type=float, default=0.05, metavar="SHARE", help="%(default)s")
-    command.add_argument("--label-smoothing", type=_share, default=0.0, metavar="SHARE", help="%(default)s")
+    command.add_argument("--label-smoothing", type=share, default=0.0, metavar="SHARE", help="%(default)s")
     command.add_argument("--class-weights", action="store_true", help="mistakes on rare classes cost more")
     command.add_argument("--oversample", action="store_true", help="rare classes are shown more often")
     command.add_argument(
@@ -130,8 +130,8 @@ def add_side_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--split", choices=("group", "random"), default="group", help="group: nobody is on two sides"
     )
-    command.add_argument("--dev-share", type=_share, default=0.1, metavar="SHARE", help="%(default)s")
-    command.add_argument("--test-share", type=_share, default=0.2, metavar="SHARE", help="%(default)s")
+    command.add_argument("--dev-share", type=share, default=0.1, metavar="SHARE", help="%(default)s")
+    command.add_argument("--test-share", type=share, default=0.2, metavar="SHARE", help="%(default)s")
 
 
 def run_folder(arguments: argparse.Namespace) -> Path:
@@ -284,14 +284,16 @@ def _epoch_words(epoch: "Epoch") -> str:
     )
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """An argument that is a whole number from 1 up."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
     return number
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
+    """An argument that is a share, at least 0 and under 1."""
     number = float(text)
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")

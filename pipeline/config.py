@@ -91,14 +91,34 @@ class TextSection(Section):
     device: str = _device()
 
 
+# What a preset stands for; settings that are given beside it win.
+FUSION_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "face-voice": {"strategy": "fixed", "weights": {"face": 0.6, "voice": 0.4, "text": 0.0}},
+}
+
+
 class FusionSection(Section):
-    strategy: Literal["fixed", "dynamic"] = Field(
-        "dynamic", description="`dynamic`: quality, coverage and uncertainty lower a modality's say."
+    strategy: Literal["fixed", "dynamic", "hybrid", "learned"] = Field(
+        "dynamic",
+        description="`dynamic`: quality, coverage and uncertainty lower a modality's say; `learned`: a "
+        "trained fusion; `hybrid`: the mean of both.",
+    )
+    model: Path | None = Field(
+        None, description="`learned`, `hybrid`: a folder that `train fusion` left; unset: the shipped one."
+    )
+    preset: Literal["face-voice"] | None = Field(
+        None, description="`face-voice`: fixed weights, face 0.6, voice 0.4, the words left out."
     )
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="Weight per modality; one that is not named weighs 1."
     )
     gap_s: float = Field(5.0, gt=0, description="Gaps without words are cut into rows no longer than this.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_from_preset(cls, given: Any) -> Any:
+        preset = FUSION_PRESETS.get(given.get("preset") or "", {}) if isinstance(given, Mapping) else {}
+        return {**preset, **given} if preset else given
 
 
 class ConflictSection(Section):

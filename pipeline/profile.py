@@ -10,6 +10,8 @@ from pathlib import Path
 from pipeline.config import AUTO, Config, ConfigError
 from pipeline.engine.sources import source_artifact
 from pipeline.engine.store import json_digest
+from pipeline.fusion.fuse import TRAINED
+from pipeline.fusion.learned import model_files
 from pipeline.graph import MODALITIES
 from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, known_for, known_models
@@ -54,6 +56,8 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
         digests["faces"] = _detector_digest(detector)
     if "text" in modalities:
         digests["transcript"] = _recogniser_digest(config, has_subtitles)
+    if config.fusion.strategy in TRAINED:
+        digests["fuse"] = model_files(config.fusion.model)[0].sha256
     digests["speech"] = f"silero-vad {version('silero-vad')}"
     sections = {
         section: getattr(config, section).model_copy(update=values) for section, values in chosen.items()

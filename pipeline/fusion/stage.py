@@ -10,7 +10,8 @@ from pipeline.config import ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
 from pipeline.fusion.align import align, finer
 from pipeline.fusion.detect import Seen, apart_of, find
-from pipeline.fusion.fuse import fuse
+from pipeline.fusion.fuse import TRAINED, fuse
+from pipeline.fusion.learned import fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.reliability import unmeasured
 from pipeline.records import (
@@ -69,9 +70,15 @@ def run_moments(
 
 
 def run_fuse(inputs: Mapping[str, Path], settings: FusionSection, out: Path, progress: Progress) -> None:
-    """Fuse every moment."""
+    """Fuse every moment; a trained fusion leaves its card."""
     moments = read_records(inputs["moments"] / MOMENTS_FILE, Moment)
-    write_records(out / "fused.jsonl", Fused, fuse(moments, settings.strategy, settings.weights))
+    found = fuse(moments, "fixed" if settings.strategy == "fixed" else "dynamic", settings.weights)
+    if settings.strategy in TRAINED:
+        model = load_for_moments(settings.model)
+        write_record(out / CARD_FILE, model_files(settings.model)[0])
+        trained = fuse_learned(moments, model)
+        found = mixed(trained, found, model.score_share) if settings.strategy == "hybrid" else trained
+    write_records(out / "fused.jsonl", Fused, found)
 
 
 def run_conflicts(

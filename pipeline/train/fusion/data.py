@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.fusion.learned import Bools, Floats, score_features
+from pipeline.fusion.learned import METADATA, Bools, Floats, score_features
 from pipeline.labels import CROSSWALK, EMOTIONS
 from pipeline.train.examples import GROUP_COLUMNS, LABEL_COLUMN, DataError
-from pipeline.train.fusion.metadata import METADATA, encode, learn_encoding
+from pipeline.train.fusion.metadata import encode, learn_encoding
 
 Integers = npt.NDArray[np.int64]
 Strings = npt.NDArray[np.str_]

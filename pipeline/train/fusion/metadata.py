@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from pipeline.train.examples import DataError
 
-METADATA = "metadata"  # the name of the input
 MOST_CATEGORIES = 50
 
 Rows = Sequence[Mapping[str, str]]
