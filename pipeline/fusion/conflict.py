@@ -62,13 +62,26 @@ def disagreements(channels: Channels, likelihoods: Floats, prior: Prior) -> Disa
     return found
 
 
+def witnessed(channels: Channels, likelihoods: Floats, place: int) -> Floats:
+    """Likelihoods (n, channels, 7) without those that are not the same person's as the pair at ``place``.
+
+    The face of someone who listens tells nothing about whether the speaker's voice and words agree.
+    """
+    heard = likelihoods.copy()
+    pair = channels.pairs[place]
+    for third in set(range(len(channels.names))) - set(pair):
+        shared = [channels.pairs.index((min(third, c), max(third, c))) for c in pair]
+        heard[~channels.comparable[:, shared].all(axis=1), third] = 1.0
+    return heard
+
+
 def _pair(
     channels: Channels, likelihoods: Floats, place: int, prior: Prior
 ) -> tuple[Integers, Floats, Floats, Floats]:
     one, other = channels.pairs[place]
     a, b = channels.probabilities[:, one], channels.probabilities[:, other]
     kind = np.where(channels.comparable[:, place], shown_kinds(a, b), ALIKE)
-    posterior = kinds_of(pair_states(likelihoods, one, other, prior))
+    posterior = kinds_of(pair_states(witnessed(channels, likelihoods, place), one, other, prior))
     factors = bayes_factors(posterior, prior)
     rows, shown = np.arange(len(kind)), np.maximum(kind - 1, 0)
     there = kind != ALIKE

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.fusion.belief import KINDS, Prior, kinds_of, pair_states, shared_state
 from pipeline.fusion.channels import LEAST_QUALITY, Channels
-from pipeline.fusion.conflict import Compared, Event, Limits, disagreements
+from pipeline.fusion.conflict import Compared, Event, Limits, disagreements, witnessed
 from pipeline.fusion.readings import ReadingRule, rule_of
 from pipeline.labels import EMOTIONS
 from pipeline.types import Conflict, ConflictKind, Moment, Observation, Reliability, Span, State
@@ -128,15 +128,16 @@ def _left_out(event: Event, case: Case) -> tuple[State, dict[str, State]]:
     """How the channels read together over the event, and how the others do without each one of them."""
     rows = list(event.moments)
     lengths = [case.moments[i].span.duration_us for i in rows]
-    heard = case.likelihoods[rows]
+    channels = case.film.channels
+    heard = witnessed(channels, case.likelihoods, _places(event, case)[0])[rows]
 
     def read(evidence: Floats) -> State:
         mean = np.average(shared_state(evidence, case.prior), axis=0, weights=lengths)
         return State(EMOTIONS[int(mean.argmax())], round(float(mean.max()), 4))
 
     without = {}
-    for channel, name in enumerate(case.film.channels.names):
-        if not case.film.channels.speaks[rows, channel].any():
+    for channel, name in enumerate(channels.names):
+        if (heard[:, channel] == 1.0).all():
             continue
         rest = heard.copy()
         rest[:, channel] = 1.0

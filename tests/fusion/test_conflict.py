@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fusion.belief import ALIKE, KINDS
-from pipeline.fusion.channels import Apart
-from pipeline.fusion.conflict import Limits, events
+from pipeline.fusion.belief import ALIKE, KINDS, prior_of
+from pipeline.fusion.channels import Apart, channels_of
+from pipeline.fusion.conflict import Limits, disagreements, events
 from pipeline.fusion.kinds import NEUTRAL_AT
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import Moment, Reading, Span, Status
@@ -295,3 +295,18 @@ def test_emotions_are_named_as_the_channels_show_them():
         found = events(compared(moments([{"face": emotion, "text": "happy"}])), LIMITS)
         assert all(dict(one.emotions) == {"face": emotion, "text": "happy"} for one in found)
         assert bool(found) == (emotion != "happy")
+
+
+def test_someone_who_does_not_speak_bears_no_witness():
+    rows = moments([{"face": "happy", "text": "sad", "voice": "happy"}])
+    span = rows[0].span
+    apart = [Apart(span, "face", None, other) for other in ("text", "voice")]
+    prior = prior_of(0.112)
+
+    def heard(film, given=()):
+        channels = channels_of(film, given)
+        found = disagreements(channels, channels.likelihoods({}), prior)
+        return found.evidence[0, channels.pairs.index((1, 2))]
+
+    without = moments([{"face": None, "text": "sad", "voice": "happy"}])
+    assert heard(rows, apart) == heard(without) != heard(rows)
