@@ -42,7 +42,7 @@ def test_an_opening_mouth_moves_and_more_so_the_wider():
 
 @pytest.mark.parametrize("shift", [(2, 0), (-2, 1), (0, -2)])
 def test_a_face_placed_elsewhere_moves_little(shift):
-    assert between(crop(), crop(shift=shift)) < 0.25 * between(crop(), crop(opened=3))
+    assert between(crop(), crop(shift=shift)) < 0.02 * between(crop(), crop(opened=3))
 
 
 @given(st.floats(0.5, 1.0), st.floats(0, 30))
@@ -80,7 +80,7 @@ def test_any_rate_of_sampling_compares_faces_a_syllable_apart(step_us):
     assert seen[0] is None
     moved = [t for t, motion in seen.items() if motion is not None and motion > 0.05]
     assert moved[0] - step_us < 1_000_000 <= moved[0]
-    assert moved[-1] - moved[0] <= PAIR_US + step_us
+    assert 200_000 - 2 * step_us <= moved[-1] - moved[0] <= 200_000 + step_us
     assert None not in list(seen.values())[6:]
 
 
