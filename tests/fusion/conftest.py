@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from pipeline.config import ConflictSection
 from pipeline.fusion.belief import Prior, prior_of
 from pipeline.fusion.channels import Apart, channels_of
 from pipeline.fusion.conflict import Compared, Limits, Timeline, compare
@@ -13,6 +14,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.types import US_PER_S, Moment, Observation, Reading, Reliability, Scores, Span, Status
 
 PRIOR = prior_of(0.112)
+SECTION = ConflictSection(enter=0.75, leave=0.6)  # little evidence is enough for the films made here
 LIMITS = Limits(enter=0.75, leave=0.6, min_duration_us=500_000, merge_gap_us=1_000_000)
 
 

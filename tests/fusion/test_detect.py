@@ -14,12 +14,11 @@ from pipeline.fusion.reliability import unmeasured
 from pipeline.fusion.speaking import HEARD, MOTION
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import Moment, Observation, Span, Status, Utterance
-from tests.fusion.conftest import film_of, moments, peaked, reading, reliabilities, scored
+from tests.fusion.conftest import SECTION, film_of, moments, peaked, reading, reliabilities, scored
 
 SECOND = 1_000_000
 fewer = settings(max_examples=12)  # every example is a whole film with its null
 RULES = load_rules(SHIPPED)
-SECTION = ConflictSection(enter=0.75, leave=0.6)  # little evidence is enough for the films made here
 NAMES = ("face", "text", "voice")
 TORN = {"face": "sad", "text": "happy"}
 rows_of_emotions = st.lists(

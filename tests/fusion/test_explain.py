@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.config import ConflictSection
 from pipeline.fusion.align import finer
 from pipeline.fusion.belief import shared_state
 from pipeline.fusion.channels import LEAST_QUALITY, channels_of
@@ -12,11 +11,10 @@ from pipeline.fusion.explain import FRAME_TIME, STEPS, odds, unseen
 from pipeline.fusion.readings import SHIPPED, ReadingRule, load_rules
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import Conflict, Moment, Observation, Reading, Span, Status, Utterance
-from tests.fusion.conftest import LIMITS, PRIOR, film_of, moments, peaked, reading
+from tests.fusion.conftest import LIMITS, PRIOR, SECTION, film_of, moments, peaked, reading
 
 SECOND = 1_000_000
 RULES = load_rules(SHIPPED)
-SECTION = ConflictSection(enter=0.75, leave=0.6)  # little evidence is enough for the films made here
 TORN = {"face": "sad", "text": "happy"}
 
 
