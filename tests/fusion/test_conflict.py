@@ -159,6 +159,7 @@ def test_hysteresis_holds_what_was_entered():
 def test_short_gaps_are_merged_and_short_events_dropped():
     (event,) = events(compared(moments([TORN, CALM, TORN], length_s=0.8)), LIMITS)
     assert event.moments == (0, 2) and event.span == Span(0, 2_400_000)
+    assert len(events(compared(moments([TORN, CALM, TORN], length_s=1)), LIMITS)) == 1  # just the gap
     assert len(events(compared(moments([TORN, CALM, TORN])), LIMITS)) == 2
     lone = compared(moments([CALM, TORN, CALM], length_s=0.6))
     assert len(events(lone, LIMITS)) == 1
@@ -232,6 +233,13 @@ def test_between_two_cuts_and_persons(rows, cuts, persons):
 def test_a_third_modality_joins_the_side_it_agrees_with():
     (event,) = events(compared(moments([{"face": "sad", "text": "happy", "voice": "sad"}])), LIMITS)
     assert dict(event.emotions) == {"face": "sad", "text": "happy", "voice": "sad"}
+
+
+def test_a_modality_that_agrees_only_for_a_while_does_not_join():
+    torn = {"face": reading("sad", 0.95), "text": reading("happy", 0.95)}
+    film = film_of([{**torn, "voice": reading("sad")}, {**torn, "voice": reading(None)}])
+    (event,) = events(compared(film), LIMITS)
+    assert event.moments == (0, 1) and dict(event.emotions) == {"face": "sad", "text": "happy"}
 
 
 def test_a_longer_weaker_conflict_outlives_a_short_strong_one():
