@@ -1,9 +1,11 @@
 """Shuffling clips for the null, and the command's parts."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
-from benchmarks.conflict.__main__ import main
+from benchmarks.conflict.__main__ import PARTS, main
 from benchmarks.conflict.null import Film, film_of, paired, rates, shifted, speaking, turned
 from pipeline.config import ConflictSection
 from pipeline.fusion.align import align
@@ -97,6 +99,11 @@ def test_too_little_to_shuffle() -> None:
     one = clip("one", 0)
     film = film_of(one.name, one, {**one.observations, "b": ()})
     assert rates(Film("", film.stretches[:3], {}), limits()) is None
+
+
+def test_every_part_has_a_table() -> None:
+    for _, module in PARTS.values():
+        assert callable(import_module(f"benchmarks.conflict.{module}").table)
 
 
 def test_a_part_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
