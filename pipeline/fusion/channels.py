@@ -43,8 +43,8 @@ class Channels:
     """n stretches, m channels. ``pairs`` are the pairs of channels; ``comparable`` (n, pairs) says where both
     speak and the one may be held against the other.
 
-    ``probabilities`` (n, m, 7), 0 where a channel does not speak; ``quality`` (n, m) in [0, 1]: quality times
-    coverage; ``subject`` (n, m): which person a channel shows, ``NO_SUBJECT`` for none; ``speaks`` (n, m).
+    ``probabilities`` (n, m, 7) and ``quality`` (n, m) in [0, 1], quality times coverage, are 0 where a channel
+    does not speak; ``subject`` (n, m): which person a channel shows, ``NO_SUBJECT`` for none; ``speaks`` (n, m).
     """
 
     names: tuple[str, ...]
@@ -61,11 +61,7 @@ class Channels:
     def likelihoods(self, reliabilities: Mapping[str, Reliability | None]) -> Floats:
         """Evidence of every channel for every state, (n, m, 7); 1 where it does not speak."""
         columns = [
-            likelihood(
-                self.probabilities[:, place],
-                reliabilities.get(name),
-                self.quality[:, place] * self.speaks[:, place],
-            )
+            likelihood(self.probabilities[:, place], reliabilities.get(name), self.quality[:, place])
             for place, name in enumerate(self.names)
         ]
         return np.stack(columns, axis=1) if columns else np.ones(self.probabilities.shape)

@@ -169,7 +169,7 @@ def _trust_needed(event: Event, case: Case, channel: int) -> float | None:
     told = [case.moments[row].by_modality[channels.names[channel]].quality for row in event.moments]
     mute = tried * np.repeat(told, STEPS) < LEAST_QUALITY  # then it would not have been asked
     own = [place for place, pair in enumerate(channels.pairs) if channel in pair]
-    doubted.speaks[mute, channel] = False
+    doubted.quality[mute, channel] = 0.0
     doubted.comparable[np.ix_(mute, own)] = False
     found = disagreements(doubted, doubted.likelihoods(case.reliabilities), case.prior)
     evidence = found.evidence[:, _places(event, case)].max(axis=1).reshape(len(event.moments), STEPS)

@@ -117,6 +117,8 @@ def test_figures_of_an_event():
     first, second = (shown(face=("sad", p), text=("happy", 0.9)) for p in (0.9, 0.7))
     film = [Moment(Span(0, 3 * SECOND), None, first), Moment(Span(3 * SECOND, 4 * SECOND), None, second)]
     (event,) = found(film)
+    together = shared_state(channels_of(film).likelihoods({}), PRIOR)
+    assert event.fused.probability == pytest.approx((3 * together[0] + together[1]).max() / 4, abs=1e-4)
     assert event.probabilities == {"face": pytest.approx(0.85), "text": pytest.approx(0.9)}
     assert event.modalities == ("face", "text") and event.emotions == TORN
     assert event.evidence > odds(LIMITS.enter) == pytest.approx(3)
