@@ -43,8 +43,9 @@ class Channels:
     """n stretches, m channels. ``pairs`` are the pairs of channels; ``comparable`` (n, pairs) says where both
     speak and the one may be held against the other.
 
-    ``probabilities`` (n, m, 7) and ``quality`` (n, m) in [0, 1], quality times coverage, are 0 where a channel
-    does not speak; ``subject`` (n, m): which person a channel shows, ``NO_SUBJECT`` for none; ``speaks`` (n, m).
+    ``probabilities`` (n, m, 7) and ``quality`` (n, m) in [0, 1], quality times coverage, are 0 where a
+    channel does not speak; ``speaks`` (n, m); ``subject`` (n, m): which person a channel shows,
+    ``NO_SUBJECT`` for none.
     """
 
     names: tuple[str, ...]
