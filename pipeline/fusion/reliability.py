@@ -11,7 +11,8 @@ from pipeline.types import Reliability
 Floats = npt.NDArray[np.float64]
 
 # Powers below 1 because films are not the data a model was measured on. Chosen on development data among nine
-# forms: in the models' own domain they lose nothing, with faces and speakers of another kind they are ahead.
+# forms: in the models' own domain they lose nothing, with faces and speakers of another kind they are less
+# overconfident than the calibrated answer alone.
 ANSWER_POWER = 0.75
 CONFUSION_POWER = 0.25
 LEAST_ANSWERED = 1e-4  # a model with a lesser mean for an emotion never answers it; cards keep 4 decimals
@@ -22,7 +23,7 @@ def likelihood(probabilities: Floats, reliability: Reliability | None, quality: 
     """How well each true state explains an answer, (n, 7), scaled so that the best state has 1.
 
     With p the calibrated answer, m what the model answers on average, and C its confusion matrix
-    P(answer | truth): (p/m)^½ · (C (p/m_C))^¼, all to the power of ``quality``. The first factor undoes the
+    P(answer | truth): (p/m)^¾ · (C (p/m_C))^¼, all to the power of ``quality``. The first factor undoes the
     prior a calibrated posterior contains; the second is Jeffrey's rule (1965, The Logic of Decision, ch. 11):
     the answer is itself uncertain evidence, passed through the confusions. A model without measured
     reliability is given the first factor alone, with m even: it says less. Mass on labels outside the seven
