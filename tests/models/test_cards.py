@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.fusion.learned import SHIPPED as FUSION
 from pipeline.graph import MODALITIES
 from pipeline.models import cards
 from pipeline.models.cards import WEIGHTS, ModelError, shipped_card, shipped_ids, shipped_weights
@@ -27,7 +28,7 @@ def flip_a_byte(path: Path) -> None:
 
 
 def test_every_modality_has_its_model_in_the_package() -> None:
-    assert sorted(SHIPPED) == list(shipped_ids())
+    assert sorted([*SHIPPED, FUSION]) == list(shipped_ids())
 
 
 def test_whole_weights_are_found(copied: tuple[str, Path]) -> None:

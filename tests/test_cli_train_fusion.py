@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from pipeline import cli_train_fusion
+from pipeline.cli import main
+from pipeline.fusion.nets import STRATEGIES
+from tests.train.fusion.made import write_scores
+
+
+def test_the_strategies_are_those_there_are():
+    assert cli_train_fusion.STRATEGIES == STRATEGIES
+
+
+def test_trained_measured_and_kept(tmp_path, capsys):
+    data = write_scores(tmp_path / "scores.csv", 150, role=["host", "guest"])
+    train = ["train", "fusion", "--data", str(data), "--strategy", "stacking", "--epochs", "3"]
+    train += ["--metadata", "role", "--out", str(tmp_path / "runs")]
+    assert main(train) == 0
+    said = capsys.readouterr()
+    run = tmp_path / "runs" / "fusion-scores"
+    assert f'model = "{run / "model"}"' in said.out and "without metadata:" in said.out
+    assert "no group is on two sides: 25 in all" in said.err
+    assert {"settings.json", "metrics.json", "summary.html", "finished"} <= {
+        one.name for one in run.iterdir()
+    }
+    assert {one.name for one in (run / "model").iterdir()} == {"model.npz", "card.json"}
+    assert "without face" in json.loads((run / "metrics.json").read_text(encoding="utf-8"))["baselines"]
+    assert main(train) == 2
+    assert "is finished; give another --name, or --force" in capsys.readouterr().err
+    assert main([*train, "--force"]) == 0
+    capsys.readouterr()
+    ask = ["evaluate", "fusion", "--data", str(data), "--model", str(run / "model")]
+    assert main([*ask, "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["n"] == 150 and set(whole["without"]) == {"face", "voice", "metadata"}
+    assert main([*ask, "--without", "face"]) == 0
+    assert "all but face: n 150" in capsys.readouterr().out
+    without = write_scores(tmp_path / "plain.csv", 30)
+    assert main(["evaluate", "fusion", "--data", str(without), "--model", str(run / "model")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["train", "fusion", "--data", "no.csv", "--strategy", "average"], "no.csv does not exist"),
+        (["train", "fusion", "--data", "few.csv", "--strategy", "average"], "has 5 examples"),
+        (["evaluate", "fusion", "--data", "few.csv", "--model", "none"], "none holds no readable card.json"),
+        (["evaluate", "fusion", "--data", "few.csv", "--without", "smell"], "there is no input 'smell'"),
+        (
+            ["evaluate", "fusion", "--data", "few.csv", "--backend", "x"],
+            "--backend does nothing with evaluate",
+        ),
+        (["evaluate", "text", "--data", "few.csv"], "say what is measured: --backend NAME"),
+        (
+            ["evaluate", "text", "--data", "x", "--backend", "compact", "--without", "face"],
+            "--without does noth",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(options, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_scores(tmp_path / "few.csv", 5)
+    assert main(options) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["few.csv"]
