@@ -35,7 +35,9 @@ def recording_axes(voice: Doubles, truth: Integers) -> Callable[[Doubles], Doubl
     from scipy.linalg import eigh
     from sklearn.preprocessing import QuantileTransformer
 
-    levels = QuantileTransformer(n_quantiles=200, output_distribution="normal", random_state=0).fit(voice)
+    levels = QuantileTransformer(
+        n_quantiles=min(200, len(voice)), output_distribution="normal", random_state=0
+    ).fit(voice)
     z = levels.transform(voice)
     kinds = [z[truth == one] for one in np.unique(truth)]
     within = np.cov(np.concatenate([np.diff(one, axis=0) for one in kinds]).T) / 2

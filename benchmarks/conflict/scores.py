@@ -107,6 +107,17 @@ def belief(reliabilities: Sequence[Reliability | None], prior: Prior) -> Detecto
     return detector
 
 
+def shown_only(detector: Detector) -> Detector:
+    """The same, but a kind counts only where two modalities' most probable emotions are of that kind, as an
+    event in a film must be."""
+
+    def gated(probabilities: Floats, quality: Floats) -> Verdicts:
+        found = detector(probabilities, quality)
+        return Verdicts(found.kinds * argmax_names_kind(probabilities, quality).kinds, found.odd)
+
+    return gated
+
+
 def verdicts_of(likelihoods: Floats, prior: Prior) -> Verdicts:
     """What the belief model makes of evidence (n, modalities, 7)."""
     by_pair = [kinds_of(pair_states(likelihoods, a, b, prior))[:, 1:] for a, b in pairs(likelihoods.shape[1])]

@@ -3,7 +3,9 @@
 4,000 triples of test items: 70 % alike (all three the same emotion), 10 % each of masking, blend and
 polarity: two modalities show the shared emotion, one the odd emotion; which is the odd one is uniform. The
 pair (shared, odd) is drawn uniformly among the ordered pairs of that kind, so rare emotions count as much as
-common ones; ``natural`` draws in proportion to how often the emotions occur in the three test sets instead.
+common ones; ``natural`` draws in proportion to how often the emotions occur in the three test sets instead,
+and ``AS_LABELLED`` gives the kinds the shares they have among people's labels: 20,000 triples then, since
+polarity becomes rare.
 Of an emotion every item is equally likely, with replacement. All seven emotions occur in every test set,
 though there are only 15 disgusted faces, 24 surprised clips and 139 disgusted lines.
 
@@ -34,6 +36,10 @@ from pipeline.labels import EMOTIONS
 COUNT = 4000
 SEED = 20260
 ALIKE_SHARE = 0.7
+EVEN_KINDS: Mapping[str, float] = {kind: 1 / len(KINDS) for kind in KINDS}
+# EmotionTalk, training split: face, voice and words labelled apart, utterances in which one of the three
+# departs from the other two.
+AS_LABELLED: Mapping[str, float] = {"polarity": 0.04, "blend": 0.20, "masking": 0.76}
 NO_ODD = -1
 
 
@@ -67,15 +73,23 @@ def natural(truths: Sequence[Integers]) -> Floats:
     )
 
 
-def draw(truths: Sequence[Integers], frequencies: Floats, count: int = COUNT, seed: int = SEED) -> Triples:
+def draw(
+    truths: Sequence[Integers],
+    frequencies: Floats,
+    count: int = COUNT,
+    seed: int = SEED,
+    kinds: Mapping[str, float] = EVEN_KINDS,
+) -> Triples:
     """Put items of every modality together; ``truths`` holds the emotions of each modality's items.
+
+    ``kinds``: the share of each among the triples that are not alike.
 
     Raises:
         ValueError: an emotion that may be drawn has no item in some modality.
     """
     random = np.random.default_rng(seed)
-    each = round(count * (1 - ALIKE_SHARE) / len(KINDS))
-    kind = np.repeat([ALIKE, *range(1, 1 + len(KINDS))], [count - each * len(KINDS), *[each] * len(KINDS)])
+    counts = [round(count * (1 - ALIKE_SHARE) * kinds[kind]) for kind in KINDS]
+    kind = np.repeat([ALIKE, *range(1, 1 + len(KINDS))], [count - sum(counts), *counts])
     odd = np.where(kind == ALIKE, NO_ODD, random.integers(len(truths), size=count))
     emotions = np.zeros((count, len(truths)), np.int64)
     for one in np.unique(kind):

@@ -16,8 +16,12 @@ from benchmarks.conflict.scores import (
     default_prior,
     interval,
     roc_area,
+    shown_only,
 )
 from benchmarks.conflict.triples import (
+    AS_LABELLED,
+    COUNT,
+    EVEN_KINDS,
     Figures,
     Triples,
     answers_of,
@@ -36,7 +40,9 @@ from pipeline.fusion.kinds import VALENCES
 from pipeline.labels import EMOTIONS
 
 OURS = "ours"
+OURS_SHOWN = "ours, as events: of the kind shown"
 OURS_KNOWING = "ours, base rates known"
+MANY = 20_000
 ASKED_BASELINES = ("argmax differs", "JSD", "|ΔV|")  # those that ours must beat
 HEADLINE = "polarity"
 LEAST_AREA, LEAST_RATIO, MOST_FALSE_ALARMS = 0.90, 1.5, 0.05
@@ -49,15 +55,18 @@ def table(data: Path) -> str:
     measured = reliabilities(tuple(asked))
     truths = [one.truth for one in asked.values()]
     parts = [f"What each model is worth on these items.\n\n{models(asked)}\n"]
-    for name, frequencies in (
-        ("every emotion as likely", uniform()),
-        ("natural frequencies", natural(truths)),
+    for name, frequencies, count, kinds in (
+        ("every emotion as likely", uniform(), COUNT, EVEN_KINDS),
+        ("natural frequencies", natural(truths), COUNT, EVEN_KINDS),
+        ("kinds as people label them", uniform(), MANY, AS_LABELLED),
+        ("kinds as people label them, natural frequencies", natural(truths), MANY, AS_LABELLED),
     ):
-        triples = draw(truths, frequencies)
+        triples = draw(truths, frequencies, count, kinds=kinds)
         known = known_prior(frequencies, ConflictSection().apart)
         detectors = {
             **BASELINES,
             OURS: belief(measured, default_prior()),
+            OURS_SHOWN: shown_only(belief(measured, default_prior())),
             OURS_KNOWING: belief(measured, known),
         }
         parts.append(f"### {len(triples.kind)} triples, {name}\n")

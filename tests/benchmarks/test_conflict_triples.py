@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.conflict.answers import Asked
 from benchmarks.conflict.markdown import records
-from benchmarks.conflict.scores import Verdicts, belief, default_prior
+from benchmarks.conflict.scores import Detector, Verdicts, belief, default_prior, shown_only
 from benchmarks.conflict.triples import (
     NO_ODD,
     Triples,
@@ -53,6 +53,26 @@ def test_truth_by_construction(frequencies: np.ndarray) -> None:
             rest = [emotion for place, emotion in enumerate(shown) if place != odd]
             assert rest[0] == rest[1]
             assert table[shown[odd], rest[0]] == kind != ALIKE
+
+
+def test_kinds_have_the_shares_they_are_given() -> None:
+    triples = draw(TRUTHS, uniform(), 10_000, kinds={"polarity": 0.04, "blend": 0.2, "masking": 0.76})
+    assert [int(triples.are(kind).sum()) for kind in KINDS] == [
+        120,
+        600,
+        2280,
+    ] and triples.alike.sum() == 7000
+
+
+def test_an_event_needs_the_kind_to_be_shown() -> None:
+    happy, sad, torn = np.eye(7)[3], np.eye(7)[4], np.array([0, 0, 0, 0.45, 0.4, 0, 0.15])
+    answers = np.array([[happy, sad, happy], [happy, torn, happy]]) * 0.93 + 0.01
+    plain, shown = (judge(one, answers).kinds for one in (ours(), shown_only(ours())))
+    assert (plain[:, 0] > 0).all() and shown[0, 0] == plain[0, 0] and shown[1, 0] == 0
+
+
+def ours() -> Detector:
+    return belief([None] * 3, default_prior())
 
 
 def test_every_channel_is_odd_equally_often_and_rare_emotions_count() -> None:
