@@ -11,7 +11,7 @@ from pipeline.engine.stage import Progress
 from pipeline.fusion.align import align, finer
 from pipeline.fusion.detect import Seen, apart_of, find
 from pipeline.fusion.fuse import TRAINED, fuse
-from pipeline.fusion.learned import fuse_learned, load_for_moments, mixed, model_files
+from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.reliability import unmeasured
 from pipeline.records import (
@@ -151,9 +151,9 @@ def run_analysis(
         operating_point_asked=null["operating_point_asked"],
         abstentions=read_records(inputs["conflicts"] / "abstentions.jsonl", Abstention),
         models={
-            m: read_record(inputs[m] / CARD_FILE, ModelCard)
-            for m in read
-            if (inputs[m] / CARD_FILE).is_file()
+            m: read_record(folder / CARD_FILE, ModelCard)
+            for m, folder in [*((m, inputs[m]) for m in read), (MODALITY, inputs["fuse"])]
+            if (folder / CARD_FILE).is_file()
         },
         warnings=tuple(
             line
