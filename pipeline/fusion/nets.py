@@ -115,7 +115,7 @@ def _transformer(xp: Any, arrays: Arrays, tokens: Sequence[Array], there: Array)
         [ones] + [there[:, [i]] for i in range(there.shape[1]) for _ in range(length)], axis=1
     )
     normed = _normed(xp, arrays, "norm", sequence)
-    mixed = sequence + _attended(xp, arrays, normed, normed, seen)
+    mixed = sequence + attended(xp, arrays, normed, normed, seen)
     read = (mixed + _fed(xp, arrays, mixed))[:, 0]
     return _normed(xp, arrays, "last", read) @ arrays["head.w"] + arrays["head.b"]
 
@@ -129,13 +129,13 @@ def _crossed(xp: Any, arrays: Arrays, tokens: Sequence[Array], there: Array) -> 
     for i, own in enumerate(tokens):
         seen = there * arrays["allowed"][i]
         wide = xp.concatenate([seen[:, [j]] for j in range(len(tokens)) for _ in range(length)], axis=1)
-        mixed = own + _attended(xp, arrays, normed[i], keys, wide)
+        mixed = own + attended(xp, arrays, normed[i], keys, wide)
         mixed = _normed(xp, arrays, "last", mixed + _fed(xp, arrays, mixed))
         read.append(xp.mean(mixed, axis=1) * there[:, [i]])
     return xp.concatenate([*read, there], axis=1) @ arrays["head.w"] + arrays["head.b"]
 
 
-def _attended(xp: Any, arrays: Arrays, asking: Array, keys: Array, seen: Array) -> Array:
+def attended(xp: Any, arrays: Arrays, asking: Array, keys: Array, seen: Array) -> Array:
     """Attention with ``HEADS`` heads over the keys that ``seen`` (n, keys) tells; none: 0."""
     count, width = asking.shape[0], asking.shape[2]
 

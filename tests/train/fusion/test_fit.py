@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.fusion.learned import apply, load, save, standardised
-from pipeline.fusion.nets import STRATEGIES, forward
+from pipeline.fusion.nets import STRATEGIES, attended, forward
 from pipeline.train.examples import DataError
 from pipeline.train.fusion.descend import FitSettings, disturbed
 from pipeline.train.fusion.fit import fit, folds_of
@@ -120,3 +120,13 @@ def test_one_label_cannot_be_learned():
     data = made()
     with pytest.raises(DataError, match="one label only"):
         fit("average", data.rows(data.truth == 0), None, QUICK)
+
+
+def test_who_sees_nothing_hears_nothing():
+    draw = np.random.default_rng(0)
+    arrays = {f"mix.{part}": draw.standard_normal((8, 8)) for part in "qkvo"}
+    asking, keys = draw.standard_normal((2, 3, 8)), draw.standard_normal((2, 4, 8))
+    heard = attended(np, arrays, asking, keys, np.array([[0.0, 0, 0, 0], [1, 0, 0, 0]]))
+    assert np.array_equal(heard[0], np.zeros((3, 8)))
+    only = keys[1, 0] @ arrays["mix.v"] @ arrays["mix.o"]
+    assert np.allclose(heard[1], only)
