@@ -22,6 +22,9 @@ STRATEGIES = (
     "hybrid",
 )
 ALL = "all inputs"
+WITHOUT_NETWORK = ("average", "confidence")
+NETWORK_OPTIONS = ("modality_dropout", "members", "epochs")
+CSV_OPTIONS = ("label_column", "group_column", "metadata")
 FILE_OPTIONS = ("backend", "root", "language", "detect", "device", "save_reliability", "out")
 EXAMPLES = """\
 examples:
@@ -76,16 +79,21 @@ def add_to(modalities: Any) -> None:
     command.add_argument("--epochs", type=cli_train.count, default=40, metavar="N", help="%(default)s")
     command.add_argument("--dev-share", type=cli_train.share, default=0.15, metavar="SHARE")
     command.add_argument("--test-share", type=cli_train.share, default=0.2, metavar="SHARE")
-    command.set_defaults(act=act)
+    command.set_defaults(act=partial(act, command))
 
 
-def act(arguments: argparse.Namespace) -> int:
+def act(command: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     """Run `train fusion`; returns its exit code. Raises UsageError."""
+    from pipeline.cli_train_idle import refuse_idle
     from pipeline.plan import UsageError
     from pipeline.train.examples import DataError
     from pipeline.train.fusion.descend import FitSettings
     from pipeline.train.fusion.run import FusionTuning, train
 
+    if arguments.data.suffix.lower() == ".npz":
+        refuse_idle(command, arguments, CSV_OPTIONS, "an .npz file")
+    if arguments.strategy in WITHOUT_NETWORK:
+        refuse_idle(command, arguments, NETWORK_OPTIONS, f"--strategy {arguments.strategy}")
     folder = cli_train.run_folder(arguments)
     asked = FusionTuning(
         data=arguments.data,

@@ -117,8 +117,9 @@ class FusionSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _filled_from_preset(cls, given: Any) -> Any:
-        preset = FUSION_PRESETS.get(given.get("preset") or "", {}) if isinstance(given, Mapping) else {}
-        return {**preset, **given} if preset else given
+        asked = given.get("preset") if isinstance(given, Mapping) else None
+        preset = FUSION_PRESETS.get(asked) if isinstance(asked, str) else None
+        return given if preset is None else {**preset, **given}
 
 
 class ConflictSection(Section):

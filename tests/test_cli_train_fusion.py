@@ -45,6 +45,14 @@ def test_trained_measured_and_kept(tmp_path, capsys):
     [
         (["train", "fusion", "--data", "no.csv", "--strategy", "average"], "no.csv does not exist"),
         (["train", "fusion", "--data", "few.csv", "--strategy", "average"], "has 5 examples"),
+        (
+            ["train", "fusion", "--data", "x.npz", "--strategy", "average", "--metadata", "role"],
+            "--metadata does nothing with an .npz file",
+        ),
+        (
+            ["train", "fusion", "--data", "few.csv", "--strategy", "average", "--epochs", "3"],
+            "--epochs does nothing with --strategy average",
+        ),
         (["evaluate", "fusion", "--data", "few.csv", "--model", "none"], "none holds no readable card.json"),
         (["evaluate", "fusion", "--data", "few.csv", "--without", "smell"], "there is no input 'smell'"),
         (

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import FusionSection, config_from_mapping
+from pipeline.config import ConfigError, FusionSection, config_from_mapping
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import (
     SHIPPED,
@@ -118,6 +118,13 @@ def test_a_preset_stands_for_weights_and_yields_to_them():
         film_of([{"face": reading("sad", 1.0), "voice": reading("happy", 1.0)}]), "fixed", section.weights
     )
     assert one.weights == pytest.approx({"face": 0.6, "voice": 0.4})
+
+
+@pytest.mark.parametrize("preset", ["loud", ["face-voice"]])
+def test_an_unknown_preset_is_one_sentence(preset):
+    with pytest.raises(ConfigError) as raised:
+        config_from_mapping({"fusion": {"preset": preset}})
+    assert "face-voice" in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_a_folder_without_a_fusion_says_what_to_do(tmp_path: Path):
