@@ -75,6 +75,35 @@ def not_speaking(observations: Mapping[str, Sequence[Observation]]) -> tuple[Sil
     return tuple(sorted(kept, key=lambda one: (one.span, one.modality, one.subject or "")))
 
 
+def of_speakers(observations: Mapping[str, Sequence[Observation]]) -> dict[str, tuple[Observation, ...]]:
+    """The observations without subjects who only listen, wherever another subject of the modality is in view.
+
+    Otherwise the one who fills the picture would speak for a modality instead of the one who talks. A subject
+    who is alone in view stays: that nobody in view speaks is told by :func:`not_speaking`.
+    """
+    kept = {modality: tuple(own) for modality, own in observations.items()}
+    silent: dict[tuple[str, str | None], list[Span]] = {}
+    for one in not_speaking(observations):
+        silent.setdefault((one.modality, one.subject), []).append(one.span)
+    for modality in {modality for modality, _ in silent}:
+        listens = [
+            2 * sum(span.overlap_us(one.span) for span in silent.get((modality, one.subject), ()))
+            > one.span.duration_us
+            for one in kept[modality]
+        ]
+        others = {
+            one.span
+            for one, still in zip(kept[modality], listens, strict=True)
+            if one.status is Status.OK and not still
+        }
+        kept[modality] = tuple(
+            one
+            for one, still in zip(kept[modality], listens, strict=True)
+            if not (still and one.span in others)
+        )
+    return kept
+
+
 def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...]:
     """Every observation that shows a mouth while someone is heard, in order of time.
 

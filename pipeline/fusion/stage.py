@@ -14,6 +14,7 @@ from pipeline.fusion.fuse import TRAINED, fuse
 from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.reliability import unmeasured
+from pipeline.fusion.speaking import of_speakers
 from pipeline.records import (
     ANALYSIS_FILE,
     CARD_FILE,
@@ -65,7 +66,7 @@ def run_moments(
         else ()
         for modality in modalities
     }
-    moments = align(info.duration_us, spoken, observations, round(section.gap_s * US_PER_S))
+    moments = align(info.duration_us, spoken, of_speakers(observations), round(section.gap_s * US_PER_S))
     write_records(out / MOMENTS_FILE, Moment, moments)
 
 
@@ -93,7 +94,7 @@ def run_conflicts(
     }
     cuts_us = _cuts_us(inputs.values())
     seen = Seen(
-        stretches=finer(moments, observations, round(settings.stretch_s * US_PER_S), cuts_us),
+        stretches=finer(moments, of_speakers(observations), round(settings.stretch_s * US_PER_S), cuts_us),
         observations=observations,
         reliabilities={name: _reliability(inputs.get(name)) for name in names},
         apart=apart_of(observations),

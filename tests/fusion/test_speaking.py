@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fusion.speaking import MOVING, STILL, STILL_ON, Silent, mouths, not_speaking
+from pipeline.fusion.speaking import MOVING, STILL, STILL_ON, Silent, mouths, not_speaking, of_speakers
 from pipeline.types import US_PER_S, Observation, Span, Status
 from tests.fusion.conftest import peaked
 
@@ -134,3 +134,14 @@ def test_an_hour_of_film():
     motion = np.random.default_rng(0).uniform(0, 0.3, 18_000).tolist()
     talk = [(8.0 * i, 8.0 * i + 6) for i in range(450)]
     assert len(mouths({"eyes": shown(motion), "ears": heard(*talk)})) > 12_000
+
+
+def test_who_talks_speaks_for_the_modality_beside_someone_who_listens():
+    listener, talker = shown([0.01] * 40), shown([0.4] * 40, subject="P2")
+    film = {"eyes": [*listener, *talker], "ears": heard((0, 8))}
+    assert of_speakers(film) == {"eyes": tuple(talker), "ears": tuple(film["ears"])}
+    alone = {"eyes": listener, "ears": heard((0, 8))}
+    assert of_speakers(alone)["eyes"] == tuple(listener)
+    before = [*shown([0.01] * 80), *shown([0.4] * 80, subject="P2")]
+    kept = of_speakers({"eyes": before, "ears": heard((8, 16))})["eyes"]
+    assert [one.subject for one in kept].count("P1") == 40  # nobody is heard yet: both count
