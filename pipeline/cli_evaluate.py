@@ -76,9 +76,11 @@ def act(arguments: argparse.Namespace) -> int:
     from pipeline.plan import UsageError
     from pipeline.train.evaluate import as_json, as_text, evaluation
     from pipeline.train.examples import DataError, read_examples
-    from pipeline.train.reliability import save_reliability
+    from pipeline.train.reliability import check_folder, save_reliability
 
     try:
+        if arguments.save_reliability:
+            check_folder(arguments.backend)
         examples = read_examples(
             arguments.modality,
             arguments.data,

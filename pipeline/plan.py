@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config import Config, ConfigError
 from pipeline.engine.runner import recipe_for
 from pipeline.engine.sources import source_artifact
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Artifact, Store, file_digest
-from pipeline.fusion.readings import load_rules
+from pipeline.fusion.readings import OTHER, load_rules
 from pipeline.graph import OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
 
@@ -123,8 +123,11 @@ def _check_modalities(where: str, names: Iterable[str]) -> None:
 
 
 def _digest_of_readings(path: Path) -> str:
-    """The file's content is in the key, not its name. Raises ConfigError when it cannot be read."""
-    load_rules(path)
+    """The file's content is in the key, not its name. Raises ConfigError when it cannot be used."""
+    for rule in load_rules(path):
+        if unknown := sorted(set(rule.when) - {*OBSERVING, OTHER}):
+            known = ", ".join((*OBSERVING, OTHER))
+            raise ConfigError(f"{path}, reading {rule.name!r}: {unknown[0]!r} is none of {known}")
     return file_digest(path)
 
 

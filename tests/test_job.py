@@ -162,3 +162,10 @@ def test_finding_the_video(tmp_path, monkeypatch):
     for name in ("none.mp4", "x" * 300 + ".mp4", "\udcb2\udcc9.mp4"):
         with pytest.raises(UsageError):
             find_video(name)
+
+
+def test_a_reading_of_a_modality_there_is_not_is_refused_before_anything_runs(tmp_path, made):
+    own = tmp_path / "own.toml"
+    own.write_text('[[reading]]\nname = "x"\nwhen = { fce = ["sad"] }\n')
+    with pytest.raises(ConfigError, match="'fce' is none of face, voice, text, other"):
+        run(request(made("plain.mp4"), tmp_path / "out", conflict={"readings": str(own)}))

@@ -89,9 +89,12 @@ def _plainest_us(event: Event, case: Case) -> int:
     best, at = -1.0, None
     for name, emotion in event.emotions:
         column = EMOTIONS.index(emotion)
+        shown = {case.moments[row].by_modality[name].subject for row in event.moments}
         for one in case.observations.get(name, ()):
             time_us = one.evidence.get(FRAME_TIME)
-            if one.scores is None or time_us is None or not _inside(time_us, event.span):
+            if one.scores is None or time_us is None or one.subject not in shown:
+                continue
+            if not _inside(time_us, event.span):
                 continue
             plain = one.scores.probabilities[column] * one.quality
             if plain > best:

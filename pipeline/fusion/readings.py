@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline.config import ConfigError
 from pipeline.labels import EMOTIONS
@@ -12,6 +12,7 @@ from pipeline.types import ConflictKind
 
 SHIPPED = Path(__file__).with_name("readings.toml")
 OTHER = "other"
+KINDS: tuple[ConflictKind, ...] = get_args(ConflictKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ def load_rules(path: Path) -> tuple[ReadingRule, ...]:
         raise ConfigError(f"cannot read the readings file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    if unknown := sorted(set(table) - {"reading"}):
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r}; a readings file holds [[reading]] tables")
     return tuple(_rule(entry, path, place) for place, entry in enumerate(table.get("reading", ()), start=1))
 
 
@@ -38,13 +41,19 @@ def _rule(entry: Mapping[str, Any], path: Path, place: int) -> ReadingRule:
     where = f"{path}, reading {place}"
     if unknown := set(entry) - {"name", "kinds", "when"}:
         raise ConfigError(f"{where}: unknown key {sorted(unknown)[0]!r}; a reading has name, kinds and when")
-    if not isinstance(entry.get("name"), str) or not isinstance(entry.get("when"), Mapping):
-        raise ConfigError(f"{where}: a reading needs a name and a table named when")
-    when = {modality: frozenset(emotions) for modality, emotions in entry["when"].items()}
-    for emotions in when.values():
-        if strange := emotions - set(EMOTIONS):
-            raise ConfigError(f"{where}: {sorted(strange)[0]!r} is none of {', '.join(EMOTIONS)}")
-    return ReadingRule(entry["name"], tuple(entry.get("kinds", ())), when)
+    name, wanted, kinds = entry.get("name"), entry.get("when"), entry.get("kinds", [])
+    if not isinstance(name, str) or not isinstance(wanted, Mapping) or not wanted:
+        raise ConfigError(f"{where}: a reading needs a name and a table named when that is not empty")
+    if not isinstance(kinds, list) or any(kind not in KINDS for kind in kinds):
+        raise ConfigError(f"{where}: kinds is a list of {', '.join(KINDS)}; {kinds!r} is not")
+    when = {}
+    for modality, emotions in wanted.items():
+        if not isinstance(emotions, list) or not emotions:
+            raise ConfigError(f"{where}: when.{modality} is a list of emotions; {emotions!r} is not")
+        if strange := [one for one in emotions if one not in EMOTIONS]:
+            raise ConfigError(f"{where}: {strange[0]!r} is none of {', '.join(EMOTIONS)}")
+        when[modality] = frozenset(emotions)
+    return ReadingRule(name, tuple(kinds), when)
 
 
 def rule_of(

@@ -53,7 +53,7 @@ def unmeasured(emotions: Collection[str]) -> Reliability:
     Confusions that do not depend on the truth add nothing in :func:`likelihood`.
     """
     even = tuple([1 / len(EMOTIONS)] * len(EMOTIONS))
-    answers = tuple(float(emotion in emotions) / len(emotions) for emotion in EMOTIONS)
+    answers = tuple(float(emotion in emotions) / max(1, len(emotions)) for emotion in EMOTIONS)
     return Reliability(tuple([even] * len(EMOTIONS)), answers, 0, "")
 
 

@@ -39,6 +39,13 @@ def reliability_of(
     )
 
 
+def check_folder(folder: str) -> Path:
+    """The model folder whose card shall hold its reliability. Raises DataError: it is none."""
+    if not Path(folder).is_dir():
+        raise DataError(f"only a model folder can hold its reliability, and {folder} is none; give a folder")
+    return Path(folder)
+
+
 def save_reliability(folder: str, answers: Answers, data: str) -> Path:
     """Write what a model folder answered on labelled data into its card, whole or not at all.
 
@@ -48,9 +55,7 @@ def save_reliability(folder: str, answers: Answers, data: str) -> Path:
         DataError: ``folder`` is no model folder.
         ModelError: its card cannot be read.
     """
-    where = Path(folder)
-    if not where.is_dir():
-        raise DataError(f"only a model folder can hold its reliability, and {folder} is none; give a folder")
+    where = check_folder(folder)
     if (where / "config.json").is_file():
         card = transformers_card(folder, answers.modality, folder)
     else:

@@ -191,6 +191,13 @@ def test_a_sharper_frame_outside_the_event_or_a_blurred_one_inside_is_not_taken(
     assert event.best_us == face[4].evidence[FRAME_TIME]  # the first of equals
 
 
+def test_a_plainer_frame_of_another_person_is_not_taken():
+    face = [replace(one, subject="P1") for one in frames([("happy", 0.99)] * 4 + [("sad", 0.85)] * 4)]
+    other = replace(face[5], subject="P2", scores=peaked("sad", 1.0))
+    (event,) = watched([*face[:6], other, *face[6:]], 4)
+    assert event.best_us != other.evidence[FRAME_TIME]
+
+
 def test_without_frames_the_plainest_moment_is_the_middle_of_the_strongest_stretch():
     film = film_of([shown(voice=("sad", p), text=("happy", 0.9)) for p in (0.8, 0.95, 0.8)])
     (event,) = found(film)

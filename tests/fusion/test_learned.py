@@ -1,10 +1,12 @@
-from dataclasses import replace
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.config import ConfigError, FusionSection, config_from_mapping
+from pipeline.engine.store import json_digest
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import (
     SHIPPED,
@@ -14,12 +16,13 @@ from pipeline.fusion.learned import (
     load_for_moments,
     mixed,
     model_files,
+    save,
 )
 from pipeline.fusion.stage import MOMENTS_FILE, run_fuse
 from pipeline.labels import top
-from pipeline.models.cards import WEIGHTS, ModelError
+from pipeline.models.cards import WEIGHTS, ModelError, file_sha256
 from pipeline.profile import resolve
-from pipeline.records import CARD_FILE, read_record, read_records, write_records
+from pipeline.records import CARD_FILE, read_record, read_records, write_record, write_records
 from pipeline.types import Fused, ModelCard, Moment
 from tests.fusion.conftest import film_of, moments, reading
 
@@ -106,7 +109,19 @@ def test_the_model_is_in_the_key_by_its_content():
         ("face",),
         False,
     )
-    assert "fuse" not in plain.models and trained.models["fuse"] == model_files(None)[0].sha256
+    card = model_files(None)[0]
+    assert "fuse" not in plain.models and trained.models["fuse"] == json_digest(asdict(card))
+
+
+def test_the_key_changes_with_the_card_which_the_stage_copies(tmp_path):
+    found = []
+    for notes in ("one", "two"):
+        shutil.copy(WEIGHTS / f"{SHIPPED}.npz", tmp_path / "model.npz")
+        write_record(tmp_path / CARD_FILE, replace(model_files(None)[0], notes=notes))
+        fusion = {"strategy": "learned", "model": str(tmp_path)}
+        config = config_from_mapping({"run": {"profile": "compact"}, "fusion": fusion})
+        found.append(resolve(config, ("face",), False).models["fuse"])
+    assert found[0] != found[1]
 
 
 def test_a_preset_stands_for_weights_and_yields_to_them():
@@ -132,9 +147,10 @@ def test_a_folder_without_a_fusion_says_what_to_do(tmp_path: Path):
         load_folder(tmp_path)
 
 
-def test_a_fusion_of_other_labels_cannot_read_films(model, monkeypatch, tmp_path):
-    from pipeline.fusion import learned
-
-    monkeypatch.setattr(learned, "load_folder", lambda folder: replace(model, labels=("a", "b")))
-    with pytest.raises(ModelError, match="answers a, b; train one on angry"):
-        load_for_moments(tmp_path)
+def test_a_fusion_of_other_labels_is_refused_before_anything_is_read(model, tmp_path):
+    save(replace(model, labels=("a", "b")), tmp_path / "model.npz")
+    card = replace(model_files(None)[0], sha256=file_sha256(tmp_path / "model.npz"))
+    write_record(tmp_path / CARD_FILE, card)
+    config = config_from_mapping({"fusion": {"strategy": "learned", "model": str(tmp_path)}})
+    with pytest.raises(ModelError, match=r"answers 2 labels of its own, not the 7 .* \"dynamic\"$"):
+        resolve(config, ("face",), False)

@@ -43,3 +43,24 @@ def test_own_readings_come_first_and_mistakes_are_named(tmp_path):
         load_rules(own)
     with pytest.raises(ConfigError, match="cannot read"):
         load_rules(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name = "x"\nwhen = { face = 5 }', "when.face is a list of emotions; 5 is not"),
+        ('name = "x"\nwhen = { face = "sad" }', "when.face is a list of emotions"),
+        ('name = "x"\nwhen = {}', "a table named when that is not empty"),
+        ('name = "x"\nwhen = 3', "a table named when"),
+        ('name = "x"\nkinds = ["plarity"]\nwhen = { face = ["sad"] }', "kinds is a list of polarity, blend"),
+        ('name = "x"\nkinds = "polarity"\nwhen = { face = ["sad"] }', "kinds is a list of polarity, blend"),
+    ],
+)
+def test_a_rule_that_would_match_nothing_or_everything_is_refused(tmp_path, text, said):
+    own = tmp_path / "own.toml"
+    own.write_text(f"[[reading]]\n{text}\n")
+    with pytest.raises(ConfigError, match=said):
+        load_rules(own)
+    own.write_text(f"[[readings]]\n{text}\n")
+    with pytest.raises(ConfigError, match="unknown key 'readings'"):
+        load_rules(own)

@@ -119,7 +119,10 @@ def page(analysis: Analysis) -> Page:
         coverage=coverage,
         skipped=_skipped(analysis),
         legend=tuple((LETTERS[e], chip(Verdict(e, None))) for e in EMOTIONS),
-        models=tuple(Model(display(m).noun, used, reliability(used)) for m, used in analysis.models.items()),
+        models=tuple(
+            Model(display(m).noun, used, reliability(used) if m in analysis.modalities else "")
+            for m, used in analysis.models.items()
+        ),
         warnings=tuple(one_line(warning) for warning in analysis.warnings),
         duration_s=f"{analysis.media.duration_us / US_PER_S:.3f}",
         conflict_colour=CONFLICT,
@@ -150,7 +153,9 @@ def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]
     expected = expected_by_chance(analysis)
     if expected is not None:
         caution = (
-            ", no fewer than were found: chance alone explains them" if expected >= len(counted) > 0 else ""
+            ", no fewer than were found: when they happen tells nothing"
+            if expected >= len(counted) > 0
+            else ""
         )
         sentences.append(
             "If what they show had nothing to do with each other in time,"
