@@ -118,8 +118,20 @@ def act(command: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     print(words(result))
     print(f"figures: {folder / 'metrics.json'}")
-    print(f'use it: [fusion] strategy = "learned", model = "{folder / "model"}"')
+    print(how_used(folder / "model"))
     return 0
+
+
+def how_used(folder: Path) -> str:
+    """What can be done with the fusion in a folder."""
+    from pipeline.fusion.learned import load_for_moments
+    from pipeline.models.cards import ModelError
+
+    try:
+        load_for_moments(folder)
+    except ModelError:
+        return f"measure it: evaluate fusion --data FILE --model {folder} (an analysis has no such scores)"
+    return f'use it: [fusion] strategy = "learned", model = "{folder}"'
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:

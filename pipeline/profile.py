@@ -11,7 +11,7 @@ from pipeline.config import AUTO, Config, ConfigError
 from pipeline.engine.sources import source_artifact
 from pipeline.engine.store import json_digest
 from pipeline.fusion.fuse import TRAINED
-from pipeline.fusion.learned import model_files
+from pipeline.fusion.learned import load_for_moments, model_files
 from pipeline.graph import MODALITIES
 from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, known_for, known_models
@@ -38,7 +38,8 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
     given (a model for one language is not taken on a guess), else the compact one; ``full`` insists.
 
     Raises:
-        ModelError: a model was asked for by name or by ``full`` and is not here.
+        ModelError: a model was asked for by name or by ``full`` and is not here, or the fusion is none of
+            the seven emotions.
         ConfigError: a back-end that does not exist.
     """
     chosen: dict[str, dict[str, str]] = {}
@@ -57,7 +58,8 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
     if "text" in modalities:
         digests["transcript"] = _recogniser_digest(config, has_subtitles)
     if config.fusion.strategy in TRAINED:
-        digests["fuse"] = model_files(config.fusion.model)[0].sha256
+        load_for_moments(config.fusion.model)
+        digests["fuse"] = json_digest(asdict(model_files(config.fusion.model)[0]))
     digests["speech"] = f"silero-vad {version('silero-vad')}"
     sections = {
         section: getattr(config, section).model_copy(update=values) for section, values in chosen.items()

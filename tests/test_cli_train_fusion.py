@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from pipeline import cli_train_fusion
@@ -38,6 +39,16 @@ def test_trained_measured_and_kept(tmp_path, capsys):
     assert "all but face: n 150" in capsys.readouterr().out
     without = write_scores(tmp_path / "plain.csv", 30)
     assert main(["evaluate", "fusion", "--data", str(without), "--model", str(run / "model")]) == 0
+
+
+def test_a_fusion_of_features_is_not_offered_for_an_analysis(tmp_path, capsys):
+    draw = np.random.default_rng(0)
+    arrays = {f"{one}_{side}": draw.random((40, 3)) for one in ("a", "b") for side in ("train", "test")}
+    np.savez(tmp_path / "x.npz", **arrays, y_train=np.arange(40) % 2, y_test=np.arange(40) % 2)
+    train = ["train", "fusion", "--data", str(tmp_path / "x.npz"), "--strategy", "average"]
+    assert main([*train, "--out", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr().out
+    assert "[fusion]" not in said and "measure it: evaluate fusion --data FILE --model" in said
 
 
 @pytest.mark.parametrize(

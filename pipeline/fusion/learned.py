@@ -148,7 +148,8 @@ def load_for_moments(folder: Path | None) -> FusionModel:
     model = load_folder(folder)
     if model.labels != EMOTIONS:
         raise ModelError(
-            f"the fusion in {folder} answers {', '.join(model.labels)}; train one on {', '.join(EMOTIONS)}"
+            f"the fusion in {folder} answers {len(model.labels)} labels of its own, not the {len(EMOTIONS)} "
+            'emotions of an analysis; train one on those, or set fusion.strategy = "dynamic"'
         )
     size = len(EMOTIONS) + 1
     if odd := [name for name, one in model.scaling.items() if one.shape[1] != size and name != METADATA]:
