@@ -113,7 +113,7 @@ def add_loop_arguments(command: argparse.ArgumentParser) -> None:
         help="what tells the best epoch on the dev examples; %(default)s; prefer dev_loss where they are few",
     )
     command.add_argument("--bfloat16", action="store_true", help="half the time where the machine has it")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="%(default)s")
     command.add_argument("--device", choices=DEVICES, default="auto")
 
 
@@ -290,6 +290,13 @@ def count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
     return number
+
+
+def seed(text: str) -> int:
+    """An argument that random numbers can start from."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
+    return int(text)
 
 
 def share(text: str) -> float:

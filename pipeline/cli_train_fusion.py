@@ -65,7 +65,7 @@ def add_to(modalities: Any) -> None:
         help="columns that join as one more input",
     )
     cli_train.add_run_arguments(command)
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")
+    command.add_argument("--seed", type=cli_train.seed, default=0, metavar="N", help="%(default)s")
     command.add_argument(
         "--modality-dropout",
         type=cli_train.share,

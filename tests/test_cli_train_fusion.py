@@ -41,6 +41,27 @@ def test_trained_measured_and_kept(tmp_path, capsys):
     assert main(["evaluate", "fusion", "--data", str(without), "--model", str(run / "model")]) == 0
 
 
+def test_a_seed_below_zero_is_a_wrong_argument(capsys):
+    assert main(["train", "fusion", "--data", "x.csv", "--strategy", "average", "--seed", "-1"]) == 2
+    assert "argument --seed: -1 is not a whole number from 0 up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("column", "value"), [("emotion", "sad"), ("voice_label", "")])
+def test_refused_data_leave_nothing_behind(column, value, tmp_path, capsys):
+    rows = write_scores(tmp_path / "a.csv", 40).read_text().splitlines()
+    place = rows[0].split(",").index(column)
+    cells = [row.split(",") for row in rows[1:]]
+    cut = [",".join([*row[:place], value, *row[place + 1 :]]) for row in cells]
+    (tmp_path / "a.csv").write_text("\n".join([f"{rows[0]},split", *(f"{row},train" for row in cut)]))
+    with (tmp_path / "a.csv").open("a") as table:
+        table.write("".join(f"\n{row},test" for row in rows[1:]))
+    train = ["train", "fusion", "--data", str(tmp_path / "a.csv"), "--strategy", "average"]
+    assert main([*train, "--out", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "training examples" in error
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_fusion_of_features_is_not_offered_for_an_analysis(tmp_path, capsys):
     draw = np.random.default_rng(0)
     arrays = {f"{one}_{side}": draw.random((40, 3)) for one in ("a", "b") for side in ("train", "test")}

@@ -1,6 +1,7 @@
 """What a fusion is trained on: scores or features of several inputs about the same examples."""
 
 import csv
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ SIDES: Mapping[str, str] = {
     "test": TEST,
 }
 LABEL, QUALITY, SPLIT = "label", "quality", "split"
+FEWEST = 20  # examples; of fewer nothing can be told
+MOST_MASS = 1.05  # of seven probabilities, each rounded
 TRUST_IN_A_LABEL = 0.9  # the probability that a hard label stands for
 
 
@@ -36,7 +39,7 @@ class FusionSet:
 
     ``features`` are (n, d) by name, ``present`` (n,) says where they are, ``truth`` (n,) indexes ``labels``.
     ``groups`` "" is unknown; ``sides`` holds train, dev or test where the data say so, else "". ``encoding``
-    is how metadata became numbers.
+    is how metadata became numbers; ``of_labels`` are the columns of labels that are inputs.
     """
 
     features: Mapping[str, Floats]
@@ -47,6 +50,7 @@ class FusionSet:
     sides: Strings
     names: tuple[str, ...] = ()
     encoding: Mapping[str, Any] = field(default_factory=dict)
+    of_labels: tuple[str, ...] = ()
 
     def rows(self, chosen: Integers | Bools) -> "FusionSet":
         """Some of the examples."""
@@ -113,9 +117,9 @@ def read_fusion(path: Path, columns: Columns, encoding: Mapping[str, Any] | None
 
 def _from_npz(path: Path) -> FusionSet:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as whole, np.load(whole, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} is no .npz of plain arrays ({type(error).__name__}); export it again"
         ) from None
@@ -138,7 +142,14 @@ def _from_npz(path: Path) -> FusionSet:
             raise DataError(
                 f"the arrays {name}_train and {name}_test of {path} do not fit {truth}; export them again"
             )
-    values, where = np.unique(np.concatenate(both[truth]), return_inverse=True)
+        if any(one.dtype.kind not in "fiub" for one in both[name]):
+            raise DataError(f"the arrays {name}_train and {name}_test of {path} hold no numbers; export them")
+    told = np.concatenate(both[truth])
+    if told.dtype.kind == "f" and not np.array_equal(told, np.round(told)):
+        raise DataError(
+            f"the labels {truth}_train of {path} are no classes; give whole numbers, one for each class"
+        )
+    values, where = np.unique(told, return_inverse=True)
     n = sum(counts)
     return FusionSet(
         features={name: np.concatenate(both[name]).astype(np.float64) for name in inputs},
@@ -169,6 +180,7 @@ def _from_csv(path: Path, columns: Columns, encoding: Mapping[str, Any] | None) 
     features, present = {}, {}
     for name in _inputs(header, {columns.label, *columns.metadata}):
         features[name], present[name] = _scores(rows, name, header)
+        _check_not_the_truth(rows, f"{name}_{LABEL}", columns.label)
     if not features:
         raise DataError(
             f"{path} has no scores; give columns such as face_{EMOTIONS[0]} to face_{EMOTIONS[-1]}, or "
@@ -190,6 +202,9 @@ def _from_csv(path: Path, columns: Columns, encoding: Mapping[str, Any] | None) 
             row[columns.name] if columns.name else f"row {place}" for place, row in enumerate(rows, 2)
         ),
         encoding=encoding,
+        of_labels=tuple(
+            column for name in features if name != METADATA and (column := f"{name}_{LABEL}") in header
+        ),
     )
 
 
@@ -226,6 +241,7 @@ def _scores(rows: Sequence[Mapping[str, str]], name: str, header: Sequence[str])
         here = np.array([any(row[column].strip() for column in columns) for row in rows])
         for place in np.flatnonzero(here).tolist():
             probabilities[place] = [_share(rows[place][column] or "0", column) for column in columns]
+            _check_mass(float(probabilities[place].sum()), name)
     else:
         found = [_emotion(row[f"{name}_{LABEL}"], f"{name}_{LABEL}") for row in rows]
         here = np.array([one is not None for one in found])
@@ -236,6 +252,24 @@ def _scores(rows: Sequence[Mapping[str, str]], name: str, header: Sequence[str])
                 probabilities[row, EMOTIONS.index(emotion)] = TRUST_IN_A_LABEL
     here &= quality > 0
     return score_features(probabilities, quality), here
+
+
+def _check_mass(mass: float, name: str) -> None:
+    if not 0 < mass <= MOST_MASS:
+        raise DataError(
+            f"the scores of {name!r} sum to {mass:.3g} in a row; give probabilities, at most 1 together, and "
+            "empty cells where there is none"
+        )
+
+
+def _check_not_the_truth(rows: Sequence[Mapping[str, str]], column: str, truth: str) -> None:
+    there = [row for row in rows if row.get(column, "").strip()]
+    if len(there) >= FEWEST and all(
+        _emotion(row[column], column) == _emotion(row[truth], truth) for row in there
+    ):
+        raise DataError(
+            f"the column {column!r} says what {truth!r} says in every row, so it is no input; leave it out"
+        )
 
 
 def _share(text: str, column: str) -> float:

@@ -19,6 +19,7 @@ Integers = npt.NDArray[np.int64]
 POWERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 ABSENT_CLASS = -12.0  # the logit of a class no example of which was there
 FOLDS = 5
+ONE_LABEL = "the training examples show one label only; give examples of at least two"
 
 
 def fit(strategy: str, train: FusionSet, dev: FusionSet | None, settings: FitSettings) -> FusionModel:
@@ -28,7 +29,7 @@ def fit(strategy: str, train: FusionSet, dev: FusionSet | None, settings: FitSet
         DataError: there is too little to learn from.
     """
     if len(np.unique(train.truth)) < 2:
-        raise DataError("the training examples show one label only; give examples of at least two")
+        raise DataError(ONE_LABEL)
     names = tuple(train.features)
     scaling = {name: _scaling(train.features[name], train.present[name]) for name in names}
     members = tuple(

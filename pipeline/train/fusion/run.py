@@ -17,9 +17,9 @@ from pipeline.records import CARD_FILE, write_record
 from pipeline.train import runs
 from pipeline.train.evaluate import figures
 from pipeline.train.examples import LABEL_COLUMN, DataError
-from pipeline.train.fusion.data import DEV, TEST, TRAIN, Columns, FusionSet, read_fusion
+from pipeline.train.fusion.data import DEV, FEWEST, TEST, TRAIN, Columns, FusionSet, read_fusion
 from pipeline.train.fusion.descend import FitSettings
-from pipeline.train.fusion.fit import fit
+from pipeline.train.fusion.fit import ONE_LABEL, fit
 from pipeline.train.metrics import Metrics, evaluate
 from pipeline.train.report.folder import METRICS_FILE, RunAbout, write_report
 from pipeline.train.score import Answers
@@ -28,7 +28,6 @@ from pipeline.train.tuning import Say
 from pipeline.types import ModelCard
 
 MODEL_FILE = "model.npz"
-FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,12 @@ def train(asked: FusionTuning, command: str, force: bool, say: Say) -> Result:
             f"least {FEWEST} of two or more"
         )
     split, said = split_of(asked, data)
+    _check_learnable(data.rows(split.train))
     if runs.open_run(asked.folder, _settings(asked, data), force):
         say(f"going on with {asked.folder}: trained anew, it takes seconds to minutes")
     say(f"inputs: {', '.join(data.features)}; {said}")
+    if data.of_labels:
+        say(f"columns of labels among them: {', '.join(data.of_labels)}; remove what is no input")
     torch.set_num_threads(1)
     model = fit(asked.strategy, data.rows(split.train), data.rows(split.dev), asked.fit)
     _leave(model, asked)
@@ -107,6 +109,15 @@ def train(asked: FusionTuning, command: str, force: bool, say: Say) -> Result:
         _write_figures(asked.folder, result, asdict(about))
     runs.close_run(asked.folder)
     return result
+
+
+def _check_learnable(train: FusionSet) -> None:
+    """What training would stumble over, before a folder is made. Raises DataError."""
+    if len(np.unique(train.truth)) < 2:
+        raise DataError(ONE_LABEL)
+    for name, there in train.present.items():
+        if not there.any():
+            raise DataError(f"the input {name!r} is empty in all training examples; leave it out")
 
 
 def split_of(asked: FusionTuning, data: FusionSet) -> tuple[Split, str]:

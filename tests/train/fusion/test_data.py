@@ -3,9 +3,14 @@ import pytest
 
 from pipeline.labels import EMOTIONS
 from pipeline.train.examples import DataError
-from pipeline.train.fusion.data import TEST, TRAIN, Columns, read_fusion
+from pipeline.train.fusion.data import FEWEST, TEST, TRAIN, Columns, read_fusion
 from pipeline.train.fusion.metadata import encode, learn_encoding
 from tests.train.fusion.made import write_scores
+
+
+def scores(values: str) -> str:
+    """A CSV of one row of face scores."""
+    return f"emotion,{','.join(f'face_{one}' for one in EMOTIONS)}\nhappy,{values}\n"
 
 
 def test_scores_labels_quality_and_groups(tmp_path):
@@ -49,6 +54,42 @@ def test_an_npz_with_sides(tmp_path):
         read_fusion(tmp_path / "y.npz", Columns())
 
 
+def test_missing_mass_is_allowed_and_columns_of_labels_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text(scores("0.1,0,0,0.3,0,0,0") + "happy,,,,,,,\n")
+    data = read_fusion(tmp_path / "a.csv", Columns())
+    assert data.present["face"].tolist() == [True, False] and data.of_labels == ()
+    assert read_fusion(write_scores(tmp_path / "b.csv", 12), Columns()).of_labels == ("voice_label",)
+
+
+def test_an_input_of_no_quality_is_absent(tmp_path):
+    (tmp_path / "a.csv").write_text("emotion,face_label,face_quality\nsad,sad,0\nhappy,sad,0.1\n")
+    assert read_fusion(tmp_path / "a.csv", Columns()).present["face"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"a_train": np.full((6, 3), "x")}, "a_train and a_test of .* hold no numbers"),
+        ({"y_train": np.linspace(0, 1, 6)}, "the labels y_train of .* are no classes"),
+        ({"y_train": np.full(6, np.nan)}, "the labels y_train of .* are no classes"),
+    ],
+)
+def test_an_npz_of_something_else_is_one_sentence(changed, sentence, tmp_path):
+    arrays = {f"a_{side}": np.ones((6, 3)) for side in (TRAIN, TEST)}
+    arrays |= {f"y_{side}": np.arange(6) % 2 for side in (TRAIN, TEST)}
+    np.savez(tmp_path / "x.npz", **(arrays | changed))
+    with pytest.raises(DataError, match=sentence):
+        read_fusion(tmp_path / "x.npz", Columns())
+
+
+@pytest.mark.parametrize("cut", [0, 100])
+def test_a_damaged_npz_is_one_sentence(cut, tmp_path):
+    np.savez(tmp_path / "x.npz", a_train=np.ones((6, 3)))
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:cut])
+    with pytest.raises(DataError, match=r"is no \.npz of plain arrays"):
+        read_fusion(tmp_path / "x.npz", Columns())
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "sentence"),
     [
@@ -67,6 +108,16 @@ def test_an_npz_with_sides(tmp_path):
             "emotion,face_label,face_quality\nsad,sad,2\n",
             Columns(),
             "'2' in column 'face_quality' is no share",
+        ),
+        (scores("0.3,0.3,0.3,0.3,0.3,0.3,0.2"), Columns(), "the scores of 'face' sum to 2 in a row"),
+        (scores("1,1,1,1,1,1,1"), Columns(), "the scores of 'face' sum to 7 in a row"),
+        (scores("0,0,0,0,0,0,0"), Columns(), "the scores of 'face' sum to 0 in a row"),
+        (scores("-1,0,0,0,0,0,1"), Columns(), "'-1' in column 'face_angry' is no share"),
+        (scores("nan,0,0,0,0,0,1"), Columns(), "'nan' in column 'face_angry' is no share"),
+        (
+            "emotion,true_label,face_label\n" + "sad,sad,sad\nhappy,joy,sad\n" * FEWEST,
+            Columns(),
+            "the column 'true_label' says what 'emotion' says in every row",
         ),
     ],
 )
