@@ -6,21 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import cli_evaluate, cli_train
+from pipeline.fusion.nets import STRATEGIES
 
 if TYPE_CHECKING:
     from pipeline.train.fusion.run import Result
 
-STRATEGIES = (
-    "average",
-    "weighted",
-    "confidence",
-    "stacking",
-    "attention",
-    "concat",
-    "transformer",
-    "cross-attention",
-    "hybrid",
-)
 ALL = "all inputs"
 WITHOUT_NETWORK = ("average", "confidence")
 NETWORK_OPTIONS = ("modality_dropout", "members", "epochs")
@@ -29,7 +19,7 @@ FILE_OPTIONS = ("backend", "root", "language", "detect", "device", "save_reliabi
 EXAMPLES = """\
 examples:
   emotion-pipeline train fusion --data scores.csv --strategy attention
-  emotion-pipeline train fusion --data scores.csv --strategy hybrid --metadata age_band,role --seed 3
+  emotion-pipeline train fusion --data scores.csv --strategy concat-stacking --metadata age_band,role --seed 3
   emotion-pipeline train fusion --data labels.csv --label-column overall_label --strategy cross-attention
 
 --data is a CSV with, per input, a probability of each emotion (`face_happy`, `face_sad`, ...) or one label
@@ -37,9 +27,9 @@ examples:
 absent inputs. A column `split` with train, dev and test is kept to. Or an .npz with arrays `<input>_train`,
 `<input>_test` and the labels of both.
 average, weighted, confidence, stacking, attention fuse what each input says by itself; concat, transformer,
-cross-attention fuse the inputs' features; hybrid does both. Inputs are hidden in training, so that a missing
-one costs little. Use it in an analysis: in the settings file, [fusion] strategy = "learned" and model =
-"outputs/training/NAME/model".
+cross-attention fuse the inputs' features; concat-stacking does both. Inputs are hidden in training, so that a
+missing one costs little. Use it in an analysis: in the settings file, [fusion] strategy = "learned" and
+model = "outputs/training/NAME/model".
 """
 
 

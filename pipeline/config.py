@@ -91,7 +91,8 @@ class TextSection(Section):
     device: str = _device()
 
 
-# What a preset stands for; settings that are given beside it win.
+TRAINED = ("learned", "hybrid")  # strategies that use a trained fusion
+# What a preset stands for.
 FUSION_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "face-voice": {"strategy": "fixed", "weights": {"face": 0.6, "voice": 0.4, "text": 0.0}},
 }
@@ -101,7 +102,7 @@ class FusionSection(Section):
     strategy: Literal["fixed", "dynamic", "hybrid", "learned"] = Field(
         "dynamic",
         description="`dynamic`: quality, coverage and uncertainty lower a modality's say; `learned`: a "
-        "trained fusion; `hybrid`: the mean of both.",
+        "trained fusion; `hybrid`: the mean of these two, feature and score level.",
     )
     model: Path | None = Field(
         None, description="`learned`, `hybrid`: a folder that `train fusion` left; unset: the shipped one."
@@ -120,6 +121,19 @@ class FusionSection(Section):
         asked = given.get("preset") if isinstance(given, Mapping) else None
         preset = FUSION_PRESETS.get(asked) if isinstance(asked, str) else None
         return given if preset is None else {**preset, **given}
+
+    @model_validator(mode="after")
+    def _nothing_idle(self) -> Self:
+        if self.model is not None and self.strategy not in TRAINED:
+            raise ValueError(
+                f'model does nothing with strategy = "{self.strategy}"; set "learned" or "hybrid"'
+            )
+        if self.preset is not None and self.weights != FUSION_PRESETS[self.preset]["weights"]:
+            raise ValueError(f'weights and preset = "{self.preset}" exclude one another; leave one out')
+        if self.weights and self.strategy == "learned":
+            name = "weights" if self.preset is None else "preset"
+            raise ValueError(f'{name} does nothing with strategy = "learned"; leave it out or set "hybrid"')
+        return self
 
 
 class ConflictSection(Section):

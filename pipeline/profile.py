@@ -7,10 +7,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.config import AUTO, Config, ConfigError
+from pipeline.config import AUTO, TRAINED, Config, ConfigError
 from pipeline.engine.sources import source_artifact
 from pipeline.engine.store import json_digest
-from pipeline.fusion.fuse import TRAINED
 from pipeline.fusion.learned import load_for_moments, model_files
 from pipeline.graph import MODALITIES
 from pipeline.models.cards import ModelError, cache_folder, shipped_card

@@ -3,14 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import cli_train_fusion
 from pipeline.cli import main
-from pipeline.fusion.nets import STRATEGIES
 from tests.train.fusion.made import write_scores
-
-
-def test_the_strategies_are_those_there_are():
-    assert cli_train_fusion.STRATEGIES == STRATEGIES
 
 
 def test_trained_measured_and_kept(tmp_path, capsys):

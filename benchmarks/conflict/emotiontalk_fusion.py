@@ -17,14 +17,14 @@ from benchmarks.conflict.dialogues import CHANNELS, WORDS, around, labelled, wit
 from benchmarks.conflict.markdown import table_of
 from benchmarks.made_clips import data_root
 from pipeline.fusion.learned import FusionModel, apply
-from pipeline.fusion.nets import FEATURE_LEVEL, STRATEGIES
+from pipeline.fusion.nets import BOTH_LEVELS, FEATURE_LEVEL, STRATEGIES
 from pipeline.train.fusion.data import DEV, TEST, TRAIN, FusionSet
 from pipeline.train.fusion.descend import FitSettings
 from pipeline.train.fusion.fit import fit
 from pipeline.train.metrics import Metrics, evaluate
 
 SETTINGS = FitSettings(class_power=0.25)  # rare classes count more, as macro-F1 has it; chosen on dev
-RICH = (*FEATURE_LEVEL, "hybrid")
+RICH = (*FEATURE_LEVEL, BOTH_LEVELS)
 MISSING = "concat"  # the strategy that (b) and (c) are told of
 SEEDS = (0, 1, 2)
 FIGURES = ("dev accuracy", "dev macro-F1", "test accuracy", "test macro-F1")

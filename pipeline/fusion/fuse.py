@@ -8,7 +8,6 @@ from pipeline.labels import EMOTIONS
 from pipeline.types import Fused, Moment, Reading, Scores
 
 Strategy = Literal["fixed", "dynamic"]
-TRAINED = ("hybrid", "learned")  # the strategies of the settings that use a trained fusion, see learned.py
 
 
 def uncertainty(scores: Scores) -> float:

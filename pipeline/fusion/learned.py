@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.fusion.nets import TINY, forward, log_softmax
+from pipeline.fusion.nets import STRATEGIES, TINY, forward, log_softmax
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import ModelError, shipped_card, shipped_weights, trained_model
 from pipeline.types import Fused, ModelCard, Moment, Scores
@@ -110,6 +110,8 @@ def load(path: Path) -> FusionModel:
             scaling[what] = values
         else:
             members[int(where)][what] = values
+    if about["strategy"] not in STRATEGIES:
+        raise ValueError(about["strategy"])
     return FusionModel(
         strategy=about["strategy"],
         labels=tuple(about["labels"]),

@@ -12,7 +12,8 @@ from typing import Any
 
 SCORE_LEVEL = ("average", "weighted", "confidence", "stacking", "attention")
 FEATURE_LEVEL = ("concat", "transformer", "cross-attention")
-STRATEGIES = (*SCORE_LEVEL, *FEATURE_LEVEL, "hybrid")
+BOTH_LEVELS = "concat-stacking"  # their logits added
+STRATEGIES = (*SCORE_LEVEL, *FEATURE_LEVEL, BOTH_LEVELS)
 HEADS = 4
 TINY = 1e-9
 NEVER = 1e9
@@ -84,7 +85,7 @@ def _stacked(xp: Any, arrays: Arrays, said: Array, there: Array) -> Array:
 def _logits(xp: Any, strategy: str, arrays: Arrays, x: Arrays, there: Array) -> Array:
     if strategy == "concat":
         return _perceptron(xp, arrays, xp.concatenate([*x.values(), there], axis=1))
-    if strategy == "hybrid":
+    if strategy == BOTH_LEVELS:
         joined = _perceptron(xp, arrays, xp.concatenate([*x.values(), there], axis=1))
         return joined + _stacked(xp, arrays, experts(xp, arrays, x), there)
     tokens = [_tokens(xp, arrays, name, z) for name, z in x.items()]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import ConflictSection, FusionSection
+from pipeline.config import TRAINED, ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
 from pipeline.fusion.align import align, finer
 from pipeline.fusion.detect import Seen, apart_of, find
-from pipeline.fusion.fuse import TRAINED, fuse
+from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.reliability import unmeasured

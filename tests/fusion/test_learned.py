@@ -124,15 +124,43 @@ def test_the_key_changes_with_the_card_which_the_stage_copies(tmp_path):
     assert found[0] != found[1]
 
 
-def test_a_preset_stands_for_weights_and_yields_to_them():
+def test_a_preset_stands_for_weights():
     section = config_from_mapping({"fusion": {"preset": "face-voice"}}).fusion
     assert section.strategy == "fixed" and section.weights == {"face": 0.6, "voice": 0.4, "text": 0.0}
-    mine = config_from_mapping({"fusion": {"preset": "face-voice", "weights": {"face": 0.5}}}).fusion
-    assert mine.strategy == "fixed" and mine.weights == {"face": 0.5}
+    assert FusionSection.model_validate(section.model_dump()) == section
     (one,) = fuse(
         film_of([{"face": reading("sad", 1.0), "voice": reading("happy", 1.0)}]), "fixed", section.weights
     )
     assert one.weights == pytest.approx({"face": 0.6, "voice": 0.4})
+
+
+@pytest.mark.parametrize(
+    ("fusion", "sentence"),
+    [
+        ({"model": "a"}, 'model does nothing with strategy = "dynamic"; set "learned" or "hybrid"'),
+        ({"model": "a", "strategy": "fixed"}, 'model does nothing with strategy = "fixed"'),
+        ({"strategy": "learned", "weights": {"face": 1}}, 'weights does nothing with strategy = "learned"'),
+        ({"strategy": "learned", "preset": "face-voice"}, 'preset does nothing with strategy = "learned"'),
+        ({"preset": "face-voice", "weights": {"face": 0.5}}, "exclude one another; leave one out"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(fusion, sentence):
+    with pytest.raises(ConfigError) as raised:
+        config_from_mapping({"fusion": fusion})
+    assert str(raised.value).startswith("setting fusion: ") and sentence in str(raised.value)
+
+
+def test_weights_and_a_model_count_in_a_hybrid():
+    fusion = {"strategy": "hybrid", "model": "a", "weights": {"face": 0.5}}
+    assert config_from_mapping({"fusion": fusion}).fusion.weights == {"face": 0.5}
+
+
+def test_a_fusion_of_another_version_is_trained_again(model, tmp_path):
+    save(replace(model, strategy="hybrid"), tmp_path / "model.npz")
+    card = replace(model_files(None)[0], sha256=file_sha256(tmp_path / "model.npz"))
+    write_record(tmp_path / CARD_FILE, card)
+    with pytest.raises(ModelError, match="is no fusion of this version; train it again"):
+        load_folder(tmp_path)
 
 
 @pytest.mark.parametrize("preset", ["loud", ["face-voice"]])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.fusion.learned import Floats
-from pipeline.fusion.nets import SCORE_LEVEL, forward, pooled
+from pipeline.fusion.nets import BOTH_LEVELS, SCORE_LEVEL, forward, pooled
 
 Integers = npt.NDArray[np.int64]
 
@@ -175,9 +175,9 @@ def beginning(strategy: str, sizes: Mapping[str, int], k: int, settings: FitSett
         return {"gate.w": np.zeros((m, k)), "gate.c": np.ones(m), "gate.b": np.zeros(m)}
     if strategy == "stacking":
         return stack
-    if strategy in ("concat", "hybrid"):
+    if strategy in ("concat", BOTH_LEVELS):
         wide = sum(sizes.values()) + m
-        return (stack if strategy == "hybrid" else {}) | {
+        return (stack if strategy == BOTH_LEVELS else {}) | {
             "in.w": random(wide, settings.hidden),
             "in.b": np.zeros(settings.hidden),
             "out.w": random(settings.hidden, k, 0.1),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.fusion.learned import Bools, Floats, FusionModel, apply, standardised
-from pipeline.fusion.nets import SCORE_LEVEL, experts, pooled
+from pipeline.fusion.nets import BOTH_LEVELS, SCORE_LEVEL, experts, pooled
 from pipeline.train.examples import DataError
 from pipeline.train.fusion.data import FusionSet
 from pipeline.train.fusion.descend import SAID, Batch, FitSettings, Start, beginning, descend
@@ -65,7 +65,7 @@ def _member(
     batch = batch_of(scaling, train, weight)
     watched = batch_of(scaling, dev, weight) if dev is not None and len(dev.truth) else None
     fixed: dict[str, Floats] = {"prior": np.log(np.maximum(counts * weight, 1e-3))}
-    if strategy in (*SCORE_LEVEL, "hybrid"):
+    if strategy in (*SCORE_LEVEL, BOTH_LEVELS):
         fixed |= linear_readings(batch, k, settings.strength)
     if strategy == "average":
         return fixed
