@@ -1,11 +1,11 @@
 """Train the compact voice model: ``python -m pipeline.train.voice --data DIR --out DIR``.
 
-Leaves ``voice_compact.onnx``, its card and a report with every figure and confusion matrix under
-``--out``. There are as many folds as CASIA has speakers: the network of a fold is trained without one of
-them and without as large a share of the speakers of every other corpus, and is asked about those. That
-gives CASIA's figures, and what confidence is calibrated on. The shipped network is trained on all of them;
-the test speakers of RAVDESS and EMO-DB took part in nothing. Features are kept in ``--out`` for the next run
-with the same settings.
+Leaves ``voice_compact.onnx``, its card, the answers on dev clips and a report with every figure and confusion
+matrix under ``--out``. There are as many folds as CASIA has speakers: the network of a fold is trained
+without one of them and without as large a share of the speakers of every other corpus, and is asked about
+those. That gives CASIA's figures, and what confidence is calibrated on. The shipped network is trained on
+all of them; the test speakers of RAVDESS and EMO-DB took part in nothing. Features are kept in ``--out`` for
+the next run with the same settings.
 """
 
 import argparse
@@ -29,18 +29,26 @@ from pipeline.models.cards import TrainingReport, file_sha256
 from pipeline.records import write_record
 from pipeline.train import voice_data
 from pipeline.train.metrics import expected_calibration_error, softmax
-from pipeline.train.reliability import reliability_of
 from pipeline.train.voice_data import Clips, features, read_manifest
 from pipeline.train.voice_fit import Recipe, Table, fit
 from pipeline.train.voice_net import VoiceNet
-from pipeline.train.voice_report import Answers, Facts, report_of
-from pipeline.types import ModelCard, Reliability
+from pipeline.train.voice_report import (
+    DEV,
+    Answers,
+    Facts,
+    joined,
+    keep_answers,
+    reliability_in_films,
+    report_of,
+)
+from pipeline.types import ModelCard
 from pipeline.voice import details as heard_details
 from pipeline.voice import features as heard_features
 from pipeline.voice.compact import MODEL_ID, load_weights, voice_of
 from pipeline.voice.features import FEATURE_NAMES
 
 CONFIG = Path(__file__).with_suffix(".toml")
+DEV_ANSWERS = "dev_answers.npz"  # for whoever chooses on them: ``voice_report.kept_answers``
 HELD_OUT = "loso"  # split of a corpus whose speakers are left out one by one
 TEMPERATURES = np.geomspace(0.2, 3, 200)
 CONDITIONS = {"plain": False, "speaker_normalised": True}
@@ -84,13 +92,6 @@ def ask(net: VoiceNet, table: Table, chosen: NDArray[np.bool_], by_speaker: bool
         truth.append(table.clips.emotion[own])
         logits.append(answer.double().numpy())
     return Answers(np.concatenate(truth), np.concatenate(logits))
-
-
-def joined(*answers: Answers) -> Answers:
-    """All answers in one."""
-    return Answers(
-        np.concatenate([one.truth for one in answers]), np.concatenate([one.logits for one in answers])
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,8 @@ def dev_answers(folds: Sequence[Fold], table: Table) -> dict[str, Answers]:
             here = table.clips.corpus == corpus
             asked = [(fold.net, fold.left_out & here) for fold in folds]
             answers = [ask(net, table, own, by_speaker) for net, own in asked if own.any()]
-            tests[f"{corpus}.{condition}, dev"] = joined(*answers)
+            tests[f"{corpus}.{condition}{DEV}"] = joined(*answers)
     return tests
-
-
-def reliability_in_films(tests: dict[str, Answers], clips: Clips) -> Reliability:
-    """From dev answers with the speaker known, as in a film, of all corpora."""
-    corpora = np.unique(clips.corpus)
-    answers = joined(*(tests[f"{corpus}.speaker_normalised, dev"] for corpus in corpora))
-    return reliability_of(
-        answers.truth,
-        softmax(answers.logits),
-        f"{', '.join(map(str, corpora))}: dev speakers, left out by the network asked",
-    )
 
 
 def temperature_of(answers: Answers) -> float:
@@ -166,7 +156,7 @@ def sharpness_of(folds: Sequence[Fold], table: Table) -> torch.Tensor:
     """One over the temperature of each corpus, speaker unknown and known, (corpora, 2)."""
     dev = dev_answers(folds, table)
     corpora = np.unique(table.clips.corpus)
-    fitted = [[dev[f"{corpus}.{condition}, dev"] for condition in CONDITIONS] for corpus in corpora]
+    fitted = [[dev[f"{corpus}.{condition}{DEV}"] for condition in CONDITIONS] for corpus in corpora]
     return torch.tensor([[1 / temperature_of(one) for one in row] for row in fitted])
 
 
@@ -246,9 +236,11 @@ def train(data: Path, out: Path, recipe: Recipe) -> TrainingReport:
     tests = answers_of(net, folds, table)
     for fold in folds:  # dev answers are as confident as the shipped network's: fitted on them
         fold.net.sharpness.copy_(net.sharpness)
-    tests |= dev_answers(folds, table)
+    dev = dev_answers(folds, table)
+    tests |= dev
+    keep_answers(out / DEV_ANSWERS, dev)
     export(net, out / f"{MODEL_ID}.onnx")
-    card = replace(card_of(out / f"{MODEL_ID}.onnx", recipe), reliability=reliability_in_films(tests, clips))
+    card = replace(card_of(out / f"{MODEL_ID}.onnx", recipe), reliability=reliability_in_films(dev))
     write_record(out / f"{MODEL_ID}.card.json", card)
     facts = Facts(
         sharpness=dict(zip(map(str, np.unique(clips.corpus)), net.sharpness.tolist(), strict=True)),

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import Confusion, TrainingReport
+from pipeline.train.examples import DataError
 from pipeline.train.metrics import calibration, confusion_matrix, evaluate, softmax
+from pipeline.train.reliability import reliability_of
+from pipeline.types import Reliability
 
 # An SVM on statistics of MFCC and prosody, measured on the same splits (the data's README).
 REFERENCE: Mapping[str, Mapping[str, float]] = {
@@ -17,6 +22,9 @@ REFERENCE: Mapping[str, Mapping[str, float]] = {
     "ravdess.plain": {"uar": 0.58},
     "ravdess.speaker_normalised": {"uar": 0.67},
 }
+DEV = ", dev"  # ends the name of what folds answered about speakers they were trained without
+IN_FILMS = ".speaker_normalised"  # the condition nearest to a film's: the speaker is known
+PARTS = ("truth", "logits")
 DATA = "CASIA (Mandarin), RAVDESS speech (English, calm counted as neutral), EMO-DB (German)"
 SPLIT = (
     "disjoint in speakers; loso is CASIA with one speaker left out after the other, of the recipe: networks "
@@ -55,6 +63,43 @@ class Facts:
     size_bytes: int
     real_time_factor: float
     clock_seconds: int
+
+
+def joined(*answers: Answers) -> Answers:
+    """All answers in one."""
+    return Answers(
+        np.concatenate([one.truth for one in answers]), np.concatenate([one.logits for one in answers])
+    )
+
+
+def keep_answers(path: Path, answers: Mapping[str, Answers]) -> None:
+    """Write answers by name, as :func:`kept_answers` reads them."""
+    arrays = {f"{name}/{part}": getattr(one, part) for name, one in answers.items() for part in PARTS}
+    np.savez(path, **arrays)
+
+
+def kept_answers(path: Path) -> dict[str, Answers]:
+    """What :func:`keep_answers` wrote. Raises DataError."""
+    try:
+        with np.load(path) as archive:
+            names = dict.fromkeys(key.rpartition("/")[0] for key in archive)
+            return {name: Answers(*(archive[f"{name}/{part}"] for part in PARTS)) for name in names}
+    except (OSError, ValueError, KeyError, BadZipFile):
+        raise DataError(
+            f"{path} holds no answers of the voice model; make it with python -m pipeline.train.voice"
+        ) from None
+
+
+def reliability_in_films(dev: Mapping[str, Answers]) -> Reliability:
+    """From dev answers with the speaker known, as in a film, of all corpora."""
+    ending = f"{IN_FILMS}{DEV}"
+    known = {name.removesuffix(ending): one for name, one in dev.items() if name.endswith(ending)}
+    answers = joined(*known.values())
+    return reliability_of(
+        answers.truth,
+        softmax(answers.logits),
+        f"{', '.join(known)}: dev speakers, left out by the network asked",
+    )
 
 
 def report_of(tests: Mapping[str, Answers], before: Mapping[str, Answers], facts: Facts) -> TrainingReport:

@@ -9,11 +9,21 @@ import torch
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import WEIGHTS, TrainingReport, file_sha256, shipped_report
 from pipeline.records import read_record
-from pipeline.train.voice import CONFIG, ask, left_out_of, read_recipe, revision_of, table_of, train
+from pipeline.train.examples import DataError
+from pipeline.train.voice import (
+    CONFIG,
+    DEV_ANSWERS,
+    ask,
+    left_out_of,
+    read_recipe,
+    revision_of,
+    table_of,
+    train,
+)
 from pipeline.train.voice_data import decode, random_channel, read_manifest, through
 from pipeline.train.voice_fit import balance, episode, fit, fit_expert, loss_of, normaliser_of
 from pipeline.train.voice_net import expert_inputs, pooled
-from pipeline.train.voice_report import REFERENCE
+from pipeline.train.voice_report import DEV, IN_FILMS, REFERENCE, kept_answers, reliability_in_films
 from pipeline.types import ModelCard
 from pipeline.voice.compact import MODEL_ID, load, load_weights, voice_of
 from pipeline.voice.details import CHANNELS, STEPS
@@ -79,6 +89,14 @@ def test_the_command_leaves_weights_card_and_report(corpora, tmp_path):
     name = "ravdess.speaker_normalised"
     assert np.sum(report.confusion[name].matrix) == report.metrics[name]["n"] == 16
     assert report.calibration[name].ece_after == report.metrics[name]["ece"]
+    # The answers it leaves are those that its report and card were made from.
+    kept = kept_answers(tmp_path / DEV_ANSWERS)
+    assert kept.keys() == {key for key in report.metrics if key.endswith(DEV)}
+    one = kept[f"ravdess{IN_FILMS}{DEV}"]
+    matrix = report.confusion[f"ravdess{IN_FILMS}{DEV}"].matrix
+    assert np.bincount(one.truth, minlength=7).tolist() == np.sum(matrix, axis=1).tolist()
+    assert np.bincount(one.logits.argmax(axis=1), minlength=7).tolist() == np.sum(matrix, axis=0).tolist()
+    assert reliability_in_films(kept) == card.reliability
     # The exported network in its back-end says what the report says.
     clips = read_manifest(corpora)
     chosen = np.flatnonzero((clips.corpus == "ravdess") & (clips.split == "test"))
@@ -88,6 +106,14 @@ def test_the_command_leaves_weights_card_and_report(corpora, tmp_path):
     kinds = np.unique(clips.emotion[chosen])
     recall = np.mean([right[clips.emotion[chosen] == kind].mean() for kind in kinds])
     assert recall == pytest.approx(report.metrics["ravdess.plain"]["uar"], abs=1e-4)
+
+
+def test_no_answers_one_sentence(tmp_path):
+    for path, there in ((tmp_path / "text", b"no archive"), (tmp_path / "cut", b"PK\x03\x04cut")):
+        path.write_bytes(there)
+    for path in (tmp_path / "text", tmp_path / "cut", tmp_path / "none"):
+        with pytest.raises(DataError, match="holds no answers of the voice model; make it"):
+            kept_answers(path)
 
 
 def test_training_twice_gives_the_same_weights(table):
