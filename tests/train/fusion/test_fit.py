@@ -110,6 +110,43 @@ def test_an_anchor_limits_who_asks_whom():
     assert allowed["voice", "key"].tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0]]
 
 
+def test_an_anchor_is_obeyed():
+    """What the voice reads depends on the words where it may ask them, and only there."""
+    one = made(30)
+    changed = {**one.features, "words": one.features["words"] + 1}
+    for anchor, same in ((("words", "query"), True), (("voice", "query"), False)):
+        settings = replace(QUICK, epochs=1, anchor=anchor)
+        model = fit("cross-attention", made(), None, settings)
+        head = np.zeros_like(model.members[0]["head.w"])
+        head[QUICK.width : 2 * QUICK.width] = np.random.default_rng(0).standard_normal((QUICK.width, 3))
+        model = replace(model, members=({**model.members[0], "head.w": head},))
+        said, again = (apply(model, values, one.present) for values in (one.features, changed))
+        assert np.array_equal(said, again) == same
+
+
+def test_an_input_that_is_learned_by_heart_gets_no_say():
+    train = made(80, labels=2)
+    noise = np.random.default_rng(1).standard_normal((80, 60))
+    here = np.ones(80, bool)
+    both = replace(
+        train,
+        features={"noise": noise, "words": train.features["words"]},
+        present={"noise": here, "words": here},
+    )
+    model = fit("weighted", both, None, replace(QUICK, strength=10.0, modality_dropout=0.0))
+    noisy, words = model.members[0]["weights"]
+    assert words > noisy
+
+
+def test_the_temperature_cools_what_is_said():
+    data = made(40)
+    model = replace(fit("average", made(), None, QUICK), temperature=1.0)
+    plain = apply(model, data.features, data.present)
+    cooled = np.sqrt(plain) / np.sqrt(plain).sum(axis=1, keepdims=True)
+    assert np.allclose(apply(replace(model, temperature=2.0), data.features, data.present), cooled)
+    assert fit("average", made(), made(90, seed=1), QUICK).temperature != 1.0
+
+
 def test_folds_keep_groups_together():
     data = made()
     for rest, held in folds_of(data.truth, data.groups, 0):
