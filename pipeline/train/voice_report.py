@@ -81,7 +81,7 @@ def keep_answers(path: Path, answers: Mapping[str, Answers]) -> None:
 def kept_answers(path: Path) -> dict[str, Answers]:
     """What :func:`keep_answers` wrote. Raises DataError."""
     try:
-        with np.load(path) as archive:
+        with path.open("rb") as file, np.load(file) as archive:
             names = dict.fromkeys(key.rpartition("/")[0] for key in archive)
             return {name: Answers(*(archive[f"{name}/{part}"] for part in PARTS)) for name in names}
     except (OSError, ValueError, KeyError, BadZipFile):
