@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.config import ConflictSection
+from pipeline.fusion.align import finer
 from pipeline.fusion.belief import prior_of
-from pipeline.fusion.channels import Apart, abstentions, channels_of
+from pipeline.fusion.channels import Apart, Channels, abstentions, channels_of
 from pipeline.fusion.conflict import Limits, Timeline, compare, events
 from pipeline.fusion.explain import Case, explained
 from pipeline.fusion.null import chance_rate_per_minute, operating_point, shuffled
 from pipeline.fusion.readings import ReadingRule
-from pipeline.fusion.speaking import MOTION, not_speaking
-from pipeline.types import US_PER_S, Abstention, Conflict, Moment, Observation, Reliability
+from pipeline.fusion.reliability import unmeasured
+from pipeline.fusion.speaking import MOTION, not_speaking, of_speakers
+from pipeline.types import US_PER_S, Abstention, Conflict, ModelCard, Moment, Observation, Reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,45 @@ def apart_of(observations: Mapping[str, Sequence[Observation]]) -> tuple[Apart, 
     )
 
 
+def seen_of(
+    moments: Sequence[Moment],
+    observations: Mapping[str, Sequence[Observation]],
+    cards: Mapping[str, ModelCard],
+    cuts_us: Sequence[int],
+    stretch_s: float,
+) -> Seen:
+    """What the detector looks at, from what the stages before it leave.
+
+    ``observations`` has every modality of the moments, none for one that failed; ``cards`` those of the
+    models that read them.
+    """
+    return Seen(
+        stretches=finer(moments, of_speakers(observations), round(stretch_s * US_PER_S), cuts_us),
+        observations=observations,
+        reliabilities={name: _reliability(cards.get(name)) for name in observations},
+        apart=apart_of(observations),
+        cuts_us=cuts_us,
+    )
+
+
+def _reliability(card: ModelCard | None) -> Reliability | None:
+    """How reliable a model is, as far as its card tells; None without a card."""
+    if card is None:
+        return None
+    return card.reliability or unmeasured({one for one in card.canonical.values() if one is not None})
+
+
+def evidence_of(seen: Seen) -> tuple[Timeline, Channels, npt.NDArray[np.float64]]:
+    """The stretches, what every channel says in them, and how well each state explains that."""
+    cuts = frozenset(seen.cuts_us)
+    timeline = Timeline(
+        tuple(one.span for one in seen.stretches),
+        frozenset(i for i, one in enumerate(seen.stretches) if one.span.start_us in cuts),
+    )
+    channels = channels_of(seen.stretches, seen.apart)
+    return timeline, channels, channels.likelihoods(seen.reliabilities)
+
+
 def limits_of(section: ConflictSection) -> Limits:
     """The thresholds of a settings section."""
     return Limits(
@@ -61,13 +105,8 @@ def limits_of(section: ConflictSection) -> Limits:
 
 def find(seen: Seen, section: ConflictSection, rules: tuple[ReadingRule, ...]) -> Found:
     """Conflicts of a film, what could not be compared, and how many alarms a minute chance would give."""
-    cuts = frozenset(seen.cuts_us)
-    timeline = Timeline(
-        tuple(one.span for one in seen.stretches),
-        frozenset(i for i, one in enumerate(seen.stretches) if one.span.start_us in cuts),
-    )
-    channels, prior = channels_of(seen.stretches, seen.apart), prior_of(section.apart)
-    likelihoods = channels.likelihoods(seen.reliabilities)
+    timeline, channels, likelihoods = evidence_of(seen)
+    prior = prior_of(section.apart)
     nulls = shuffled(timeline, channels, likelihoods, prior)
     limits = operating_point(nulls, limits_of(section), section.most_false_alarms_per_minute)
     film = compare(timeline, channels, likelihoods, prior)

@@ -8,12 +8,11 @@ import numpy as np
 
 from pipeline.config import TRAINED, ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
-from pipeline.fusion.align import align, finer
-from pipeline.fusion.detect import Seen, apart_of, find
+from pipeline.fusion.align import align
+from pipeline.fusion.detect import find, seen_of
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
-from pipeline.fusion.reliability import unmeasured
 from pipeline.fusion.speaking import of_speakers
 from pipeline.records import (
     ANALYSIS_FILE,
@@ -38,7 +37,6 @@ from pipeline.types import (
     ModelCard,
     Moment,
     Observation,
-    Reliability,
     Status,
     Transcript,
 )
@@ -92,14 +90,12 @@ def run_conflicts(
         name: read_records(inputs[name] / OBSERVATIONS_FILE, Observation) if name in inputs else ()
         for name in names
     }
-    cuts_us = _cuts_us(inputs.values())
-    seen = Seen(
-        stretches=finer(moments, of_speakers(observations), round(settings.stretch_s * US_PER_S), cuts_us),
-        observations=observations,
-        reliabilities={name: _reliability(inputs.get(name)) for name in names},
-        apart=apart_of(observations),
-        cuts_us=cuts_us,
-    )
+    cards = {
+        name: read_record(inputs[name] / CARD_FILE, ModelCard)
+        for name in names
+        if name in inputs and (inputs[name] / CARD_FILE).is_file()
+    }
+    seen = seen_of(moments, observations, cards, cuts_of(inputs.values()), settings.stretch_s)
     rules = (load_rules(settings.readings) if settings.readings else ()) + load_rules(SHIPPED)
     found = find(seen, settings, rules)
     write_records(out / "conflicts.jsonl", Conflict, found.conflicts)
@@ -112,18 +108,10 @@ def run_conflicts(
     (out / "null.json").write_text(json.dumps(null), encoding="utf-8")
 
 
-def _cuts_us(folders: Iterable[Path]) -> list[int]:
-    """Times of the cuts that any stage has found."""
+def cuts_of(folders: Iterable[Path]) -> list[int]:
+    """Times in microseconds of the cuts that any stage has found."""
     files = [folder / CUTS_FILE for folder in folders if (folder / CUTS_FILE).is_file()]
     return sorted({int(time_us) for file in files for time_us in np.load(file)})
-
-
-def _reliability(folder: Path | None) -> Reliability | None:
-    """How reliable a modality's model is, as far as its card tells; None without a card."""
-    if folder is None or not (folder / CARD_FILE).is_file():
-        return None
-    card = read_record(folder / CARD_FILE, ModelCard)
-    return card.reliability or unmeasured({one for one in card.canonical.values() if one is not None})
 
 
 def run_analysis(
