@@ -2,12 +2,13 @@
 
 Two ways of making films whose channels have nothing to do with one another in time: what one channel observed
 is shifted round the clip by a random time (shifted), or one channel comes from another clip, from a random
-place on (paired). Each such film is then taken for a real one: its alarms are counted, and the rate that the
-detector itself would state for it is read. Both are summed over many films. Clips in which fewer than two
-channels say anything, or which are too short to shuffle, take no part.
+time on (paired). Each such film is then taken for a real one, cuts, listening faces and what is known of the
+models included (``fusion.detect.seen_of``): its alarms are counted, and the rate that the detector itself
+would state for it is read. Both are summed over many films. The cuts stay where the clip has them. Clips in
+which fewer than two channels say anything, or which are too short to shuffle, take no part.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -19,13 +20,13 @@ from benchmarks.conflict.markdown import table_of
 from benchmarks.conflict.scores import default_prior
 from pipeline import Config, analyze
 from pipeline.config import ConflictSection, FilmSection
-from pipeline.fusion.align import finer
-from pipeline.fusion.channels import Channels, channels_of
-from pipeline.fusion.conflict import Limits, Timeline, compare
-from pipeline.fusion.detect import limits_of
+from pipeline.fusion.conflict import Limits, compare
+from pipeline.fusion.detect import Seen, evidence_of, limits_of, seen_of
 from pipeline.fusion.null import alarms, chance_rate_per_minute, shuffled
+from pipeline.fusion.stage import cuts_of
+from pipeline.records import CUTS_FILE
 from pipeline.train.examples import DataError
-from pipeline.types import US_PER_S, Analysis, Moment, Observation, Reliability, Span
+from pipeline.types import US_PER_S, Analysis, Observation, Span
 
 SUFFIXES = (".mp4", ".mov")
 SEED = 5
@@ -36,16 +37,27 @@ MOST_APART = 1.5
 
 
 @dataclass(frozen=True)
-class Film:
-    """Stretches of a clip, or of one made up, with the models that read it."""
+class Clip:
+    """What was found in a real clip, and where its picture is cut."""
 
-    name: str
-    stretches: Sequence[Moment]
-    reliabilities: Mapping[str, Reliability | None]
+    analysis: Analysis
+    cuts_us: Sequence[int] = ()
 
     @property
-    def minutes(self) -> float:
-        return sum(one.span.duration_us for one in self.stretches) / US_PER_S / 60
+    def observations(self) -> dict[str, Sequence[Observation]]:
+        """By modality; none of one that failed."""
+        seen = self.analysis.observations
+        return {modality: seen.get(modality, ()) for modality in self.analysis.modalities}
+
+    def film(self, modality: str | None = None, instead: Sequence[Observation] = ()) -> Seen:
+        """The clip as the detector is shown it, with other observations of one channel if one is named."""
+        observations = self.observations
+        if modality is not None:
+            observations[modality] = instead
+        analysis = self.analysis
+        return seen_of(
+            analysis.moments, observations, analysis.models, self.cuts_us, ConflictSection().stretch_s
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class Rates:
     minutes: float
 
 
-def analysed(data: Path, kept: Path = KEPT) -> list[Analysis]:
+def analysed(data: Path, kept: Path = KEPT) -> list[Clip]:
     """All clips, read by the shipped models; a second call reads what the first one left.
 
     Raises:
@@ -69,15 +81,14 @@ def analysed(data: Path, kept: Path = KEPT) -> list[Analysis]:
     if not clips:
         raise DataError(f"{folder} holds no clip; give the folder of shared data with --data")
     config = Config(film=FilmSection(enabled=False))
-    return [analyze(clip, config, out=kept / "clips" / clip.stem) for clip in clips]
+    return [_analysed(clip, config, kept / "clips" / clip.stem) for clip in clips]
 
 
-def film_of(name: str, analysis: Analysis, observations: Mapping[str, Sequence[Observation]]) -> Film:
-    """A clip in the stretches its channels are compared in."""
-    most_us = round(ConflictSection().stretch_s * US_PER_S)
-    cards = analysis.models
-    reliabilities = {m: cards[m].reliability if m in cards else None for m in analysis.modalities}
-    return Film(name, finer(analysis.moments, observations, most_us), reliabilities)
+def _analysed(clip: Path, config: Config, out: Path) -> Clip:
+    analysis = analyze(clip, config, out=out)
+    # No record of the analysis has the cuts: they lie with what the stages left.
+    left = sorted(out.glob(f".work/artifacts/*/*/{CUTS_FILE}"), key=lambda path: path.stat().st_mtime_ns)
+    return Clip(analysis, cuts_of([path.parent for path in left[-1:]]))
 
 
 def turned(observations: Sequence[Observation], by_us: int, duration_us: int) -> list[Observation]:
@@ -92,32 +103,35 @@ def turned(observations: Sequence[Observation], by_us: int, duration_us: int) ->
     return sorted(result, key=lambda one: one.span)
 
 
-def shifted(analysis: Analysis, random: np.random.Generator) -> Iterator[Film]:
+def shifted(clip: Clip, random: np.random.Generator) -> Iterator[Seen]:
     """Films in which one channel of a clip is shifted by a random time, ``SHIFTS`` per channel."""
-    duration_us = analysis.media.duration_us
-    for modality in speaking(analysis):
+    duration_us = clip.analysis.media.duration_us
+    for modality in speaking(clip.analysis):
         for _ in range(SHIFTS):
-            later = turned(analysis.observations[modality], int(random.integers(1, duration_us)), duration_us)
-            yield film_of(analysis.name, analysis, {**analysis.observations, modality: later})
+            by_us = int(random.integers(1, duration_us))
+            yield clip.film(modality, turned(clip.observations[modality], by_us, duration_us))
 
 
-def paired(one: Analysis, other: Analysis, random: np.random.Generator) -> Iterator[Film]:
-    """Films in which one channel of a clip is replaced by that of another, from a random stretch on."""
-    film, lent = (film_of(clip.name, clip, clip.observations) for clip in (one, other))
-    for modality in sorted(set(speaking(one)) & set(speaking(other))):
+def lent(other: Analysis, modality: str, from_us: int, duration_us: int) -> list[Observation]:
+    """What a clip observed from a time on, again and again, for as long as another clip lasts."""
+    own = turned(other.observations[modality], -from_us, other.media.duration_us)
+    result = []
+    for before_us in range(0, duration_us, other.media.duration_us):
+        for one in own:
+            start = before_us + one.span.start_us
+            end = min(before_us + one.span.end_us, duration_us)
+            if end > start:
+                result.append(replace(one, span=Span(start, end)))
+    return result
+
+
+def paired(one: Clip, other: Clip, random: np.random.Generator) -> Iterator[Seen]:
+    """Films in which one channel of a clip is replaced by that of another, from a random time on."""
+    duration_us, theirs_us = (clip.analysis.media.duration_us for clip in (one, other))
+    for modality in sorted(set(speaking(one.analysis)) & set(speaking(other.analysis))):
         for _ in range(PAIRINGS):
-            first = int(random.integers(len(lent.stretches)))
-            stretches = [
-                replace(
-                    moment,
-                    by_modality={
-                        **moment.by_modality,
-                        modality: lent.stretches[(first + place) % len(lent.stretches)].by_modality[modality],
-                    },
-                )
-                for place, moment in enumerate(film.stretches)
-            ]
-            yield replace(film, stretches=stretches)
+            from_us = int(random.integers(theirs_us))
+            yield one.film(modality, lent(other.analysis, modality, from_us, duration_us))
 
 
 def speaking(analysis: Analysis) -> list[str]:
@@ -126,32 +140,31 @@ def speaking(analysis: Analysis) -> list[str]:
     return [modality for modality, all_of_it in seen if any(one.scores is not None for one in all_of_it)]
 
 
-def rates(film: Film, limits: Sequence[Limits]) -> Rates | None:
+def rates(film: Seen, limits: Sequence[Limits]) -> Rates | None:
     """Alarms of a film, and those the detector expects of chance in it; None: too little to shuffle."""
-    timeline = Timeline(tuple(one.span for one in film.stretches))
-    channels: Channels = channels_of(film.stretches)
+    timeline, channels, likelihoods = evidence_of(film)
     prior = default_prior()
-    likelihoods = channels.likelihoods(film.reliabilities)
     nulls = shuffled(timeline, channels, likelihoods, prior)
     if not nulls:
         return None
     seen = compare(timeline, channels, likelihoods, prior)
+    minutes = sum(span.duration_us for span in timeline.spans) / US_PER_S / 60
     return Rates(
         tuple(alarms(seen, one) for one in limits),
-        tuple((chance_rate_per_minute(nulls, one) or 0.0) * film.minutes for one in limits),
-        film.minutes,
+        tuple((chance_rate_per_minute(nulls, one) or 0.0) * minutes for one in limits),
+        minutes,
     )
 
 
 def table(data: Path) -> str:
     """Counted and expected alarms a minute. Raises DataError, UsageError, MediaError, ModelError."""
-    clips = [one for one in analysed(data) if len(speaking(one)) > 1]
+    clips = [one for one in analysed(data) if len(speaking(one.analysis)) > 1]
     limits = [
         replace(limits_of(ConflictSection()), enter=enter, leave=min(enter, ConflictSection().leave))
         for enter in OPERATING_POINTS
     ]
     random = np.random.default_rng(SEED)
-    ways: dict[str, Callable[[], Iterator[Film]]] = {
+    ways: dict[str, Callable[[], Iterator[Seen]]] = {
         "shifted": lambda: (film for clip in clips for film in shifted(clip, random)),
         "paired": lambda: (film for two in permutations(clips, 2) for film in paired(*two, random)),
     }

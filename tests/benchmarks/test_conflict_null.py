@@ -1,19 +1,33 @@
 """Shuffling clips for the null, and the command's parts."""
 
+from dataclasses import replace
 from importlib import import_module
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from benchmarks.conflict.__main__ import PARTS, main
-from benchmarks.conflict.null import Film, film_of, paired, rates, shifted, speaking, turned
+from benchmarks.conflict.null import Clip, lent, paired, rates, shifted, speaking, turned
 from pipeline.config import ConflictSection
 from pipeline.fusion.align import align
 from pipeline.fusion.detect import limits_of
+from pipeline.fusion.speaking import HEARD, MOTION
 from pipeline.labels import EMOTIONS
-from pipeline.types import US_PER_S, Analysis, MediaInfo, Observation, Scores, Span, Status, Transcript
+from pipeline.types import (
+    US_PER_S,
+    Analysis,
+    MediaInfo,
+    ModelCard,
+    Observation,
+    Scores,
+    Span,
+    Status,
+    Transcript,
+)
 
 LENGTH_S = 40
+CARD = ModelCard("made", "a", "1", "0" * 64, "MIT", EMOTIONS, dict(zip(EMOTIONS, EMOTIONS, strict=True)))
 
 
 def observed(modality: str, emotions: list[str], each_s: int = 2) -> tuple[Observation, ...]:
@@ -29,12 +43,12 @@ def observed(modality: str, emotions: list[str], each_s: int = 2) -> tuple[Obser
     )
 
 
-def clip(name: str, seed: int) -> Analysis:
+def clip(name: str, seed: int, cuts_us: tuple[int, ...] = ()) -> Clip:
     """A clip in which two channels show the same random emotions."""
     emotions = np.random.default_rng(seed).choice(["happy", "sad", "neutral"], LENGTH_S // 2).tolist()
     seen = {"a": observed("a", emotions), "b": observed("b", emotions), "c": ()}
     duration_us = LENGTH_S * US_PER_S
-    return Analysis(
+    analysis = Analysis(
         name=name,
         media=MediaInfo("", duration_us, 64, 64, 10.0, False, True, True, 0, 0),
         modalities=tuple(seen),
@@ -46,6 +60,7 @@ def clip(name: str, seed: int) -> Analysis:
         false_alarms_per_minute=None,
         models={},
     )
+    return Clip(analysis, cuts_us)
 
 
 def test_turning_keeps_every_microsecond() -> None:
@@ -67,7 +82,7 @@ def limits() -> list:
 
 def test_channels_that_agree_alarm_only_when_shuffled() -> None:
     one = clip("one", 0)
-    as_it_is = rates(film_of(one.name, one, one.observations), limits())
+    as_it_is = rates(one.film(), limits())
     assert as_it_is is not None
     assert as_it_is.counted == (0,)
     assert as_it_is.expected[0] > 1
@@ -79,26 +94,43 @@ def test_channels_that_agree_alarm_only_when_shuffled() -> None:
 
 def test_paired_films_take_one_channel_from_elsewhere() -> None:
     one, other = clip("one", 0), clip("other", 1)
-    assert speaking(one) == ["a", "b"]
+    assert speaking(one.analysis) == ["a", "b"]
     films = list(paired(one, other, np.random.default_rng(0)))
-    series = {tuple(str(moment.by_modality["a"]) for moment in film.stretches) for film in films}
-    assert len(series) > 3  # those of "b" share one
+    assert len({str(film.observations["a"]) for film in films}) > 3  # those of "b" share one
     for film in films:
-        changed = {
-            modality
-            for before, after in zip(
-                film_of("", one, one.observations).stretches, film.stretches, strict=True
-            )
-            for modality in before.by_modality
-            if before.by_modality[modality] != after.by_modality[modality]
-        }
-        assert len(changed) == 1
+        assert [film.observations[name] == seen for name, seen in one.observations.items()].count(False) == 1
+
+
+def test_what_is_lent_fills_the_film() -> None:
+    other = clip("other", 1).analysis
+    seen = lent(other, "a", 3 * US_PER_S, 95 * US_PER_S)
+    assert seen[0].span == Span(0, US_PER_S) and seen[-1].span.end_us == 95 * US_PER_S
+    assert all(one.span.end_us == after.span.start_us for one, after in pairwise(seen))
+    assert [one.scores for one in seen[:2]] == [one.scores for one in other.observations["a"][1:3]]
+    assert seen[0].scores == next(one for one in seen if one.span.start_us == LENGTH_S * US_PER_S).scores
+
+
+def test_a_film_is_what_the_stage_would_look_at() -> None:
+    """Cuts, a listener's face and models of which nothing was measured count."""
+    one = clip("one", 0, cuts_us=(3 * US_PER_S,))
+    moving = {
+        "a": [replace(seen, evidence={MOTION: 0.01}) for seen in one.analysis.observations["a"]],
+        "b": [replace(seen, evidence={HEARD: 1.0}) for seen in one.analysis.observations["b"]],
+    }
+    models = {"a": replace(CARD, modality="a")}
+    film = Clip(replace(one.analysis, observations=moving, models=models), one.cuts_us).film()
+    assert film.cuts_us == one.cuts_us
+    assert any(stretch.span.start_us == 3 * US_PER_S for stretch in film.stretches)
+    assert {(apart.modality, apart.other) for apart in film.apart} == {("a", "b"), ("a", "c")}
+    assert film.reliabilities["a"] is not None and film.reliabilities["b"] is None
+    assert rates(film, limits()) is None  # nobody is left to be compared
 
 
 def test_too_little_to_shuffle() -> None:
     one = clip("one", 0)
-    film = film_of(one.name, one, {**one.observations, "b": ()})
-    assert rates(Film("", film.stretches[:3], {}), limits()) is None
+    short = {name: seen[:3] for name, seen in one.analysis.observations.items()}
+    assert rates(Clip(replace(one.analysis, observations=short)).film(), limits()) is None
+    assert rates(one.film("b", ()), limits()) is None
 
 
 def test_every_part_has_a_table() -> None:
