@@ -107,21 +107,8 @@ def make_audio_only(folder: Path) -> Path:
 def make_cover_art(folder: Path) -> Path:
     """Sound with a cover picture, which is no video."""
     sound, cover, path = make_audio_only(folder), make_image(folder), folder / "cover_art.m4a"
-    _ffmpeg(
-        "-i",
-        sound,
-        "-i",
-        cover,
-        "-map",
-        "0",
-        "-map",
-        "1",
-        "-c",
-        "copy",
-        "-disposition:v",
-        "attached_pic",
-        path,
-    )
+    both = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic")
+    _ffmpeg("-i", sound, "-i", cover, *both, path)
     return path
 
 
