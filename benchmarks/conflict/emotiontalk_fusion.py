@@ -1,11 +1,10 @@
-"""EmotionTalk: three labels fused, ``python -m benchmarks.conflict.emotiontalk_fusion --data DIR``.
+"""EmotionTalk: three labels fused, ``python -m benchmarks.conflict --only emotiontalk``.
 
 From what annotators saw in the words alone, the voice alone and the face alone to what they saw in all
 together, on the official split (no speaker is on two sides). Everything is chosen on dev (``chosen`` in the
 first tables is the best mean of accuracy and macro-F1 there); test stands beside it.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ import torch
 
 from benchmarks.conflict.dialogues import CHANNELS, WORDS, around, labelled, with_words
 from benchmarks.conflict.markdown import table_of
-from benchmarks.made_clips import data_root
 from pipeline.fusion.learned import FusionModel, apply
 from pipeline.fusion.nets import BOTH_LEVELS, FEATURE_LEVEL, STRATEGIES
 from pipeline.train.fusion.data import DEV, TEST, TRAIN, FusionSet
@@ -181,15 +179,3 @@ def _anchor_rows(found: Sequence[tuple[str, list[Row]]]) -> str:
 
 def _both(figures: Metrics) -> tuple[float, float]:
     return figures.accuracy, figures.macro_f1
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.conflict.emotiontalk_fusion", description=__doc__
-    )
-    parser.add_argument("--data", type=Path, default=data_root())
-    print(table(parser.parse_args().data))
-
-
-if __name__ == "__main__":
-    main()

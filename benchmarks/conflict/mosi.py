@@ -1,4 +1,4 @@
-"""CMU-MOSI: every fusion strategy on the official test, ``python -m benchmarks.conflict.mosi --data DIR``.
+"""CMU-MOSI: every fusion strategy on the official test, ``python -m benchmarks.conflict --only mosi``.
 
 Text, voice and face features of 2,199 utterances of film reviews; positive or negative. The text features
 (and in part the face's) come from networks that were trained on these very training utterances: text alone is
@@ -6,13 +6,16 @@ right of 98 % of them in cross-validation, of 76 % of the test. Cross-validation
 strategies apart; of settings that it cannot tell apart the strongest regularisation is taken (one standard
 error's rule, Breiman 1984).
 
-What else there is to fuse: who speaks. The voice features tell recordings apart, and a review is mostly of
-one mind; so a second figure lets what is said in the same recording speak too (as contextual models of this
-data do, Poria et al. 2017). Utterances count as of one recording as far as they are near in voice: neither
-the order of the test's rows nor any label of it is used, its features are.
+The protocol of this data is each utterance alone. What else there is to fuse is who speaks: the voice
+features tell recordings apart, and a review is mostly of one mind; so a second figure lets neighbours speak
+too (as contextual models of this data do, Poria et al. 2017). Neighbours are utterances near in voice:
+neither the order of the test's rows nor any label of it is used, but its features are, all at once: it is
+transductive.
+
+.79 is met with neighbours only (`weighted` .794, `confidence` .790); alone the best is .772. Which of the
+nine is best is read off the test.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +25,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.conflict.markdown import table_of
-from benchmarks.conflict.recording import Context, choose_context, recording_axes, with_context
-from benchmarks.made_clips import data_root
+from benchmarks.conflict.recording import Context, choose_context, recording_axes, scaled, with_context
 from pipeline.fusion.learned import FusionModel, apply
 from pipeline.fusion.nets import STRATEGIES
 from pipeline.train.fusion.data import TEST, TRAIN, Columns, FusionSet, read_fusion
@@ -103,7 +105,7 @@ def rows(data: Path, seeds: Sequence[int] = SEEDS, strategies: Sequence[str] = S
         alone, recorded = [], []
         for seed in seeds:
             model = fit(strategy, train, None, replace(found.settings, seed=seed))
-            odds, words = odds_of(model, test), odds_of(model, test.without(others))
+            odds, words = _scaled_odds(model, train, test), _scaled_odds(model, train, test, others)
             alone.append(_accuracy(odds, test))
             recorded.append(_accuracy(with_context(odds, words, cosines, found.context), test))
         result.append(Row(strategy, tuple(alone), tuple(recorded)))
@@ -114,6 +116,14 @@ def odds_of(model: FusionModel, data: FusionSet) -> Doubles:
     """Log-odds (n,) of the second label."""
     said = np.log(np.maximum(apply(model, data.features, data.present), 1e-9))
     return np.asarray(said[:, 1] - said[:, 0])
+
+
+def _scaled_odds(
+    model: FusionModel, train: FusionSet, test: FusionSet, left_out: Sequence[str] = ()
+) -> Doubles:
+    """Log-odds of the test on the scale that those of training tell."""
+    spread = float(odds_of(model, train.without(left_out)).std())
+    return scaled(odds_of(model, test.without(left_out)), spread)
 
 
 def _accuracy(odds: Doubles, data: FusionSet) -> float:
@@ -130,18 +140,7 @@ def table(data: Path) -> str:
         for row in rows(data)
     ]
     reference = ["logistic regression on everything (reference)", f"{REFERENCE:.3f}", ""]
-    return table_of(("strategy", "test accuracy", "with the same recording's words"), [reference, *cells])
-
-
-def _shown(accuracies: Sequence[float]) -> str:
-    return f"{np.mean(accuracies):.3f} ± {np.std(accuracies):.3f}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.conflict.mosi", description=__doc__)
-    parser.add_argument("--data", type=Path, default=data_root())
-    print(table(parser.parse_args().data))
-
-
-if __name__ == "__main__":
-    main()
+    return table_of(
+        ("strategy", "each utterance alone (the protocol)", "with neighbours, transductive"),
+        [reference, *cells],
+    )
