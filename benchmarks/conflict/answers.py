@@ -6,10 +6,9 @@ counts as neutral) and EMO-DB, each speaker's own clips known, as the speaker of
 by the words alone).
 """
 
-import csv
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.conflict.scores import Floats, Integers
-from pipeline.labels import CROSSWALK, EMOTIONS
+from pipeline.engine.store import json_digest
+from pipeline.labels import EMOTIONS
+from pipeline.models.cards import file_sha256
 from pipeline.train.examples import DataError, Example, LabelledSet
+from pipeline.train.fusion.shown import clips, lines
 from pipeline.train.inputs import How
 from pipeline.train.score import ask, load_named
-from pipeline.types import Reliability
+from pipeline.types import ModelCard, Reliability
 
 BACKEND = "compact"
 KEPT = Path("outputs") / "bench"
@@ -63,48 +65,11 @@ def _faces(data: Path, scratch: Path, split: str) -> LabelledSet:
 
 
 def _clips(corpus: str) -> Callable[[Path, Path, str], LabelledSet]:
-    def read(data: Path, scratch: Path, split: str) -> LabelledSet:
-        rows = _rows(data / "voice" / "manifest.csv")
-        examples = tuple(
-            Example(row["file"], CROSSWALK[row["emotion"]] or "", f"{corpus}/{row['speaker']}")
-            for row in rows
-            if row["set"] == corpus and row["split"] == split
-        )
-        return LabelledSet("voice", data / "voice", examples, {})
-
-    return read
+    return lambda data, scratch, split: clips(data, corpus, split)
 
 
 def _lines(name: str) -> Callable[[Path, Path, str], LabelledSet]:
-    def read(data: Path, scratch: Path, split: str) -> LabelledSet:
-        from pipeline.train.text_data import SOURCES
-
-        source = SOURCES[name]
-        text, label = source.columns
-        rows = rows_of(data, name, split)
-        examples = tuple(Example(source.clean(row[text]), CROSSWALK[row[label]] or "") for row in rows)
-        return LabelledSet("text", data, examples, {})
-
-    return read
-
-
-def rows_of(data: Path, name: str, split: str) -> list[dict[str, str]]:
-    """The rows of a set of lines that can be asked about: with words, and labelled with one of the seven."""
-    from pipeline.train.text_data import SOURCES
-
-    source = SOURCES[name]
-    text, label = source.columns
-    wanted = {"dev": ("dev", "val")}.get(split, (split,))
-    rows = [row for row in _rows(data / source.path) if row["split"] in wanted]
-    return [row for row in rows if source.clean(row[text]) and CROSSWALK[row[label]] is not None]
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as table:
-            return list(csv.DictReader(table))
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there; give the folder of shared data with --data") from None
+    return lambda data, scratch, split: lines(data, name, split)
 
 
 SOURCES: Mapping[str, Source] = {
@@ -141,13 +106,23 @@ def asked(data: Path, name: str, split: str, kept: Path = KEPT) -> Asked:
     file = data / source.file
     if not file.is_file():
         raise DataError(f"{file} is not there; give the folder of shared data with --data")
-    path = kept / f"{name}-{split}-{backend.card.sha256[:12]}-{file.stat().st_size}.npz"
+    path = kept / f"{name}-{split}-{asked_of(backend.card, file)}.npz"
     if not path.is_file():
         with tempfile.TemporaryDirectory() as scratch:
             answers = ask(backend, source.read(data, Path(scratch), split), source.how)
         _keep(path, answers.truth, answers.probabilities)
     with np.load(path) as archive:
         return Asked(archive["truth"], archive["probabilities"])
+
+
+def asked_of(card: ModelCard, file: Path) -> str:
+    """Changes with anything that answers depend on: the model, its temperature, the data."""
+    return json_digest([asdict(card), _digest(file, file.stat().st_mtime_ns)])[:16]
+
+
+@cache
+def _digest(file: Path, changed_ns: int) -> str:
+    return file_sha256(file)
 
 
 def _keep(path: Path, truth: Integers, probabilities: Floats) -> None:

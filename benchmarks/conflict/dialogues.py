@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.conflict.answers import KEPT, backend_of
+from benchmarks.conflict.answers import KEPT, asked_of, backend_of
 from pipeline.fusion.learned import score_features
 from pipeline.labels import EMOTIONS
 from pipeline.train.fusion.data import Columns, FusionSet, read_fusion
@@ -92,7 +92,7 @@ def _read(data: Path, names: Sequence[str], kept: Path) -> Floats:
     from pipeline.train.text_data import SOURCES
 
     backend = backend_of("text")
-    path = kept / f"emotiontalk-all-{backend.card.sha256[:12]}.npz"
+    path = kept / f"emotiontalk-all-{asked_of(backend.card, data / FILE)}.npz"
     if path.is_file():
         with np.load(path) as archive:
             return np.asarray(archive["probabilities"])

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.conflict.answers import SOURCES, asked, reliabilities, rows_of
+from benchmarks.conflict.answers import SOURCES, asked, reliabilities
 from benchmarks.conflict.markdown import table_of
 from benchmarks.conflict.scores import BASELINES, Floats, Integers, average_precision, belief, default_prior
 from pipeline.fusion.belief import KINDS, kind_table
 from pipeline.labels import CROSSWALK, EMOTIONS
+from pipeline.train.fusion.shown import rows_of
 
 NAME, SPLIT = "emotiontalk", "test"
 OURS = "ours"

@@ -1,15 +1,19 @@
 """What the fusion benchmarks make of their data, on made data."""
 
 import csv
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks.conflict import mosi
+from benchmarks.conflict.answers import asked_of
 from benchmarks.conflict.dialogues import CHANNELS, FILE, REACH, around, labelled
 from benchmarks.conflict.recording import Context, choose_context, recording_axes, with_context
 from benchmarks.made_clips import data_root
 from pipeline.labels import EMOTIONS
+from pipeline.models.cards import shipped_card
 
 
 def spoken(recordings: int = 16, utterances: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +65,16 @@ def test_what_is_around_an_utterance_is_of_its_dialogue_and_not_itself(tmp_path)
     assert not side.any()
     assert dialogue[EMOTIONS.index("happy")] == 0.5 and dialogue[EMOTIONS.index("sad")] == 0
     assert not data.features["text around"][data.names.index(rows[3][0])].any()
+
+
+def test_answers_are_kept_by_the_whole_card_and_the_data(tmp_path):
+    card, file = shipped_card("text_compact"), tmp_path / "data.csv"
+    file.write_text("one")
+    first = asked_of(card, file)
+    assert asked_of(card, file) == first != asked_of(replace(card, temperature=9.0), file)
+    file.write_text("two")
+    os.utime(file, (1, 1))
+    assert asked_of(card, file) != first
 
 
 def test_the_strongest_setting_within_one_error_is_taken():

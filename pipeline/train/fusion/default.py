@@ -30,7 +30,10 @@ RECIPE = Path(__file__).with_name("default.toml")
 COMMAND = "python -m pipeline.train.fusion.default"
 SET = "emotiontalk_made"
 SHARES = tuple(round(0.1 * one, 1) for one in range(11))
-LICENCE = "weights: CC BY-NC-SA 4.0 (EmotionTalk's and RAVDESS' terms)"
+LICENCE = (
+    "Weights for research and other non-commercial use: trained on EmotionTalk and RAVDESS (CC BY-NC-SA 4.0) "
+    "and FER2013/FER+ (faces gathered from the web for research; labels © Microsoft)."
+)
 
 
 @dataclass(frozen=True)
@@ -157,8 +160,8 @@ def report_of(
     return TrainingReport(
         data="EmotionTalk's labels of text, voice, face and all together; answers of the shipped models to "
         "EmotionTalk lines, RAVDESS clips and FER+ faces of each label",
-        split="official; train and dev of answers to development data, erring as the cards' confusion matrices "
-        "say, test of answers to test data; no answer is on two sides",
+        split="official; train and dev of answers to development data, test of answers to test data; no "
+        "answer is on two sides; in train and dev the voice errs as its card says, having seen those clips",
         command=f"{COMMAND} --data DIR --out DIR",
         metrics=metrics,
         reference=reference,
