@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.conflict.answers import Asked
 from benchmarks.conflict.choice import (
+    ahead,
     calibration_table,
     fit_of,
     flagged,
@@ -15,7 +16,7 @@ from benchmarks.conflict.choice import (
     prior_with,
 )
 from benchmarks.conflict.choice_items import Half, first_half, halves, joined
-from benchmarks.conflict.forms import FORMS
+from benchmarks.conflict.forms import FORMS, SHIPPED
 from benchmarks.conflict.labelled_apart import both_clear, one_departs, three_labels
 from benchmarks.conflict.markdown import records
 from benchmarks.conflict.triples import AS_LABELLED, EVEN_KINDS, draw, uniform
@@ -80,6 +81,12 @@ def test_every_form_has_a_row_and_whole_answers_say_more_than_labels(parts: list
     assert float(rows["p/m"]["masking AP"]) > float(rows["hard label through C"]["masking AP"])
     assert {row["polarity is so often"] for row in rows.values()} == {"0.067"}
     assert forms_table(parts, boosted=False) == forms_table(halves(DEV, EVEN_KINDS, count=600), boosted=False)
+
+
+def test_a_form_is_not_ahead_of_itself(parts: list[Half]) -> None:
+    assert ahead(parts, SHIPPED) == ["+0.000 (+0.000 – +0.000)"] * 3
+    for cell in ahead(parts, "hard label through C"):
+        assert float(cell.split()[0]) > 0
 
 
 def test_even_kinds_are_the_shipped_prior() -> None:
