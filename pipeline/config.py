@@ -142,7 +142,9 @@ class ConflictSection(Section):
     )
     leave: float = Field(0.75, gt=0, lt=1, description="Evidence below which it ends.")
     most_false_alarms_per_minute: float | None = Field(
-        None, ge=0, description="Raise `enter` per video until chance alone would give no more alarms."
+        None,
+        ge=0,
+        description="Raise `enter` per video, to 0.99 at most, until chance alone would give no more alarms.",
     )
     apart: float = Field(
         0.112,
