@@ -26,8 +26,8 @@ FINE_PX, COARSE_PX = 1.2, 8.0
 # pairs would show less change, much wider ones another pose of the head.
 PAIR_US, LEAST_PAIR_US, MOST_PAIR_US = 200_000, 120_000, 400_000
 
-# A smaller face loses the fine part of what moves: five talking persons brought down to 64, 48 and 36 pixels
-# kept .84, .79 and .65 of their median motion, which the root of the side over this many pixels follows.
+# A smaller face loses the fine part of what moves, about as the root of its side below this many pixels:
+# judged on five talking persons brought down in size.
 FULL_PX = 96.0
 
 

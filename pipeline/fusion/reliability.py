@@ -10,9 +10,8 @@ from pipeline.types import Reliability
 
 Floats = npt.NDArray[np.float64]
 
-# Powers below 1 because films are not the data a model was measured on. Chosen on development data among nine
-# forms: in the models' own domain they lose nothing, with faces and speakers of another kind they are less
-# overconfident than the calibrated answer alone.
+# Powers that sum to 1: two views of one answer are not two answers. On development data p/m alone does about
+# as well, lower powers of it fit worse, and confusions alone rank worse (benchmarks.conflict.choice).
 ANSWER_POWER = 0.75
 CONFUSION_POWER = 0.25
 LEAST_ANSWERED = 1e-4  # a model with a lesser mean for an emotion never answers it; cards keep 4 decimals
