@@ -102,7 +102,8 @@ class FusionSection(Section):
     strategy: Literal["fixed", "dynamic", "hybrid", "learned"] = Field(
         "dynamic",
         description="`dynamic`: quality, coverage and uncertainty lower a modality's say; `learned`: a "
-        "trained fusion; `hybrid`: the mean of these two, feature and score level.",
+        "trained fusion; `hybrid`: the mean of these two, feature and score level. The shipped trained "
+        "fusion does worse than `dynamic` on its own test: keep `dynamic` unless you trained one yourself.",
     )
     model: Path | None = Field(
         None, description="`learned`, `hybrid`: a folder that `train fusion` left; unset: the shipped one."
