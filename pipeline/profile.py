@@ -37,8 +37,8 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
     given (a model for one language is not taken on a guess), else the compact one; ``full`` insists.
 
     Raises:
-        ModelError: a model was asked for by name or by ``full`` and is not here, or the fusion is none of
-            the seven emotions.
+        ModelError: a model was asked for by name or by ``full`` and is not here, or the fusion cannot read
+            films.
         ConfigError: a back-end that does not exist.
     """
     chosen: dict[str, dict[str, str]] = {}
@@ -57,13 +57,22 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
     if "text" in modalities:
         digests["transcript"] = _recogniser_digest(config, has_subtitles)
     if config.fusion.strategy in TRAINED:
-        load_for_moments(config.fusion.model)
-        digests["fuse"] = json_digest(asdict(model_files(config.fusion.model)[0]))
+        digests["fuse"] = _fusion_digest(config.fusion.model, modalities)
     digests["speech"] = f"silero-vad {version('silero-vad')}"
     sections = {
         section: getattr(config, section).model_copy(update=values) for section, values in chosen.items()
     }
     return Resolved(config.model_copy(update=sections), digests)
+
+
+def _fusion_digest(folder: Path | None, modalities: tuple[str, ...]) -> str:
+    model = load_for_moments(folder)
+    if not set(model.inputs) & set(modalities):
+        raise ModelError(
+            f"the fusion in {folder or 'the package'} reads {', '.join(model.inputs)}, none of "
+            f"{', '.join(modalities)}; train one whose inputs have these names"
+        )
+    return json_digest(asdict(model_files(folder)[0]))
 
 
 def _backend(asked: str, full: str, config: Config) -> str:

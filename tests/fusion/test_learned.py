@@ -21,7 +21,7 @@ from pipeline.fusion.learned import (
 from pipeline.fusion.stage import MOMENTS_FILE, run_fuse
 from pipeline.labels import top
 from pipeline.models.cards import WEIGHTS, ModelError, file_sha256
-from pipeline.profile import resolve
+from pipeline.profile import _fusion_digest, resolve
 from pipeline.records import CARD_FILE, read_record, read_records, write_record, write_records
 from pipeline.types import Fused, ModelCard, Moment
 from tests.fusion.conftest import film_of, moments, reading
@@ -132,6 +132,12 @@ def test_a_preset_stands_for_weights():
         film_of([{"face": reading("sad", 1.0), "voice": reading("happy", 1.0)}]), "fixed", section.weights
     )
     assert one.weights == pytest.approx({"face": 0.6, "voice": 0.4})
+
+
+def test_a_fusion_that_hears_no_modality_is_refused(tmp_path):
+    config = config_from_mapping({"fusion": {"strategy": "learned"}})
+    with pytest.raises(ModelError, match="reads text, voice, face, none of heart; train one whose inputs"):
+        _fusion_digest(config.fusion.model, ("heart",))
 
 
 @pytest.mark.parametrize(
