@@ -77,11 +77,11 @@ STAGES: tuple[Stage, ...] = in_order(
             ("subtitles",),
         ),
         _stage("text", 2, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 2, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage("moments", 3, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",
-            3,
+            4,
             "pipeline.fusion.stage:run_conflicts",
             ("moments",),
             ("faces", *OBSERVING),  # faces: where the picture is cut
