@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import asdict, replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from pipeline.fusion.learned import (
     save,
 )
 from pipeline.fusion.stage import MOMENTS_FILE, run_fuse
-from pipeline.labels import top
+from pipeline.labels import EMOTIONS, top
 from pipeline.models.cards import WEIGHTS, ModelError, file_sha256
 from pipeline.profile import _fusion_digest, resolve
 from pipeline.records import CARD_FILE, read_record, read_records, write_record, write_records
@@ -64,13 +65,19 @@ def test_an_unknown_modality_is_ignored(model):
     assert all(one.weights["heart"] == 0 for one in extra)
 
 
-def test_quality_is_heard(model):
-    good, bad = (
-        fuse_learned(film_of([{"face": reading("happy"), "voice": reading("sad", quality=q)}]), model)[0]
-        for q in (1.0, 0.3)
-    )
-    happy = 3
-    assert bad.scores.probabilities[happy] > good.scores.probabilities[happy]
+@pytest.mark.parametrize(("sure", "worse"), permutations(("face", "voice", "text"), 2))
+def test_quality_is_heard(model, sure, worse):
+    """On average over emotions a worse channel is believed less, and the other more."""
+    moved = []
+    for one, other in permutations(range(len(EMOTIONS)), 2):
+        film = [
+            {sure: reading(EMOTIONS[one]), worse: reading(EMOTIONS[other], quality=quality)}
+            for quality in (1.0, 0.3)
+        ]
+        good, bad = (found.scores.probabilities for found in fuse_learned(film_of(film), model))
+        moved.append((bad[one] - good[one], bad[other] - good[other]))
+    more, less = np.mean(moved, axis=0)
+    assert more > 0.01 and less < -0.03
 
 
 def test_mixing_lies_between(model):

@@ -1,11 +1,15 @@
 """How moments are made of answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pipeline.fusion.learned import SHIPPED
 from pipeline.labels import EMOTIONS
+from pipeline.models.cards import shipped_report
 from pipeline.train.fusion.data import Columns, read_fusion
-from pipeline.train.fusion.default import LICENCE, read_recipe
+from pipeline.train.fusion.default import LICENCE, SET, read_recipe, verdict
 from pipeline.train.fusion.made import Pool, _drawn, made_moments
 
 K = len(EMOTIONS)
@@ -44,6 +48,17 @@ def test_every_moment_keeps_a_channel(tmp_path):
     there = np.stack(list(made.present.values()))
     assert there.any(axis=0).all() and not there.all()
     assert (made.features["face"][:, -1] >= making.least_quality).all()
+
+
+@pytest.mark.parametrize(
+    ("ours", "told"), [(0.7, "better."), (0.5, "keep `dynamic`."), (0.6, "keep `dynamic`.")]
+)
+def test_the_card_says_which_is_to_be_used(ours, told):
+    report = shipped_report(SHIPPED)
+    figures = {"accuracy": 0.7, "macro_f1": ours}
+    plain = {"accuracy": 0.6, "macro_f1": 0.6}
+    made = replace(report, metrics={SET: figures}, reference={SET: plain})
+    assert verdict(made).endswith(told)
 
 
 def test_the_licence_names_all_that_it_comes_from():
