@@ -15,7 +15,7 @@ from pipeline.fusion.explain import Case, explained
 from pipeline.fusion.null import chance_rate_per_minute, operating_point, shuffled
 from pipeline.fusion.readings import ReadingRule
 from pipeline.fusion.reliability import unmeasured
-from pipeline.fusion.speaking import MOTION, not_speaking, of_speakers
+from pipeline.fusion.speaking import MOTION, Silent, not_speaking, of_speakers
 from pipeline.types import US_PER_S, Abstention, Conflict, ModelCard, Moment, Observation, Reliability
 
 
@@ -44,13 +44,11 @@ class Found:
     enter: float
 
 
-def apart_of(observations: Mapping[str, Sequence[Observation]]) -> tuple[Apart, ...]:
+def apart_of(observations: Mapping[str, Sequence[Observation]], still: Sequence[Silent]) -> tuple[Apart, ...]:
     """Where a face does not speak while someone is heard: it is apart from every channel without a mouth."""
     mouthless = [name for name, own in observations.items() if not any(MOTION in one.evidence for one in own)]
     return tuple(
-        Apart(silent.span, silent.modality, silent.subject, other)
-        for silent in not_speaking(observations)
-        for other in mouthless
+        Apart(silent.span, silent.modality, silent.subject, other) for silent in still for other in mouthless
     )
 
 
@@ -66,11 +64,12 @@ def seen_of(
     ``observations`` has every modality of the moments, none for one that failed; ``cards`` those of the
     models that read them.
     """
+    still = not_speaking(observations)
     return Seen(
-        stretches=finer(moments, of_speakers(observations), round(stretch_s * US_PER_S), cuts_us),
+        stretches=finer(moments, of_speakers(observations, still), round(stretch_s * US_PER_S), cuts_us),
         observations=observations,
         reliabilities={name: _reliability(cards.get(name)) for name in observations},
-        apart=apart_of(observations),
+        apart=apart_of(observations, still),
         cuts_us=cuts_us,
     )
 

@@ -75,15 +75,18 @@ def not_speaking(observations: Mapping[str, Sequence[Observation]]) -> tuple[Sil
     return tuple(sorted(kept, key=lambda one: (one.span, one.modality, one.subject or "")))
 
 
-def of_speakers(observations: Mapping[str, Sequence[Observation]]) -> dict[str, tuple[Observation, ...]]:
+def of_speakers(
+    observations: Mapping[str, Sequence[Observation]], still: Sequence[Silent]
+) -> dict[str, tuple[Observation, ...]]:
     """The observations without subjects who only listen, wherever another subject of the modality is in view.
 
+    ``still``: who does not speak, from :func:`not_speaking`.
     Otherwise the one who fills the picture would speak for a modality instead of the one who talks. A subject
     who is alone in view stays: that nobody in view speaks is told by :func:`not_speaking`.
     """
     kept = {modality: tuple(own) for modality, own in observations.items()}
     silent: dict[tuple[str, str | None], list[Span]] = {}
-    for one in not_speaking(observations):
+    for one in still:
         silent.setdefault((one.modality, one.subject), []).append(one.span)
     for modality in {modality for modality, _ in silent}:
         listens = [
@@ -93,13 +96,13 @@ def of_speakers(observations: Mapping[str, Sequence[Observation]]) -> dict[str, 
         ]
         others = {
             one.span
-            for one, still in zip(kept[modality], listens, strict=True)
-            if one.status is Status.OK and not still
+            for one, listening in zip(kept[modality], listens, strict=True)
+            if one.status is Status.OK and not listening
         }
         kept[modality] = tuple(
             one
-            for one, still in zip(kept[modality], listens, strict=True)
-            if not (still and one.span in others)
+            for one, listening in zip(kept[modality], listens, strict=True)
+            if not (listening and one.span in others)
         )
     return kept
 

@@ -13,7 +13,7 @@ from pipeline.fusion.detect import find, seen_of
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
-from pipeline.fusion.speaking import of_speakers
+from pipeline.fusion.speaking import not_speaking, of_speakers
 from pipeline.records import (
     ANALYSIS_FILE,
     CARD_FILE,
@@ -64,7 +64,8 @@ def run_moments(
         else ()
         for modality in modalities
     }
-    moments = align(info.duration_us, spoken, of_speakers(observations), round(section.gap_s * US_PER_S))
+    talking = of_speakers(observations, not_speaking(observations))
+    moments = align(info.duration_us, spoken, talking, round(section.gap_s * US_PER_S))
     write_records(out / MOMENTS_FILE, Moment, moments)
 
 

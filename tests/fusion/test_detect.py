@@ -11,7 +11,7 @@ from pipeline.fusion.conflict import Limits
 from pipeline.fusion.detect import Found, Seen, apart_of, find, limits_of
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.reliability import unmeasured
-from pipeline.fusion.speaking import HEARD, MOTION
+from pipeline.fusion.speaking import HEARD, MOTION, not_speaking
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import Moment, Observation, Span, Status, Utterance
 from tests.fusion.conftest import SECTION, film_of, moments, peaked, reading, reliabilities, scored
@@ -24,6 +24,10 @@ TORN = {"face": "sad", "text": "happy"}
 rows_of_emotions = st.lists(
     st.tuples(*[st.sampled_from(["happy", "sad", "angry", NEUTRAL, None])] * 3), max_size=5
 )
+
+
+def parted(observations):
+    return apart_of(observations, not_speaking(observations))
 
 
 def detect(film: list[Moment], section: ConflictSection = SECTION, **seen) -> Found:
@@ -203,17 +207,17 @@ def mouths(motion: float) -> dict[str, list[Observation]]:
 
 
 def test_a_still_mouth_is_apart_from_all_that_is_heard():
-    apart = apart_of(mouths(0.0))
+    apart = parted(mouths(0.0))
     assert {(one.modality, one.other) for one in apart} == {("face", "voice"), ("face", "text")}
     assert all(one.span == Span(0, 8 * SECOND) for one in apart)
-    assert apart_of(mouths(1.0)) == () and apart_of({}) == ()
+    assert parted(mouths(1.0)) == () and parted({}) == ()
 
 
 def test_a_silent_listener_is_in_no_conflict_and_a_speaker_is():
     for motion, expected in ((0.0, 0), (1.0, 1)):
         observations = mouths(motion)
         rows = finer(align(8 * SECOND, [], observations, 5 * SECOND), observations, 2 * SECOND)
-        found = detect(rows, observations=observations, apart=apart_of(observations))
+        found = detect(rows, observations=observations, apart=parted(observations))
         assert len(found.conflicts) == expected
 
 

@@ -136,12 +136,16 @@ def test_an_hour_of_film():
     assert len(mouths({"eyes": shown(motion), "ears": heard(*talk)})) > 12_000
 
 
+def talking(film):
+    return of_speakers(film, not_speaking(film))
+
+
 def test_who_talks_speaks_for_the_modality_beside_someone_who_listens():
     listener, talker = shown([0.01] * 40), shown([0.4] * 40, subject="P2")
     film = {"eyes": [*listener, *talker], "ears": heard((0, 8))}
-    assert of_speakers(film) == {"eyes": tuple(talker), "ears": tuple(film["ears"])}
+    assert talking(film) == {"eyes": tuple(talker), "ears": tuple(film["ears"])}
     alone = {"eyes": listener, "ears": heard((0, 8))}
-    assert of_speakers(alone)["eyes"] == tuple(listener)
+    assert talking(alone)["eyes"] == tuple(listener)
     before = [*shown([0.01] * 80), *shown([0.4] * 80, subject="P2")]
-    kept = of_speakers({"eyes": before, "ears": heard((8, 16))})["eyes"]
+    kept = talking({"eyes": before, "ears": heard((8, 16))})["eyes"]
     assert [one.subject for one in kept].count("P1") == 40  # nobody is heard yet: both count
