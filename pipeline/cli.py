@@ -8,9 +8,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline import cli_evaluate, cli_export, cli_train, cli_train_fusion, cli_train_text, cli_train_voice
+from pipeline.types import ExportFormat, FilmStyle, Profile
 
 TRAINING_COMMANDS = ("train", "evaluate", "export")  # may need the packages of the extra `train`
 TRAINING_HINT = "install the training tools with `pip install -c constraints.txt -e '.[train]'`"
@@ -101,14 +102,23 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, metavar="DIR", help="where results go; outputs/<video name>")
     command.add_argument(
         "--profile",
-        choices=("auto", "compact", "full"),
+        choices=get_args(Profile),
         help="auto: per modality the best model that is on this machine",
     )
     command.add_argument("--language", metavar="CODE", help="spoken language, for instance zh or en")
     command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
-    command.add_argument("--highlights", action="store_true", help="also cut a reel of the strongest moments")
+    command.add_argument("--style", choices=get_args(FilmStyle), help="how much the film shows; full")
+    command.add_argument("--blur-faces", action="store_true", help="blur every detected face, for sharing")
+    command.add_argument(
+        "--highlights",
+        action="store_true",
+        help="also a reel of the strongest moments, a still of each, and a sheet of key frames",
+    )
+    command.add_argument(
+        "--export", metavar="LIST", help=f"files for other tools: some of {','.join(get_args(ExportFormat))}"
+    )
     command.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML, see docs/CONFIG.md")
     command.add_argument("--force", action="store_true", help="run every stage again")
 
@@ -203,7 +213,15 @@ def _config(arguments: argparse.Namespace) -> Any:
     if arguments.language:
         flags["transcript"] = {"language": arguments.language}
     if arguments.no_video:
-        flags["film"] = {"enabled": False}
+        flags.setdefault("film", {})["enabled"] = False
+    if arguments.style:
+        flags.setdefault("film", {})["style"] = arguments.style
+    if arguments.blur_faces:
+        flags.setdefault("film", {})["blur_faces"] = True
+    if arguments.highlights:
+        flags["highlights"] = {"enabled": True}
+    if arguments.export:
+        flags["export"] = {"formats": [part.strip() for part in arguments.export.split(",")]}
     return load_config(arguments.config, flags) if arguments.config else config_from_mapping(flags)
 
 
@@ -216,7 +234,6 @@ def _request(arguments: argparse.Namespace) -> Any:
         out=arguments.out,
         transcript=arguments.transcript,
         force=arguments.force,
-        highlights=arguments.highlights,
     )
 
 

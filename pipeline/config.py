@@ -10,12 +10,13 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Profile = Literal["auto", "compact", "full"]
+from pipeline.types import ExportFormat, FilmStyle, Profile
+
 X264Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
@@ -170,6 +171,35 @@ class FilmSection(Section):
     crf: int = Field(23, ge=0, le=51, description="x264 quality; smaller is better and larger.")
     preset: X264Preset = Field("veryfast", description="x264 preset.")
     max_height_px: int = Field(1080, ge=120, description="A taller picture is scaled down to this.")
+    style: FilmStyle = Field(
+        "full",
+        description="`full`: boxes, subtitles, conflicts, and the lanes below the picture; `minimal`: boxes "
+        "and conflicts on the picture alone; `subtitles`: subtitles in their emotion's colour, nothing else.",
+    )
+    blur_faces: bool = Field(
+        False,
+        description="Blur every detected face in film, stills and reel. Look at the film before you share "
+        "it: a face that was not detected is not blurred.",
+    )
+
+
+class HighlightsSection(Section):
+    enabled: bool = Field(False, description="Whether to cut a reel, stills and a sheet of key frames.")
+    most: int = Field(3, ge=1, description="Conflicts in the reel, the strongest first.")
+    lead_in_s: float = Field(1.0, ge=0, description="What the reel shows before and after each.")
+    keyframes: int = Field(16, ge=1, description="Pictures on the sheet of key frames.")
+    expressive: float = Field(
+        0.5, ge=0, le=1, description="Least probability of any emotion but neutral that a key frame shows."
+    )
+
+
+class ExportSection(Section):
+    formats: tuple[ExportFormat, ...] = Field(
+        (),
+        description="Files for other tools: any of "
+        + ", ".join(f"`{f}`" for f in get_args(ExportFormat))
+        + ".",
+    )
 
 
 class RunSection(Section):
@@ -188,6 +218,8 @@ class Config(Section):
     fusion: FusionSection = FusionSection()
     conflict: ConflictSection = ConflictSection()
     film: FilmSection = FilmSection()
+    highlights: HighlightsSection = HighlightsSection()
+    export: ExportSection = ExportSection()
     run: RunSection = RunSection()
 
 

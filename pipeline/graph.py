@@ -4,7 +4,7 @@ To add a modality: one folder, its entry in ``MODALITIES`` with its stages in ``
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.config import Config
 from pipeline.engine.stage import Progress, Stage, in_order
+from pipeline.types import ExportFormat
 
 
 def _call(target: str, inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -57,6 +58,26 @@ MODALITIES: Mapping[str, Modality] = {
     ),
 }
 
+# What ``--export`` can write: one file per format, each a stage of its own.
+EXPORTS: Mapping[ExportFormat, str] = {
+    "elan": "pipeline.writers.exports.elan:run",
+    "textgrid": "pipeline.writers.exports.textgrid:run",
+    "vtt": "pipeline.writers.exports.vtt:run",
+    "srt": "pipeline.writers.exports.srt:run",
+    "ass": "pipeline.writers.exports.ass:run",
+    "parquet": "pipeline.writers.exports.parquet:run",
+    "session": "pipeline.writers.exports.session:run",
+    "label-studio": "pipeline.writers.exports.label_studio:run",
+    "edl": "pipeline.writers.exports.edl:run",
+    "fcpxml": "pipeline.writers.exports.fcpxml:run",
+}
+
+
+def export_stage(name: ExportFormat) -> str:
+    """Name of the stage that writes a format."""
+    return f"export-{name}"
+
+
 SOURCES = frozenset({"source", "subtitles"})
 OBSERVING = tuple(MODALITIES)
 FOUND = ("moments", "fuse", "conflicts")
@@ -96,14 +117,25 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("tables", 2, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 1, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 2, "pipeline.writers.picture:run", ("analysis",)),
-        _stage("film", 2, "pipeline.writers.video:run", ("source", "analysis")),
-        _stage("report", 2, "pipeline.writers.report:run", ("analysis",)),
-        _stage("highlights", 2, "pipeline.writers.highlights:run", ("source", "analysis"), ("film",)),
+        _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
+        _stage("stills", 1, "pipeline.writers.stills:run", ("source", "analysis"), ("blur",)),
+        _stage("film", 3, "pipeline.writers.video:run", ("source", "analysis"), ("blur",)),
+        _stage("report", 3, "pipeline.writers.report:run", ("analysis",), ("stills",)),
+        _stage("keyframes", 1, "pipeline.writers.keyframes:run", ("source", "analysis"), ("blur",)),
+        _stage(
+            "highlights", 3, "pipeline.writers.highlights:run", ("source", "analysis"), ("film", "stills")
+        ),
+        *(_stage(export_stage(name), 1, target, ("analysis",)) for name, target in EXPORTS.items()),
     ),
     SOURCES,
 )
 
-WRITERS = ("analysis", "tables", "captions", "picture", "film", "report", "highlights")
+CREATOR_PACK = ("keyframes", "highlights")
+# The stages whose files are published; an order a person would look at them in.
+WRITERS = (
+    *("analysis", "tables", "captions", "picture", "film", "report", *CREATOR_PACK),
+    *(export_stage(name) for name in EXPORTS),
+)
 
 # The fields of each stage's config section that change its bytes; the rest (device, batch size) do not.
 SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -133,17 +165,32 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
             }
         ),
     ),
-    "film": ("film", frozenset({"crf", "preset", "max_height_px"})),
+    "film": ("film", frozenset({"crf", "preset", "max_height_px", "style"})),
+    "keyframes": ("highlights", frozenset({"keyframes", "expressive"})),
+    "highlights": ("highlights", frozenset({"most", "lead_in_s"})),
 }
 
 
-def stages_for(modalities: tuple[str, ...], film: bool, highlights: bool) -> tuple[Stage, ...]:
-    """The stages of a run that reads ``modalities``; the runner leaves out wants that are not among them."""
-    chosen = {"probe", *FOUND, *WRITERS}
+def stages_for(modalities: tuple[str, ...], config: Config) -> tuple[Stage, ...]:
+    """The stages of a run that reads ``modalities``; the runner leaves out wants that are not among them.
+
+    Where faces are to be blurred, what shows the picture needs the blur: it is not made without.
+    """
+    chosen = {"probe", *FOUND, *WRITERS, "stills", "blur"}
     chosen |= {stage for modality in modalities for stage in MODALITIES[modality].stages}
-    chosen -= set() if film else {"film"}
-    chosen -= set() if highlights else {"highlights"}
-    return tuple(stage for stage in STAGES if stage.name in chosen)
+    chosen -= set() if config.film.enabled else {"film"}
+    chosen -= set() if config.film.blur_faces else {"blur"}
+    chosen -= set() if config.highlights.enabled else set(CREATOR_PACK)
+    chosen -= {export_stage(name) for name in EXPORTS if name not in config.export.formats}
+    found = (stage for stage in STAGES if stage.name in chosen)
+    return tuple(_needing(stage, "blur") if "blur" in chosen else stage for stage in found)
+
+
+def _needing(stage: Stage, wanted: str) -> Stage:
+    if wanted not in stage.wants:
+        return stage
+    wants = tuple(name for name in stage.wants if name != wanted)
+    return replace(stage, needs=(*stage.needs, wanted), wants=wants)
 
 
 def section_of(stage: str, config: Config) -> Any:

@@ -36,7 +36,6 @@ class Request:
     out: Path | None = None
     transcript: Path | None = None
     force: bool = False
-    highlights: bool = False
 
     @property
     def folder(self) -> Path:
@@ -86,6 +85,7 @@ def plan(request: Request) -> Plan:
     _check_modalities("run.only (--only)", config.run.only)
     _check_modalities("fusion.weights", config.fusion.weights)
     modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
+    _check_blur(config, modalities)
     subtitles = _subtitles(request) if "text" in modalities else None
     resolved = resolve(config, modalities, subtitles is not None)
     work = _writable(request.folder) / WORK
@@ -93,8 +93,8 @@ def plan(request: Request) -> Plan:
     sources = {"source": source_artifact(request.video, memory)}
     if subtitles is not None:
         sources["subtitles"] = source_artifact(subtitles, memory)
-    stages = stages_for(modalities, request.config.film.enabled, request.highlights)
     config = resolved.config
+    stages = stages_for(modalities, config)
     settings = {stage.name: section_of(stage.name, config) for stage in stages}
     keys: dict[str, Any] = {
         stage.name: {**key_of(stage.name, config), "model": resolved.models.get(stage.name, "")}
@@ -120,6 +120,16 @@ def _with_given_transcript(request: Request) -> Config:
 def _check_modalities(where: str, names: Iterable[str]) -> None:
     if unknown := sorted(set(names) - set(OBSERVING)):
         raise UsageError(f"{where} takes {', '.join(OBSERVING)}; {unknown[0]!r} is none of them")
+
+
+def _check_blur(config: Config, modalities: tuple[str, ...]) -> None:
+    """Refuse what would show faces that were to be blurred."""
+    if not config.film.blur_faces:
+        return
+    if "face" not in modalities:
+        raise UsageError("faces are blurred where the face channel finds them; let --only include face")
+    if config.highlights.enabled and not config.film.enabled:
+        raise UsageError("with --blur-faces the reel is cut from the blurred film; leave out --no-video")
 
 
 def _digest_of_readings(path: Path) -> str:

@@ -10,6 +10,13 @@ from typing import Any, Literal
 
 US_PER_S = 1_000_000
 
+# What a user chooses by name; here, where the command line can read it without loading the settings.
+Profile = Literal["auto", "compact", "full"]
+FilmStyle = Literal["full", "minimal", "subtitles"]
+ExportFormat = Literal[
+    "elan", "textgrid", "vtt", "srt", "ass", "parquet", "session", "label-studio", "edl", "fcpxml"
+]
+
 
 class Status(StrEnum):
     """Whether an observation carries scores and, if not, why. Absence is a status, never NaN or "neutral"."""
