@@ -130,6 +130,8 @@ STAGES: tuple[Stage, ...] = in_order(
     SOURCES,
 )
 
+# Without these, what shows the picture would show bare faces.
+BLURRED = frozenset({"blur", "film"})
 CREATOR_PACK = ("keyframes", "highlights")
 # The stages whose files are published; an order a person would look at them in.
 WRITERS = (
@@ -183,14 +185,12 @@ def stages_for(modalities: tuple[str, ...], config: Config) -> tuple[Stage, ...]
     chosen -= set() if config.highlights.enabled else set(CREATOR_PACK)
     chosen -= {export_stage(name) for name in EXPORTS if name not in config.export.formats}
     found = (stage for stage in STAGES if stage.name in chosen)
-    return tuple(_needing(stage, "blur") if "blur" in chosen else stage for stage in found)
+    return tuple(_needing(stage, BLURRED) if "blur" in chosen else stage for stage in found)
 
 
-def _needing(stage: Stage, wanted: str) -> Stage:
-    if wanted not in stage.wants:
-        return stage
-    wants = tuple(name for name in stage.wants if name != wanted)
-    return replace(stage, needs=(*stage.needs, wanted), wants=wants)
+def _needing(stage: Stage, names: frozenset[str]) -> Stage:
+    wants = tuple(name for name in stage.wants if name not in names)
+    return replace(stage, needs=(*stage.needs, *(n for n in stage.wants if n in names)), wants=wants)
 
 
 def section_of(stage: str, config: Config) -> Any:

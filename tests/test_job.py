@@ -152,6 +152,21 @@ def test_a_transcript_that_was_given_wins_over_the_settings(source, tmp_path, ma
     assert result.analysis.transcript.source == "file" and result.complete
 
 
+@pytest.mark.parametrize(
+    ("sections", "hint"),
+    [
+        ({"run": {"only": ["voice"]}}, "let --only include face"),
+        ({"film": {"enabled": False}, "highlights": {"enabled": True}}, "leave out --no-video"),
+    ],
+)
+def test_faces_that_could_not_be_blurred_are_not_shown(tmp_path, made, sections, hint):
+    film = sections.get("film", {}) | {"blur_faces": True}
+    config = config_from_mapping({**sections, "film": film})
+    with pytest.raises(UsageError, match=hint):
+        run(Request(made("plain.mp4"), config, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_finding_the_video(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "inputs").mkdir()
