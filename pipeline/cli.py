@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline import cli_evaluate, cli_export, cli_train, cli_train_fusion, cli_train_text, cli_train_voice
+from pipeline import (
+    cli_evaluate,
+    cli_export,
+    cli_review,
+    cli_train,
+    cli_train_fusion,
+    cli_train_text,
+    cli_train_voice,
+)
 from pipeline.types import ExportFormat, FilmStyle, Profile
 
 TRAINING_COMMANDS = ("train", "evaluate", "export")  # may need the packages of the extra `train`
@@ -78,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_train_fusion.add_to(modalities)
     cli_train_fusion.add_evaluate(cli_evaluate.add_to(commands))
     cli_export.add_to(commands)
+    cli_review.add_to(commands)
     return parser
 
 

@@ -95,8 +95,12 @@ def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
 
 def headline(conflict: Conflict) -> str:
     """A conflict in one line: kind, who says what, reading."""
-    said = ", ".join(f"{display(m).noun} {conflict.emotions.get(m, '?')}" for m in conflict.modalities)
-    return " · ".join(part for part in (conflict.kind, said, hypothesis(conflict)) if part)
+    return " · ".join(part for part in (conflict.kind, who_says_what(conflict), hypothesis(conflict)) if part)
+
+
+def who_says_what(conflict: Conflict) -> str:
+    """Who says what."""
+    return ", ".join(f"{display(m).noun} {conflict.emotions.get(m, '?')}" for m in conflict.modalities)
 
 
 def hypothesis(conflict: Conflict) -> str:
