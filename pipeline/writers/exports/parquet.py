@@ -1,0 +1,63 @@
+"""The tables as Parquet, typed: the rows and columns of the sheets with numbers as numbers, and nulls."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.engine.stage import Progress
+from pipeline.labels import EMOTIONS
+from pipeline.records import ANALYSIS_FILE, read_record
+from pipeline.types import Analysis
+from pipeline.writers.columns import END, EVIDENCE, START
+from pipeline.writers.table import Row, tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["integer", "number", "text"]
+Value = int | float | str | None
+
+INTEGERS = frozenset({"Rank"})
+# Columns of numbers by their whole name, by how it ends, by how it starts; all others hold text.
+NUMBERS = frozenset({START, END, EVIDENCE, "Strength", "Confidence", "Quality", "Speech_Share"})
+ENDINGS = ("_Confidence", "_Strength", "_Weight", "_Coverage", "_Probability")
+STARTS = ("Box_", *(f"{kind}_{name}" for kind in ("Smoothed", "Raw") for name in (*EMOTIONS, "unmapped")))
+
+
+def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+    """Stage ``export-parquet``: a file per sheet, of the same name."""
+    import pyarrow.parquet as pq
+
+    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
+    sheets = tables(analysis)
+    for done, (name, (columns, rows)) in enumerate(sheets.items(), start=1):
+        table = arrow(columns, rows, {"table": name, "schema_version": str(analysis.schema_version)})
+        pq.write_table(table, out / f"{Path(name).stem}.parquet", compression="zstd")
+        progress(done / len(sheets))
+
+
+def kind_of(column: str) -> Kind:
+    """What a column holds."""
+    if column in INTEGERS:
+        return "integer"
+    return "number" if column in NUMBERS or column.endswith(ENDINGS) or column.startswith(STARTS) else "text"
+
+
+def typed(cell: str, kind: Kind) -> Value:
+    """A sheet's cell as a value; None for an empty one."""
+    if not cell:
+        return None
+    return int(cell) if kind == "integer" else float(cell) if kind == "number" else cell
+
+
+def arrow(columns: Sequence[str], rows: Sequence[Row], about: Mapping[str, str]) -> "pa.Table":
+    """A sheet as an Arrow table; ``about`` goes into its schema's metadata."""
+    import pyarrow as pa
+
+    types = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
+    kinds = {column: kind_of(column) for column in columns}
+    schema = pa.schema([(column, types[kind]) for column, kind in kinds.items()], metadata=dict(about))
+    values = [[typed(row.get(column, ""), kind) for row in rows] for column, kind in kinds.items()]
+    return pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)], schema=schema
+    )
