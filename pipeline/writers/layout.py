@@ -7,6 +7,9 @@ from pipeline.types import MediaInfo
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 
+# The panel's share of the geometric mean of the sides, with four lanes; and the least that can be read.
+PANEL_SHARE, LEAST_PANEL_PX = 0.165, 84
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -23,6 +26,11 @@ class Layout:
         return min(self.width_px, self.height_px)
 
     @property
+    def frame(self) -> tuple[int, int]:
+        """Size of the picture."""
+        return self.width_px, self.height_px
+
+    @property
     def text_px(self) -> int:
         return max(11, round(0.046 * self.unit_px))
 
@@ -30,29 +38,105 @@ class Layout:
     def label_px(self) -> int:
         return max(10, round(0.036 * self.unit_px))
 
+    @property
+    def margin_px(self) -> int:
+        """Between what is written and the edge of the picture."""
+        return max(2, round(0.02 * self.unit_px))
+
 
 def film_layout(media: MediaInfo, max_height_px: int, lane_count: int) -> Layout:
-    """Square pixels, even sides (4:2:0 needs them), no enlarging; 120 lines of panel per 720, four lanes."""
+    """Square pixels, even sides (4:2:0 needs them), no enlarging; no panel without lanes."""
     scale = min(1.0, max_height_px / media.height_px)
     width, height = _even(media.width_px * scale), _even(media.height_px * scale)
-    panel = _even(max(56, min(width, height) / 6) * (2 + lane_count) / 6)
+    usual = max(LEAST_PANEL_PX, PANEL_SHARE * (width * height) ** 0.5)
+    panel = _even(usual * (3 + lane_count) / 7) if lane_count else 0
     return Layout(width, height, panel, scale)
 
 
 def place_label(
-    size: tuple[int, int], around: Box, faces: Sequence[Box], frame: tuple[int, int]
+    size: tuple[int, int],
+    around: Box,
+    faces: Sequence[Box],
+    frame: tuple[int, int],
+    taken: Sequence[Box] = (),
 ) -> tuple[int, int]:
-    """Left top corner of a label: above, below, right or left of its box, whichever covers least face."""
+    """Left top corner of a label: above, below, right or left of its box, where it covers nothing.
+
+    Otherwise the free place nearest to its box, and where there is none, the one that covers least face.
+    """
     width, height = size
     left, top, box_width, box_height = around
-    places = [
-        (left, top - height),
-        (left, top + box_height),
-        (left + box_width, top),
-        (left - width, top),
+    right, bottom = left + box_width, top + box_height
+    beside = [
+        *((left, top - height), (left, bottom), (right, top), (left - width, top)),
+        *((right - width, top - height), (right - width, bottom)),
     ]
-    inside = [(_clamp(x, 0, frame[0] - width), _clamp(y, 0, frame[1] - height)) for x, y in places]
-    return min(inside, key=lambda at: covered((*at, width, height), faces))
+
+    def cost(at: tuple[int, int]) -> tuple[int, int]:
+        area = (*at, width, height)
+        return covered(area, faces), covered(area, taken)
+
+    best = min((_inside(at, size, frame) for at in beside), key=cost)
+    if cost(best) == (0, 0):
+        return best
+
+    def far(at: tuple[int, int]) -> int:
+        return abs(at[0] + width // 2 - left - box_width // 2) + abs(
+            at[1] + height // 2 - top - box_height // 2
+        )
+
+    return min([best, *_corners(size, [*faces, *taken], frame)], key=lambda at: (cost(at), far(at)))
+
+
+def _corners(
+    size: tuple[int, int], obstacles: Sequence[Box], frame: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Where something of a size touches edges on two sides: if it fits anywhere, it fits in one of these."""
+    width, height = size
+    across = {0, frame[0] - width, *(x for b in obstacles for x in (b[0] - width, b[0] + b[2]))}
+    down = {0, frame[1] - height, *(y for b in obstacles for y in (b[1] - height, b[1] + b[3]))}
+    inside = {_inside((x, y), size, frame) for x in across for y in down}
+    return sorted(inside)
+
+
+def place_band(
+    size: tuple[int, int],
+    faces: Sequence[tuple[Box, int]],
+    taken: Sequence[Box],
+    layout: Layout,
+    at_top: bool,
+) -> Box:
+    """A block of text in the middle of the picture's foot or head: where it lies on no other text, then on
+    least face (``faces`` with how long each is there), then as near as possible to where it belongs.
+    """
+    width, height = size
+    margin = layout.margin_px
+    head, foot = margin, layout.height_px - height - margin
+    home, away = (head, foot) if at_top else (foot, head)
+    # How far from where it belongs: on other text by the distance, then at the other edge, then at a face.
+    tops = {home: 0, away: layout.height_px // 2}
+    for _, y, _, h in taken:
+        for top in (y - height - margin, y + h + margin):
+            tops[top] = min(tops.get(top, layout.height_px), abs(top - home))
+    if faces:
+        _, y, _, h = hull(box for box, _ in faces)
+        tops = dict.fromkeys((y - height - margin, y + h + margin), layout.height_px) | tops
+    lefts = ((layout.width_px - width) // 2, margin, layout.width_px - width - margin)
+
+    def cost(at: tuple[int, int]) -> tuple[int, int, int, int]:
+        area = (*_inside(at, size, layout.frame), width, height)
+        on_faces = sum(weight * covered(area, (box,)) for box, weight in faces)
+        return covered(area, taken), on_faces, abs(at[0] - lefts[0]), tops[at[1]]
+
+    places = [(x, y) for x in lefts for y in tops if head <= y <= foot] or [(lefts[0], home)]
+    return (*_inside(min(places, key=cost), size, layout.frame), width, height)
+
+
+def hull(boxes: Iterable[Box]) -> Box:
+    """The least box around one box or more."""
+    corners = [(x, y, x + width, y + height) for x, y, width, height in boxes]
+    left, top = min(c[0] for c in corners), min(c[1] for c in corners)
+    return left, top, max(c[2] for c in corners) - left, max(c[3] for c in corners) - top
 
 
 def covered(area: Box, faces: Iterable[Box]) -> int:
@@ -62,8 +146,13 @@ def covered(area: Box, faces: Iterable[Box]) -> int:
     for x, y, w, h in faces:
         across = min(left + width, x + w) - max(left, x)
         down = min(top + height, y + h) - max(top, y)
-        total += max(0, across) * max(0, down)
+        if across > 0 and down > 0:
+            total += across * down
     return total
+
+
+def _inside(at: tuple[int, int], size: tuple[int, int], frame: tuple[int, int]) -> tuple[int, int]:
+    return _clamp(at[0], 0, frame[0] - size[0]), _clamp(at[1], 0, frame[1] - size[1])
 
 
 def _clamp(value: int, low: int, high: int) -> int:

@@ -1,11 +1,12 @@
 """The timeline under the film: every lane over the whole film, drawn once; and its playhead."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.labels import EMOTIONS
-from pipeline.types import Analysis
-from pipeline.writers.facts import Lane, lanes, ranked, thinned
+from pipeline.types import US_PER_S, Analysis, Conflict
+from pipeline.writers.facts import Lane, lanes, ranked, thinned, time_code
 from pipeline.writers.fonts import Font
 from pipeline.writers.layout import Layout
 from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, LETTERS, colour, ink, is_emotion
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-BACKGROUND, TEXT, PLAYHEAD_PX = "#181818", "#F0F0F0", 4
+BACKGROUND, TEXT, DIM, GROOVE, PLAYHEAD_PX = "#181818", "#F0F0F0", "#B8B8B8", "#3A3A3A", 4
+# Heights of the rows in lanes: conflict marks, time axis, legend with the bars of probability below it.
+MARKS_ROW, AXIS_ROW, LEGEND_ROW = 0.85, 0.8, 1.35
+STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +29,46 @@ class Panel:
     width_px: int  # of the lanes, the whole film
     mark_px: int  # height of the row of conflict marks
     lane_px: int
+    lane_count: int
+    axis_px: int  # height of the time axis
+    legend_px: int  # height of the legend
     font_px: int
 
     def x(self, time_us: int, duration_us: int) -> int:
         """Column of a time."""
         return self.left_px + round(self.width_px * min(1.0, max(0.0, time_us / max(1, duration_us))))
 
+    @property
+    def lanes_end_px(self) -> int:
+        return self.mark_px + self.lane_count * self.lane_px
+
+    @property
+    def legend_top_px(self) -> int:
+        return self.lanes_end_px + self.axis_px
+
+    @property
+    def bar_px(self) -> int:
+        """Height of a bar of probability."""
+        return max(3, round(0.22 * self.legend_px))
+
+    def slot(self, index: int) -> tuple[int, int, int]:
+        """Left, top (inside the strip) and full width of the bar of one emotion."""
+        pitch = self.width_px / len(EMOTIONS)
+        left = self.left_px + round(index * pitch)
+        top = self.legend_top_px + self.legend_px - self.bar_px - max(1, self.bar_px // 3)
+        return left, top, round(pitch - max(3.0, 0.06 * pitch))
+
 
 def panel(layout: Layout, shown: tuple[Lane, ...], font: Font) -> Panel:
-    """Rows: marks, one per lane, legend. The legend is as high as a lane."""
-    row = layout.panel_px / (len(shown) + 2)
-    font_px = max(8, round(0.72 * row))
-    names = max(font.width_px(lane.display.noun, font_px) for lane in shown)
+    """Rows: marks, one per lane, time axis, legend with bars."""
+    row = layout.panel_px / (len(shown) + MARKS_ROW + AXIS_ROW + LEGEND_ROW)
+    font_px = max(8, round(0.78 * row))
+    names = max((font.width_px(lane.display.noun, font_px) for lane in shown), default=0)
     left = min(names + font_px, layout.width_px // 3)
-    return Panel(left, layout.width_px - left - font_px // 2, round(0.8 * row), round(1.05 * row), font_px)
+    mark, lane, axis = round(MARKS_ROW * row), int(row), round(AXIS_ROW * row)
+    legend = layout.panel_px - mark - len(shown) * lane - axis
+    width = layout.width_px - left - font_px // 2
+    return Panel(left, width, mark, lane, len(shown), axis, legend, font_px)
 
 
 def strip_image(analysis: Analysis, layout: Layout, font: Font) -> "Image":
@@ -51,26 +81,34 @@ def strip_image(analysis: Analysis, layout: Layout, font: Font) -> "Image":
     draw = ImageDraw.Draw(image)
     for row, lane in enumerate(shown):
         _draw_lane(draw, lane, row, (place, analysis.media.duration_us), font)
-    _draw_marks(draw, analysis, place)
-    _draw_legend(draw, place, layout, place.mark_px + len(shown) * place.lane_px, font)
+    _draw_axis(draw, place, analysis.media.duration_us, font)
+    _draw_conflicts(draw, analysis, place)
+    _draw_legend(draw, place, font)
     return image
 
 
-def playhead_image(layout: Layout, place: Panel, lane_count: int) -> "Image":
+def playhead_image(place: Panel) -> "Image":
     """RGBA: a white line with dark edges over marks and lanes."""
     from PIL import Image
 
-    height = place.mark_px + lane_count * place.lane_px
-    image = Image.new("RGBA", (PLAYHEAD_PX, min(height, layout.panel_px)), "#000000")
+    image = Image.new("RGBA", (PLAYHEAD_PX, place.lanes_end_px), "#000000")
     image.paste("#FFFFFF", (1, 0, PLAYHEAD_PX - 1, image.height))
     return image
+
+
+def ticks(duration_us: int, width_px: int, label_px: float) -> Iterator[int]:
+    """Times of the axis in µs, at a round step, with room for a label of that width at each."""
+    fits = (s for s in STEPS_S if s * US_PER_S / max(1, duration_us) * width_px >= 1.6 * label_px)
+    step_us = next(fits, STEPS_S[-1]) * US_PER_S
+    return iter(range(0, duration_us + 1, step_us))
 
 
 def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int], font: Font) -> None:
     place, duration_us = scale
     top = place.mark_px + row * place.lane_px
     middle = top + place.lane_px // 2
-    draw.text((place.font_px // 3, middle), lane.display.noun, TEXT, font.sized(place.font_px), anchor="lm")
+    name = _shortened(lane.display.noun, place.left_px - place.font_px // 3, place.font_px, font)
+    draw.text((place.font_px // 3, middle), name, TEXT, font.sized(place.font_px), anchor="lm")
     for span, said in thinned(lane.stretches, duration_us, place.width_px // 2):
         left, right = place.x(span.start_us, duration_us), place.x(span.end_us, duration_us)
         gap = 2 if right - left > 4 else 1
@@ -78,12 +116,18 @@ def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int]
         draw.rectangle(area, colour(said.key))
         if not is_emotion(said.key):
             _hatch(draw, area)
-        elif font.width_px(said.key, place.font_px) < right - left - 4:
-            at = ((left + right) / 2, middle)
-            draw.text(at, said.key, ink(colour(said.key)), font.sized(place.font_px), anchor="mm")
-        elif font.width_px(LETTERS[said.key], place.font_px) < right - left - 2:
-            at = ((left + right) / 2, middle)
-            draw.text(at, LETTERS[said.key], ink(colour(said.key)), font.sized(place.font_px), anchor="mm")
+            continue
+        for text in (said.key, LETTERS[said.key]):
+            if font.width_px(text, place.font_px) < right - left - 3:
+                at = ((left + right) / 2, middle)
+                draw.text(at, text, ink(colour(said.key)), font.sized(place.font_px), anchor="mm")
+                break
+
+
+def _shortened(name: str, width_px: int, font_px: int, font: Font) -> str:
+    while len(name) > 1 and font.width_px(name, font_px) > width_px:
+        name = name[:-2] + "…"
+    return name
 
 
 def _hatch(draw: "ImageDraw", area: tuple[int, int, int, int]) -> None:
@@ -95,26 +139,81 @@ def _hatch(draw: "ImageDraw", area: tuple[int, int, int, int]) -> None:
             draw.line((start, bottom - (start - x), end, bottom - (end - x)), HATCH, 2)
 
 
-def _draw_marks(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None:
-    """A bar as long as the conflict, thinner for masking; at least 3 pixels, so that none gets lost."""
-    for conflict in reversed(ranked(analysis.conflicts)):
-        left = place.x(conflict.span.start_us, analysis.media.duration_us)
-        right = place.x(conflict.span.end_us, analysis.media.duration_us)
-        masking = conflict.kind == "masking"
-        height = place.mark_px // 4 if masking else 3 * place.mark_px // 4
-        area = (left, place.mark_px - height - 1, max(right - 2, left + 2), place.mark_px - 2)
-        draw.rectangle(area, ABSENT if masking else CONFLICT)
+def _draw_axis(draw: "ImageDraw", place: Panel, duration_us: int, font: Font) -> None:
+    longest = font.width_px(_clock(duration_us), place.font_px)
+    top = place.lanes_end_px
+    for time_us in ticks(duration_us, place.width_px, longest):
+        x, text = place.x(time_us, duration_us), _clock(time_us)
+        draw.line((x, top - 1, x, top + max(2, place.axis_px // 5)), TEXT)
+        half = font.width_px(text, place.font_px) / 2
+        middle = min(max(x, place.left_px + half), place.left_px + place.width_px - half)
+        at = (middle, top + place.axis_px / 5 + place.axis_px / 2)
+        draw.text(at, text, DIM, font.sized(place.font_px), anchor="mm")
 
 
-def _draw_legend(draw: "ImageDraw", place: Panel, layout: Layout, top: int, font: Font) -> None:
-    gap = place.font_px // 2
-    side = round(0.8 * place.font_px)
+def _clock(time_us: int) -> str:
+    return time_code(time_us)[:-2]
+
+
+def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None:
+    """A bar as long as the conflict with a sign for its kind, and lines down through the lanes.
+
+    Polarity is solid, blend striped, masking hollow. At least 3 pixels, so that none gets lost; of signs that
+    would lie on each other, the one of the stronger evidence is drawn.
+    """
+    free: list[tuple[float, float]] = []
+    strongest_last = list(reversed(ranked(analysis.conflicts)))
+    areas = {id(c): _mark(c, analysis.media.duration_us, place) for c in strongest_last}
+    for conflict in strongest_last:
+        left, top, right, bottom = areas[id(conflict)]
+        tint = ABSENT if conflict.kind == "masking" else CONFLICT
+        if conflict.kind != "masking":
+            for x in (left, right):
+                draw.line((x, place.mark_px, x, place.lanes_end_px - 1), CONFLICT)
+        draw.rectangle((left, top, right, bottom), BACKGROUND if conflict.kind == "masking" else tint, tint)
+        if conflict.kind == "blend":
+            for x in range(left + 3, right, 6):
+                draw.line((x, top, x, bottom), BACKGROUND, 2)
+    size = place.mark_px - 3
+    for conflict in reversed(strongest_last):
+        left, _, right, _ = areas[id(conflict)]
+        middle = (left + right) / 2
+        if all(abs(middle - other) > size + 2 for other, _ in free):
+            free.append((middle, size))
+            _draw_sign(draw, conflict.kind, middle, place.mark_px / 2 - 0.5, size)
+
+
+def _mark(conflict: Conflict, duration_us: int, place: Panel) -> tuple[int, int, int, int]:
+    left, right = (place.x(t, duration_us) for t in (conflict.span.start_us, conflict.span.end_us))
+    height = max(3, round(0.42 * place.mark_px))
+    top = (place.mark_px - height) // 2
+    return left, top, max(right - 2, left + 2), top + height - 1
+
+
+def _draw_sign(draw: "ImageDraw", kind: str, x: float, y: float, size: float) -> None:
+    """Triangle, diamond or ring, as in the badge."""
+    r = size / 2
+    if kind == "masking":
+        draw.ellipse((x - r, y - r, x + r, y + r), BACKGROUND, "#FFFFFF", max(1, round(size / 7)))
+        return
+    corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)]
+    if kind == "polarity":
+        corners = [(x, y - r), (x + r, y + r), (x - r, y + r)]
+    draw.polygon(corners, "#FFFFFF", "#000000")
+
+
+def _draw_legend(draw: "ImageDraw", place: Panel, font: Font) -> None:
+    """Letter and name of each emotion above the groove of its bar, all in one size."""
+    block = round(0.62 * place.font_px)
+    lefts = [place.slot(i)[0] for i in range(len(EMOTIONS))]
+    room = place.slot(0)[2] - block - 3
     words = [f"{LETTERS[e]} {e}" for e in EMOTIONS]
-    needed = sum(font.width_px(word, place.font_px) + side + 2 * gap for word in words)
-    size = max(6, min(place.font_px, place.font_px * (layout.width_px - gap) // needed))
-    x, middle = float(gap), (top + layout.panel_px) // 2
-    for emotion, word in zip(EMOTIONS, words, strict=True):
-        block = round(0.8 * size)
-        draw.rectangle((x, middle - block // 2, x + block, middle + block // 2), colour(emotion))
-        draw.text((x + block + size / 3, middle), word, TEXT, font.sized(size), anchor="lm")
-        x += block + font.width_px(word, size) + size
+    size = place.font_px
+    while size > 6 and max(font.width_px(word, size) for word in words) > room:
+        size -= 1
+    middle = (place.legend_top_px + place.slot(0)[1]) / 2
+    for i, (emotion, word) in enumerate(zip(EMOTIONS, words, strict=True)):
+        draw.rectangle((lefts[i], middle - block / 2, lefts[i] + block, middle + block / 2), colour(emotion))
+        draw.text((lefts[i] + block + 3, middle), word, TEXT, font.sized(size), anchor="lm")
+        left, top, width = place.slot(i)
+        draw.rectangle((left, top, left + width - 1, top + place.bar_px - 1), GROOVE)

@@ -2,26 +2,49 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.media.encode import film_settings, media_input, run_ffmpeg
-from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
+from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
+from pipeline.writers.blur import BLUR_FILE, Region, blurred, cell_px, mask_script
+from pipeline.writers.chapters import chapters, ffmetadata
 from pipeline.writers.facts import headline, lanes
-from pipeline.writers.fonts import font_for, undrawable
+from pipeline.writers.fonts import Font, font_for, undrawable
 from pipeline.writers.layout import Layout, film_layout
 from pipeline.writers.script import ass_script
+from pipeline.writers.soft_subtitles import language, web_vtt
 from pipeline.writers.strip import PLAYHEAD_PX, Panel, panel, playhead_image, strip_image
+from pipeline.writers.subtitles import spoken
 
 FILM = "annotated.mp4"
-SCRIPT, STRIP, PLAYHEAD = "film.ass", "strip.png", "playhead.png"
+SCRIPT, STRIP, PLAYHEAD, MASK = "film.ass", "strip.png", "playhead.png", "mask.ass"
+CHAPTERS, WORDS = "chapters.txt", "words.vtt"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one film is made of beside its source; None is what it does not have."""
+
+    layout: Layout
+    panel: Panel | None
+    mosaic_cell_px: int | None
+    chaptered: bool
+    words_language: str | None
 
 
 def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: Progress) -> None:
-    """Stage ``film``: ``annotated.mp4``, or one warning when there is no picture to draw on."""
+    """Stage ``film``: ``annotated.mp4``, or one warning when there is no picture to draw on.
+
+    Raises:
+        ValueError: faces are to be blurred and it is not known where they are.
+    """
+    if settings.blur_faces and "blur" not in inputs:
+        raise ValueError("the film is not made: faces are to be blurred, and where they are is not known")
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     if not analysis.media.has_video:
         (out / WARNINGS_FILE).write_text("no picture: film skipped\n", encoding="utf-8")
@@ -34,44 +57,90 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
             "install a Noto font and run again with --force"
         )
         (out / WARNINGS_FILE).write_text(f"{said}\n", encoding="utf-8")
-    shown = lanes(analysis)
-    layout = film_layout(analysis.media, settings.max_height_px, len(shown))
-    place = panel(layout, shown, font)
+    hidden = read_records(inputs["blur"] / BLUR_FILE, Region) if "blur" in inputs else None
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         folder = Path(scratch)
-        (folder / SCRIPT).write_text(ass_script(analysis, layout, font), encoding="utf-8")
-        strip_image(analysis, layout, font).save(folder / STRIP)
-        playhead_image(layout, place, len(shown)).save(folder / PLAYHEAD)
-        output = film(inputs["source"], analysis.media, (layout, place), font.path.parent, settings)
+        parts = write_parts(analysis, hidden, font, settings, folder)
+        output = film(inputs["source"], analysis.media, parts, font.path.parent, settings)
         run_ffmpeg(output, analysis.media.duration_us, progress, folder)
         (folder / FILM).replace(out / FILM)
 
 
-def film(
-    source: Path, media: MediaInfo, geometry: tuple[Layout, Panel], fonts: Path, settings: FilmSection
-) -> Any:
-    """An ffmpeg-python output, to be run in the folder that holds script, strip and playhead.
+def write_parts(
+    analysis: Analysis, hidden: tuple[Region, ...] | None, font: Font, settings: FilmSection, folder: Path
+) -> Parts:
+    """Leave in ``folder`` what :func:`film` takes from there."""
+    shown = lanes(analysis) if settings.style == "full" else ()
+    layout = film_layout(analysis.media, settings.max_height_px, len(shown))
+    place = panel(layout, shown, font) if shown else None
+    script = ass_script(analysis, layout, font, settings.style)
+    (folder / SCRIPT).write_text(script, encoding="utf-8")
+    if place is not None:
+        strip_image(analysis, layout, font).save(folder / STRIP)
+        playhead_image(place).save(folder / PLAYHEAD)
+    if hidden:
+        (folder / MASK).write_text(mask_script(hidden, layout), encoding="utf-8")
+    found = chapters(analysis)
+    (folder / CHAPTERS).write_text(ffmetadata(found), encoding="utf-8")
+    words = web_vtt(spoken(analysis))
+    (folder / WORDS).write_text(words, encoding="utf-8")
+    return Parts(
+        layout,
+        place,
+        cell_px(hidden, layout.scale) if hidden else None,
+        bool(found),
+        language(analysis.transcript) if words else None,
+    )
+
+
+def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: FilmSection) -> Any:
+    """An ffmpeg-python output, to be run in the folder of :func:`write_parts`.
 
     Nothing retimes a frame, and the sound keeps its place on the media clock. ffmpeg turns the picture by
-    itself when the container says so. The panel is padded before libass draws, so one copy serves both.
+    itself when the container says so.
     """
     import ffmpeg
 
-    layout, place = geometry
-    width, height = layout.width_px, layout.height_px
-    travel = f"{place.left_px - PLAYHEAD_PX // 2}+{place.width_px}*min(1,t/{media.duration_us / US_PER_S})"
     whole = media_input(source, media.clock_zero_us)
+    streams = [_picture(whole[str(media.video_index)], media, parts, fonts)]
+    if media.has_audio:
+        streams.append(whole[str(media.audio_index)])
+    options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
+    if parts.words_language is not None:
+        streams.append(ffmpeg.input(WORDS)["s:0"])
+        # Words that are in the picture already are not to be shown over it.
+        shown = "default" if settings.style == "minimal" else "0"
+        options |= {"scodec": "mov_text", "disposition:s:0": shown}
+        options |= {"metadata:s:s:0": f"language={parts.words_language}"}
+    # Nothing of the source's own: neither where and by whom it was made nor its chapters.
+    options |= {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "max_error_rate": 1}
+    if not parts.chaptered:
+        return ffmpeg.output(*streams, FILM, **options)
+    # An input without streams: ffmpeg-python keeps only inputs that something is taken from.
+    index = ffmpeg.get_args(ffmpeg.output(*streams, FILM)).count("-i")
+    output = ffmpeg.output(*streams, FILM, **{**options, "map_chapters": index})
+    return output.global_args("-f", "ffmetadata", "-i", CHAPTERS)
+
+
+def _picture(stream: Any, media: MediaInfo, parts: Parts, fonts: Path) -> Any:
+    """The panel goes below before libass draws, so that it draws on both."""
+    import ffmpeg
+
+    layout, place = parts.layout, parts.panel
+    width, height = layout.frame
     picture = (
-        whole[str(media.video_index)]
-        .filter("scale", w=width, h=height, out_range="tv")
+        stream.filter("scale", w=width, h=height, out_range="tv")
         .filter("setsar", r=1)
         .filter("format", pix_fmts="yuv420p")
-        .filter("pad", w=width, h=height + layout.panel_px)
-        .filter("ass", filename=SCRIPT, fontsdir=str(fonts))
+    )
+    if parts.mosaic_cell_px is not None:
+        picture = blurred(picture, MASK, layout, parts.mosaic_cell_px)
+    if place is None:
+        return picture.filter("ass", filename=SCRIPT, fontsdir=str(fonts))
+    travel = f"{place.left_px - PLAYHEAD_PX // 2}+{place.width_px}*min(1,t/{media.duration_us / US_PER_S})"
+    return (
+        picture.filter("pad", w=width, h=height + layout.panel_px)
         .overlay(ffmpeg.input(STRIP), x=0, y=height, eval="init")
+        .filter("ass", filename=SCRIPT, fontsdir=str(fonts))
         .overlay(ffmpeg.input(PLAYHEAD), x=travel, y=height)
     )
-    sound = [whole[str(media.audio_index)]] if media.has_audio else []
-    options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
-    kept_out = {"map_metadata": -1, "map_chapters": -1}
-    return ffmpeg.output(picture, *sound, FILM, **options, **kept_out, max_error_rate=1)

@@ -1,12 +1,18 @@
 from dataclasses import replace
+from itertools import product
 
 import pysubs2
 import pytest
 
-from pipeline.types import Analysis, Conflict, MediaInfo, Observation, Span, Status, Utterance
+from pipeline.types import Analysis, Conflict, FilmStyle, Observation, Span, Status, Utterance
+from pipeline.writers.bands import Band, badge_bands, subtitle_bands
+from pipeline.writers.face_boxes import faces, standing
+from pipeline.writers.facts import ranked
 from pipeline.writers.fonts import Font, font_for, undrawable
-from pipeline.writers.layout import covered, film_layout, place_label
-from pipeline.writers.script import ass_script, ass_time, escaped, faces, joined
+from pipeline.writers.layout import Layout, covered, film_layout
+from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT
+from pipeline.writers.script import ass_script
+from pipeline.writers.subtitles import PLAIN, Spoken, spoken
 from tests.writers.conftest import HOSTILE, LINES, scores, with_posture
 
 
@@ -15,130 +21,80 @@ def font() -> Font:
     return font_for("zh")
 
 
-def events(analysis: Analysis, font: Font, style: str) -> list[pysubs2.SSAEvent]:
-    text = ass_script(analysis, film_layout(analysis.media, 1080, 4), font)
+def events(
+    analysis: Analysis, font: Font, style: str, film_style: FilmStyle = "full"
+) -> list[pysubs2.SSAEvent]:
+    text = ass_script(analysis, film_layout(analysis.media, 1080, 4), font, film_style)
     return [e for e in pysubs2.SSAFile.from_string(text) if e.style == style]
 
 
-def media(width_px: int, height_px: int) -> MediaInfo:
-    return MediaInfo("", 1, width_px, height_px, 25, False, True, False, 0, 0)
+def one_line(event: pysubs2.SSAEvent) -> str:
+    return event.plaintext.replace("\n", " ").replace("  ", " ")
+
+
+def larger(analysis: Analysis, width_px: int = 640, height_px: int = 360) -> Analysis:
+    """The same in a picture with room for text; boxes stay where they are."""
+    return replace(analysis, media=replace(analysis.media, width_px=width_px, height_px=height_px))
 
 
 def test_subtitles_have_text_and_times(analysis: Analysis, font: Font) -> None:
-    shown = events(analysis, font, "Subtitle")
+    shown = events(larger(analysis), font, "Subtitle")
     assert [(e.start, e.end) for e in shown] == [(0, 1000), (1000, 1400), (1900, 2700)]
-    assert shown[0].plaintext.endswith(LINES[0][2])
+    assert shown[0].plaintext == f"[happy] {LINES[0][2]}"
 
 
-def test_a_subtitle_is_marked_by_what_its_words_say(analysis: Analysis, font: Font) -> None:
-    marks = [
-        e.plaintext.split("  ")[0] if "●" in e.plaintext else "" for e in events(analysis, font, "Subtitle")
-    ]
-    assert marks == ["● happy", "", "● neutral"]
+def test_a_subtitle_has_the_colour_and_the_name_of_what_its_words_say(analysis: Analysis, font: Font) -> None:
+    layout = film_layout(larger(analysis).media, 1080, 4)
+    bands = subtitle_bands(spoken(analysis), [], layout, font)
+    assert [band.tint for band in bands] == [COLOURS["happy"], PLAIN, COLOURS["neutral"]]
+    marks = [band.lines[0].split("] ")[0] if "] " in band.lines[0] else "" for band in bands]
+    assert marks == ["[happy", "", "[neutral"]
 
 
 def test_hostile_text_stays_text(analysis: Analysis, font: Font) -> None:
-    lines = ass_script(analysis, film_layout(analysis.media, 1080, 4), font).splitlines()
+    lines = ass_script(larger(analysis), film_layout(larger(analysis).media, 1080, 4), font).splitlines()
     (line,) = [line for line in lines if "alert" in line]
-    said = line.split("{\\r}", 1)[1]
-    assert "\\N" not in said and said.count("{") == said.count("\\{") == 2 and said.endswith("next line")
+    said = line.split("}", 1)[1].replace("\\N[", "[")
+    assert said.count("{") == said.count("\\{") == 2 and "＼N" in said and said.endswith("next line")
 
 
 @pytest.mark.parametrize(
-    ("text", "drawn"),
+    ("style", "drawn"),
     [
-        ("a\\Nb", "a＼Nb"),
-        ("a\\b", "a\\b"),
-        ("{\\b1}x", "\\{\\b1\\}x"),
-        ("\\{", "＼\\{"),
-        ("", ""),
-        ("a\nb", "a b"),
+        ("full", {"Box", "Person", "Label", "Subtitle", "Badge", "Bar"}),
+        ("minimal", {"Box", "Person", "Label", "Badge"}),
+        ("subtitles", {"Subtitle"}),
     ],
 )
-def test_escaped(text: str, drawn: str) -> None:
-    assert escaped(text) == drawn
-
-
-@pytest.mark.parametrize(
-    ("time_us", "text"),
-    [(0, "0:00:00.00"), (208_333, "0:00:00.20"), (3_661_999_999, "1:01:01.99"), (-5, "0:00:00.00")],
-)
-def test_a_time_is_cut_so_that_its_frame_is_covered(time_us: int, text: str) -> None:
-    assert ass_time(time_us) == text
+def test_what_each_style_draws(analysis: Analysis, font: Font, style: FilmStyle, drawn: set[str]) -> None:
+    script = ass_script(analysis, film_layout(analysis.media, 1080, 4), font, style)
+    assert {e.style for e in pysubs2.SSAFile.from_string(script)} == drawn
 
 
 def test_labels_carry_person_emotion_and_probability(analysis: Analysis, font: Font) -> None:
-    labels = [e.plaintext for e in events(analysis, font, "Label")]
-    assert labels[:2] == ["P2 neutral 50%", "P1 sad 70%"] or labels[:2] == ["P1 sad 70%", "P2 neutral 50%"]
+    labels = {(e.start, e.plaintext) for e in events(analysis, font, "Label")}
+    assert {(0, "sad 70%"), (0, "neutral 50%"), (250, "sad 69%")} <= labels
     assert len(labels) == 7  # no label where there was no face
-
-
-def test_boxes_stand_still_until_the_face_moves(analysis: Analysis) -> None:
-    layout = film_layout(analysis.media, 1080, 4)
-    seen = [
-        replace(o, evidence={"box": [20 + i % 2, 30, 50, 50]})
-        for i, o in enumerate(analysis.observations["face"])
-    ]
-    still = replace(analysis, observations={"face": tuple(o for o in seen if o.subject == "P1")})
-    assert {face.box for face in faces(still, layout)} == {(20, 30, 50, 50)}
-    assert [f.span for f in joined(faces(still, layout))] == [Span(0, 1_250_000), Span(1_750_000, 2_000_000)]
-    moved = replace(still, observations={"face": (*still.observations["face"][:2], *_far(still))})
-    assert len({face.box for face in faces(moved, layout)}) == 2
-
-
-def _far(analysis: Analysis) -> list[Observation]:
-    return [replace(o, evidence={"box": [60, 30, 50, 50]}) for o in analysis.observations["face"][2:]]
-
-
-def test_a_label_never_covers_a_face_when_there_is_room() -> None:
-    layout = film_layout(media(1280, 720), 1080, 4)
-    for face in [
-        (500, 0, 200, 250),
-        (500, 300, 200, 420),
-        (0, 0, 200, 720),
-        (1080, 0, 200, 720),
-        (600, 300, 80, 90),
-    ]:
-        x, y = place_label((190, 40), face, [face], (layout.width_px, layout.height_px))
-        assert covered((x, y, 190, 40), [face]) == 0
-        assert 0 <= x <= 1280 - 190 and 0 <= y <= 720 - 40
-
-
-def test_a_label_avoids_the_other_face() -> None:
-    own, other = (500, 300, 200, 200), (480, 100, 240, 195)
-    x, y = place_label((190, 40), own, [own, other], (1280, 720))
-    assert covered((x, y, 190, 40), [own, other]) == 0
-
-
-def test_a_label_stays_in_a_frame_that_a_face_fills() -> None:
-    x, y = place_label((190, 40), (0, 0, 1280, 720), [(0, 0, 1280, 720)], (1280, 720))
-    assert 0 <= x <= 1280 - 190 and 0 <= y <= 720 - 40
-
-
-@pytest.mark.parametrize("size", [(1281, 721), (333, 777), (160, 120), (3840, 2160), (720, 1280), (2, 2)])
-def test_sides_are_even_and_no_taller_than_asked(size: tuple[int, int]) -> None:
-    layout = film_layout(media(*size), 720, 4)
-    assert not any(n % 2 for n in (layout.width_px, layout.height_px, layout.panel_px))
-    assert layout.height_px <= 720 + 1 and layout.width_px / layout.height_px == pytest.approx(
-        size[0] / size[1], rel=0.02
-    )
-
-
-def test_720_lines_grow_by_120() -> None:
-    assert film_layout(media(1280, 720), 1080, 4).panel_px == 120
+    assert {e.plaintext for e in events(analysis, font, "Person", "minimal")} == {"P1", "P2"}
 
 
 def test_the_badge_leaves_the_face_free(analysis: Analysis, font: Font) -> None:
-    def badge(box: list[int]) -> str:
-        seen = Observation("face", Span(0, 1_000_000), Status.OK, scores("sad", 1.0), evidence={"box": box})
-        spot = replace(analysis, observations={"face": (seen,)}, conflicts=analysis.conflicts[2:])
-        return events(spot, font, "Badge")[0].text
+    layout = film_layout(larger(analysis).media, 1080, 0)
+    for y in (0, 100, 200, 340):
+        seen = [(Span(0, 1_000_000), (200, y, 200, 160))]
+        (badge,) = badge_bands(analysis.conflicts[2:], (), seen, layout, font)
+        assert covered(badge.box, [box for _, box in seen]) == 0
 
-    assert "\\an8" in badge([60, 60, 40, 40]) and "\\an2" in badge([60, 0, 40, 40])
+
+def test_a_badge_is_narrower_where_there_is_room_beside_a_face_only(analysis: Analysis, font: Font) -> None:
+    layout = film_layout(larger(analysis).media, 1080, 0)
+    seen = [(Span(0, 1_000_000), (0, 0, 400, 360))]
+    (badge,) = badge_bands(analysis.conflicts[2:], (), seen, layout, font)
+    assert covered(badge.box, [seen[0][1]]) == 0 and len(badge.lines) > 1
 
 
 def test_badges_name_every_conflict_with_its_times(analysis: Analysis, font: Font) -> None:
-    badges = [(e.plaintext, e.start, e.end) for e in events(analysis, font, "Badge")]
+    badges = [(one_line(e), e.start, e.end) for e in events(analysis, font, "Badge")]
     assert badges == [
         ("▲ polarity · face sad, words happy · maybe tears of joy", 0, 1000),
         ("◆ blend · face sad, voice angry", 0, 1400),
@@ -146,14 +102,67 @@ def test_badges_name_every_conflict_with_its_times(analysis: Analysis, font: Fon
     ]
 
 
+def all_bands(analysis: Analysis, font: Font, size: tuple[int, int]) -> tuple[Band, ...]:
+    layout = film_layout(larger(analysis, *size).media, 2000, 4)
+    seen = sorted((span, box) for span, _, box in standing(faces(analysis, layout)))
+    subtitles = subtitle_bands(spoken(analysis), seen, layout, font)
+    return (*subtitles, *badge_bands(ranked(analysis.conflicts), subtitles, seen, layout, font))
+
+
+@pytest.mark.parametrize("size", [(360, 640), (640, 360), (1280, 720)])
+def test_what_is_written_at_once_lies_apart_and_inside(
+    analysis: Analysis, font: Font, size: tuple[int, int]
+) -> None:
+    """Three people talk at once while two conflicts last."""
+    talk = [
+        Utterance(Span(i * 100_000, 900_000), "and so on, and so on " * 3, "en", "file") for i in range(3)
+    ]
+    busy = replace(analysis, transcript=replace(analysis.transcript, utterances=tuple(talk)))
+    bands = all_bands(busy, font, size)
+    assert len(bands) == 3 + 3
+    for a, b in product(bands, bands):
+        assert a is b or not a.span.overlap_us(b.span) or covered(a.box, [b.box]) == 0
+    for band in bands:
+        x, y, width, height = band.box
+        assert min(x, y) >= 0 and x + width <= size[0] and y + height <= size[1]
+
+
+def test_badges_and_masking_have_their_colours(analysis: Analysis, font: Font) -> None:
+    bands = all_bands(analysis, font, (640, 360))
+    assert [b.tint for b in bands if b.style == "Badge"] == [CONFLICT, CONFLICT, ABSENT]
+
+
+def page_texts(text: str, span: Span, font: Font) -> tuple[Band, ...]:
+    layout = Layout(640, 360, 0, 1.0)
+    return subtitle_bands([Spoken(span, text, "sad")], [], layout, font)
+
+
+def test_a_long_utterance_is_shown_two_lines_at_a_time(font: Font) -> None:
+    text = " ".join(f"word{i}" for i in range(90))
+    pages = page_texts(text, Span(0, 30_000_000), font)
+    assert len(pages) > 2 and all(len(page.lines) <= 2 for page in pages)
+    assert " ".join(line.removeprefix("[sad] ") for page in pages for line in page.lines) == text
+    assert all(page.lines[0].startswith("[sad] ") for page in pages)
+    assert [p.span.start_us for p in pages[1:]] == [p.span.end_us for p in pages[:-1]]
+    assert (pages[0].span.start_us, pages[-1].span.end_us) == (0, 30_000_000)
+    assert min(page.span.duration_us for page in pages) >= 1_000_000
+
+
+def test_much_said_in_a_moment_is_small_and_still_there(font: Font) -> None:
+    text = "我" * 300
+    pages = page_texts(text, Span(0, 400_000), font)
+    assert "".join(line.removeprefix("[sad] ") for page in pages for line in page.lines) == text
+    assert all(page.box[3] <= 0.5 * 360 for page in pages)
+
+
 def test_an_unknown_modality_with_boxes_is_drawn(analysis: Analysis, font: Font) -> None:
-    labels = [e.plaintext for e in events(with_posture(analysis), font, "Label")]
-    assert labels.count("P1 fear 51%") == len(analysis.moments)
+    labels = [e for e in events(with_posture(analysis), font, "Label") if e.plaintext == "fear 51%"]
+    assert (min(e.start for e in labels), max(e.end for e in labels)) == (0, 3000)
 
 
 def test_a_user_kind_of_conflict_reading_stays_text(analysis: Analysis, font: Font) -> None:
-    wild = Conflict(Span(0, 1), "blend", ("face",), 0.1, 0.1, HOSTILE, {})
-    (badge,) = events(replace(analysis, conflicts=(wild,)), font, "Badge")
+    wild = Conflict(Span(0, 1_000_000), "blend", ("face",), 0.1, 0.1, HOSTILE, {})
+    (badge,) = events(replace(larger(analysis), conflicts=(wild,)), font, "Badge")
     assert "face ?" in badge.plaintext and "alert" in badge.plaintext
 
 
@@ -171,10 +180,28 @@ def test_shapes_follow_the_language(language: str | None, family: str) -> None:
     assert font_for(language).sized(20).getname()[0] == f"Noto Sans CJK {family}"
 
 
+def test_boxes_stand_still_until_the_face_moves(analysis: Analysis) -> None:
+    layout = film_layout(analysis.media, 1080, 4)
+    seen = [
+        replace(o, evidence={"box": [20 + i % 2, 30, 50, 50]})
+        for i, o in enumerate(analysis.observations["face"])
+    ]
+    still = replace(analysis, observations={"face": tuple(o for o in seen if o.subject == "P1")})
+    assert {face.box for face in faces(still, layout)} == {(20, 30, 50, 50)}
+    spans = [span for span, _, _ in standing(faces(still, layout))]
+    assert spans == [Span(0, 1_250_000), Span(1_750_000, 2_000_000)]
+    moved = replace(still, observations={"face": (*still.observations["face"][:2], *_far(still))})
+    assert len({face.box for face in faces(moved, layout)}) == 2
+
+
+def _far(analysis: Analysis) -> list[Observation]:
+    return [replace(o, evidence={"box": [60, 30, 50, 50]}) for o in analysis.observations["face"][2:]]
+
+
 def test_an_hour_of_samples_is_written_quickly(analysis: Analysis, font: Font) -> None:
     """Work grows with the samples, not with their square."""
     some = [
-        replace(o, span=Span(i * 200_000, (i + 1) * 200_000))
+        replace(o, span=Span(i * 200_000, (i + 1) * 200_000), scores=scores("sad", 0.5 + i % 40 / 100))
         for i, o in enumerate(analysis.observations["face"][:1] * 2000)
     ]
     talk = Utterance(Span(0, 1), "x", "en", "file")
@@ -186,3 +213,14 @@ def test_an_hour_of_samples_is_written_quickly(analysis: Analysis, font: Font) -
     )
     script = ass_script(long, film_layout(long.media, 1080, 4), font)
     assert script.count(",Label,") == 2000
+
+
+def test_nothing_found_is_an_empty_script(analysis: Analysis, font: Font) -> None:
+    nothing = replace(
+        analysis,
+        observations={"face": (Observation("face", Span(0, 3_000_000), Status.NO_FACE),)},
+        conflicts=(),
+        transcript=replace(analysis.transcript, utterances=()),
+    )
+    for style in ("full", "minimal", "subtitles"):
+        assert "Dialogue" not in ass_script(nothing, film_layout(nothing.media, 1080, 4), font, style)

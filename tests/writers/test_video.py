@@ -12,17 +12,17 @@ import pytest
 from pipeline.config import FilmSection
 from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
-from pipeline.types import Analysis, MediaInfo, Span
+from pipeline.types import Analysis, Span
 from pipeline.writers import video
 from pipeline.writers.facts import lanes
 from pipeline.writers.fonts import font_for
 from pipeline.writers.layout import film_layout
-from pipeline.writers.palette import ABSENT, HATCH, colour, rgb
-from pipeline.writers.strip import panel, strip_image
+from pipeline.writers.palette import PERSONS, rgb
+from pipeline.writers.strip import panel
 from tests.conftest import Made
 from tests.made import media as made_media
 from tests.made.film import MARKER_S
-from tests.writers.conftest import make_analysis, with_posture, written
+from tests.writers.conftest import make_analysis, written
 
 Filmed = Callable[[str], Path]
 CLOCKS = [
@@ -152,7 +152,7 @@ def test_a_box_stands_on_the_frames_of_its_sample_only(made: Made, tmp_path: Pat
     seen = [o for o in bare.observations["face"] if o.subject == "P1"][:1]
     one = replace(seen[0], span=Span(1_000_000, 1_200_000), evidence={"box": [40, 30, 60, 60]})
     path = film(source, tmp_path, replace(bare, observations={"face": (one,)}))
-    tint = np.array(rgb(colour("sad")))
+    tint = np.array(rgb(PERSONS[0]))
     found = [
         np.abs(image(path, t)[40:80, 40:42].astype(int) - tint).max() < 60 for t in (0.96, 1.0, 1.16, 1.2)
     ]
@@ -164,8 +164,10 @@ def test_the_playhead_moves(made: Made, filmed: Filmed) -> None:
     layout = film_layout(probe(made("plain.mp4")), 1080, 4)
     place = panel(layout, lanes(make_analysis()), font_for("zh"))
     for at_s in (0.0, 1.48, 2.96):
-        row = image(path, at_s)[layout.height_px + place.mark_px // 3].astype(int).sum(axis=1)
-        before = image(path, (at_s + 1) % 3)[layout.height_px + place.mark_px // 3].astype(int).sum(axis=1)
+        row = image(path, at_s)[layout.height_px + place.lanes_end_px - 1].astype(int).sum(axis=1)
+        before = (
+            image(path, (at_s + 1) % 3)[layout.height_px + place.lanes_end_px - 1].astype(int).sum(axis=1)
+        )
         assert abs(int(np.argmax(row - before)) - place.x(round(at_s * 1e6), 3_000_000)) <= 4
 
 
@@ -217,31 +219,3 @@ def test_chinese_is_drawn_and_not_empty_squares(made: Made, tmp_path: Path) -> N
 
 def test_same_film_twice(made: Made, filmed: Filmed, tmp_path: Path) -> None:
     assert film(made("plain.mp4"), tmp_path).read_bytes() == filmed("plain.mp4").read_bytes()
-
-
-def big() -> MediaInfo:
-    return replace(make_analysis().media, width_px=1280, height_px=720)
-
-
-def test_the_strip_shows_each_lane_in_its_colour() -> None:
-    analysis = make_analysis()
-    font, layout = font_for("zh"), film_layout(big(), 1080, 4)
-    place = panel(layout, lanes(analysis), font)
-    image_ = strip_image(analysis, layout, font).convert("RGB")
-    assert image_.size == (1280, 120)
-
-    def at(time_us: int, row: int) -> tuple[int, ...]:
-        return image_.getpixel((place.x(time_us, 3_000_000), place.mark_px + row * place.lane_px + 3))
-
-    assert [at(60_000, row) for row in range(4)] == [rgb(colour(e)) for e in ("sad", "angry", "happy", "sad")]
-    assert {at(1_650_000 + 2_000 * i, 1) for i in range(40)} == {rgb(ABSENT), rgb(HATCH)}
-    assert image_.getpixel((place.x(500_000, 3_000_000), place.mark_px // 2)) == (230, 159, 0)
-
-
-def test_a_fourth_lane_appears() -> None:
-    analysis = with_posture(make_analysis())
-    layout = film_layout(big(), 1080, 5)
-    place = panel(layout, lanes(analysis), font_for("zh"))
-    image_ = strip_image(analysis, layout, font_for("zh")).convert("RGB")
-    at = (place.x(60_000, 3_000_000), place.mark_px + 3 * place.lane_px + 3)
-    assert layout.panel_px == 140 and image_.getpixel(at) == rgb(colour("fear"))

@@ -1,0 +1,183 @@
+"""Boxes around faces (or whatever else a modality boxes) and the labels beside them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.types import Analysis, Observation, Scores, Span
+from pipeline.writers.ass import ass_colour, escaped, event, filled, rectangle
+from pipeline.writers.bands import Band
+from pipeline.writers.facts import Verdict, observed
+from pipeline.writers.fonts import Font
+from pipeline.writers.layout import Box, Layout, place_label
+from pipeline.writers.palette import colour
+
+# A box is redrawn once an edge has moved by this share of its width: it stands still instead of trembling,
+# and libass, which looks through all events for every frame, has a fraction of them to look through.
+STILL = 0.06
+NOBODY = "#FFFFFF"  # of a box that belongs to no person
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Someone's box for a while, in output pixels, and what was read there."""
+
+    span: Span
+    owner: str
+    subject: str | None
+    box: Box
+    said: Verdict
+    scores: Scores | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A word on a coloured ground, at a place in the picture."""
+
+    span: Span
+    style: str
+    at: tuple[int, int]
+    tint: str
+    text: str
+
+
+def faces(analysis: Analysis, layout: Layout) -> tuple[Face, ...]:
+    """Every observation with a box, of any modality, scaled to the film, in order of time."""
+    found = (
+        Face(
+            o.span,
+            f"{modality} {o.subject}",
+            o.subject,
+            _scaled(o.evidence["box"], layout),
+            observed(o),
+            o.scores,
+        )
+        for modality in analysis.modalities
+        for o in analysis.observations.get(modality, ())
+        if _boxed(o)
+    )
+    return _held(sorted(found, key=lambda face: face.span))
+
+
+def _boxed(observation: Observation) -> bool:
+    return bool(observation.evidence.get("box")) and observation.span.duration_us > 0
+
+
+def _held(moving: Iterable[Face]) -> tuple[Face, ...]:
+    last: dict[str, Face] = {}
+    result = []
+    for face in moving:
+        before = last.get(face.owner)
+        near = before is not None and all(
+            abs(a - b) <= STILL * face.box[2] for a, b in zip(before.box, face.box, strict=True)
+        )
+        kept = replace(face, box=before.box) if before is not None and near else face
+        last[face.owner] = kept
+        result.append(kept)
+    return tuple(result)
+
+
+def standing(shown: Iterable[Face]) -> Iterator[tuple[Span, str | None, Box]]:
+    """Boxes of one owner that follow on each other in one place, as one, with the person."""
+    open_: dict[str, Face] = {}
+    for face in shown:
+        before = open_.get(face.owner)
+        if before and (before.box, before.span.end_us) == (face.box, face.span.start_us):
+            open_[face.owner] = replace(before, span=Span(before.span.start_us, face.span.end_us))
+            continue
+        if before:
+            yield before.span, before.subject, before.box
+        open_[face.owner] = face
+    yield from ((face.span, face.subject, face.box) for face in open_.values())
+
+
+def box_events(shown: Sequence[Face], colours: Mapping[str, str], layout: Layout) -> Iterator[str]:
+    """Four bars per box in the person's colour, edged by the style."""
+    line = max(2, round(0.006 * layout.unit_px))
+    for span, subject, (left, top, width, height) in standing(shown):
+        tint = ass_colour(colours.get(subject or "", NOBODY))
+        # libass blends whole bitmaps: four bars cost a tenth of one frame that is empty inside.
+        for x, y, across, down in (
+            (left, top, line, height),
+            (left + width - line, top, line, height),
+            (left, top, width, line),
+            (left, top + height - line, width, line),
+        ):
+            yield event(0, span, "Box", f"\\pos({x},{y})\\c{tint}\\p1", rectangle(across, down))
+
+
+def label_events(
+    shown: Sequence[Face], colours: Mapping[str, str], bands: Sequence[Band], layout: Layout, font: Font
+) -> Iterator[str]:
+    """Beside each box who it is and what is read there; chips that do not change are one event."""
+    for chip in _joined(_chips(shown, colours, bands, layout, font)):
+        x, y = chip.at
+        yield event(1, chip.span, chip.style, f"\\pos({x},{y}){filled(chip.tint)}", escaped(chip.text))
+
+
+def padding(layout: Layout) -> int:
+    """Around the word of a chip."""
+    return max(2, round(0.008 * layout.unit_px))
+
+
+def _chips(
+    shown: Sequence[Face], colours: Mapping[str, str], bands: Sequence[Band], layout: Layout, font: Font
+) -> Iterator[Chip]:
+    pad = padding(layout)
+    height = round(font.ass_size(layout.label_px)) + 2 * pad
+    present: list[Band] = []
+    coming = sorted(bands, key=lambda band: band.span.start_us, reverse=True)
+    for together in _sampled_together(shown):
+        span = Span(together[0].span.start_us, max(face.span.end_us for face in together))
+        while coming and coming[-1].span.start_us < span.end_us:
+            present.append(coming.pop())
+        present = [band for band in present if band.span.end_us > span.start_us]
+        boxes, taken = [face.box for face in together], [band.box for band in present]
+        for face in together:
+            words = [*_person(face, colours), ("Label", colour(face.said.key), _read(face.said))]
+            widths = [font.width_px(text, layout.label_px) + 2 * pad for _, _, text in words]
+            size = (sum(widths), height)
+            x, y = place_label(size, face.box, boxes, layout.frame, taken)
+            taken.append((x, y, *size))
+            for (style, tint, text), width in zip(words, widths, strict=True):
+                yield Chip(face.span, style, (x + pad, y + pad), tint, text)
+                x += width
+
+
+def _sampled_together(shown: Sequence[Face]) -> Iterator[list[Face]]:
+    """The faces of one sampled frame start together."""
+    together: list[Face] = []
+    for face in shown:
+        if together and together[0].span.start_us != face.span.start_us:
+            yield together
+            together = []
+        together.append(face)
+    if together:
+        yield together
+
+
+def _person(face: Face, colours: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    return [] if face.subject is None else [("Person", colours.get(face.subject, NOBODY), face.subject)]
+
+
+def _read(said: Verdict) -> str:
+    name = said.key.replace("_", " ")
+    return name if said.confidence is None else f"{name} {said.confidence:.0%}"
+
+
+def _joined(chips: Iterable[Chip]) -> Iterator[Chip]:
+    open_: dict[tuple[str, tuple[int, int], str, str], Chip] = {}
+    for chip in chips:
+        key = (chip.style, chip.at, chip.tint, chip.text)
+        before = open_.get(key)
+        if before and before.span.end_us == chip.span.start_us:
+            open_[key] = replace(before, span=Span(before.span.start_us, chip.span.end_us))
+            continue
+        if before:
+            yield before
+        open_[key] = chip
+    yield from open_.values()
+
+
+def _scaled(box: Sequence[float], layout: Layout) -> Box:
+    x, y, width, height = (round(float(v) * layout.scale) for v in box)
+    return (x, y, width, height)

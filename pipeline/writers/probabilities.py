@@ -1,0 +1,92 @@
+"""The seven probabilities of the person seen longest, as bars under the legend of the film's panel."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.labels import EMOTIONS
+from pipeline.types import Span
+from pipeline.writers.ass import ass_colour, escaped, event, filled, rectangle
+from pipeline.writers.face_boxes import NOBODY, Face
+from pipeline.writers.fonts import Font
+from pipeline.writers.layout import Layout
+from pipeline.writers.palette import colour
+from pipeline.writers.strip import Panel
+
+STEP = 0.02  # smaller changes of a probability redraw nothing
+HIDDEN, SHOWN = "\\1a&HFF&", "\\1a&H00&"
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Lengths in steps of :data:`STEP` for a while."""
+
+    span: Span
+    subject: str | None
+    lengths: tuple[int, ...]
+
+
+def bars(shown: Sequence[Face], modality: str) -> tuple[Bars, ...]:
+    """Per sampled frame the bars of whoever there is seen longest in the whole film; equal ones joined."""
+    read = [face for face in shown if face.scores is not None and face.owner.startswith(f"{modality} ")]
+    seen_us: dict[str, int] = {}
+    for face in read:
+        seen_us[face.owner] = seen_us.get(face.owner, 0) + face.span.duration_us
+    main: dict[int, Face] = {}
+    for face in read:
+        before = main.get(face.span.start_us)
+        if before is None or seen_us[face.owner] > seen_us[before.owner]:
+            main[face.span.start_us] = face
+    return tuple(_joined(_bars(face) for _, face in sorted(main.items())))
+
+
+def bar_events(
+    found: Iterable[Bars], colours: Mapping[str, str], layout: Layout, place: Panel, font: Font
+) -> Iterator[str]:
+    """One drawing per :class:`Bars` from slot to slot, and the person's id before it."""
+    found = tuple(found)
+    left, top, _ = place.slot(0)
+    at = f"\\pos({left},{layout.height_px + top})\\p1"
+    for one in found:
+        yield event(1, one.span, "Bar", at, _drawing(one.lengths, place))
+    size = 100 * place.font_px / layout.label_px
+    middle = layout.height_px + (place.legend_top_px + layout.panel_px) // 2
+    for one in _joined(replace(bar, lengths=()) for bar in found):
+        if one.subject is not None:
+            tags = f"\\an4\\pos({place.font_px // 2},{middle})\\fscx{size:.4g}\\fscy{size:.4g}"
+            tint = filled(colours.get(one.subject, NOBODY))
+            yield event(1, one.span, "Person", tags + tint, escaped(one.subject))
+
+
+def _bars(face: Face) -> Bars:
+    assert face.scores is not None
+    return Bars(face.span, face.subject, tuple(round(p / STEP) for p in face.scores.probabilities))
+
+
+def _joined(all_bars: Iterable[Bars]) -> Iterator[Bars]:
+    open_: Bars | None = None
+    for one in all_bars:
+        same = open_ is not None and (open_.subject, open_.lengths) == (one.subject, one.lengths)
+        if open_ is not None and same and open_.span.end_us >= one.span.start_us:
+            open_ = replace(open_, span=Span(open_.span.start_us, one.span.end_us))
+            continue
+        if open_ is not None:
+            yield open_
+        open_ = one
+    if open_ is not None:
+        yield open_
+
+
+def _drawing(lengths: Sequence[int], place: Panel) -> str:
+    """Bars and the empty stretches between them, side by side as libass sets drawings in a line of text."""
+    parts = []
+    reach = place.slot(0)[0]
+    for index, (emotion, steps) in enumerate(zip(EMOTIONS, lengths, strict=True)):
+        left, _, full = place.slot(index)
+        width = round(full * min(1.0, steps * STEP))
+        if not width:
+            continue
+        if left > reach:
+            parts.append(f"{{{HIDDEN}}}{rectangle(left - reach, place.bar_px)}")
+        parts.append(f"{{{SHOWN}\\c{ass_colour(colour(emotion))}}}{rectangle(width, place.bar_px)}")
+        reach = left + width
+    return "".join(parts)
