@@ -10,6 +10,7 @@ EXAMPLES = """\
 examples:
   emotion-pipeline review outputs/vlog
   emotion-pipeline review outputs/vlog outputs/talk --out both.csv
+  emotion-pipeline review outputs/vlog --with-foils 10
   emotion-pipeline review --import outputs/vlog/ann.csv outputs/vlog/bob.csv
   emotion-pipeline review --import ann.csv bob.csv --results outputs/vlog --precision 0.9 --json
 
@@ -31,6 +32,13 @@ def add_to(commands: Any) -> None:
     command.add_argument("--out", type=Path, metavar="FILE", help="the sheet; review.csv in each folder")
     command.add_argument("--show-evidence", action="store_true", help="also how sure the detector was")
     command.add_argument("--with-masking", action="store_true", help="also masking, which is no alarm")
+    command.add_argument(
+        "--with-foils",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="also up to N stretches of each film without an alarm, which raters cannot tell from alarms",
+    )
     command.add_argument(
         "--import", nargs="+", type=Path, dest="sheets", metavar="FILE", help="marked sheets"
     )
@@ -59,7 +67,9 @@ def act(arguments: argparse.Namespace) -> int:
 
     if arguments.sheets:
         _refuse(
-            arguments, ("out", "show_evidence", "with_masking"), "is for writing a sheet, not for --import"
+            arguments,
+            ("out", "show_evidence", "with_masking", "with_foils"),
+            "is for writing a sheet, not for --import",
         )
     else:
         _refuse(arguments, ("results", "precision", "json"), "goes with --import")
@@ -79,13 +89,16 @@ def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], why: str) -> 
 
 def _write(arguments: argparse.Namespace) -> int:
     from pipeline.plan import UsageError
+    from pipeline.review.foils import foils
     from pipeline.review.outcome import read_analysis
     from pipeline.review.sheet import SHEET, Asked, as_csv, check_free, rows, write
     from pipeline.writers.facts import one_line
 
     if not arguments.folders:
         raise UsageError("name a folder of results, as outputs/vlog, or give marked sheets with --import")
-    asked = Asked(arguments.show_evidence, arguments.with_masking)
+    if arguments.show_evidence and arguments.with_foils:
+        raise UsageError("evidence would give the foils away; take --show-evidence or --with-foils")
+    asked = Asked(arguments.show_evidence, arguments.with_masking, arguments.with_foils)
     folders = list({folder.resolve(): folder for folder in arguments.folders}.values())
     analyses = [read_analysis(folder) for folder in folders]
     targets = (
@@ -97,6 +110,7 @@ def _write(arguments: argparse.Namespace) -> int:
         check_free(path)
     for path, films in targets.items():
         count = sum(len(rows(film, asked)) for film in films)
+        put_in = sum(len(foils(film, asked.foils)) for film in films)
         if not count:
             print(
                 f"no conflicts in {', '.join(one_line(film.name) for film in films)}: nothing to review",
@@ -104,7 +118,8 @@ def _write(arguments: argparse.Namespace) -> int:
             )
             continue
         write(path, as_csv(films, asked))
-        print(f"{path}: {count} event{'s' * (count != 1)} to mark right, wrong or unsure")
+        hidden = f", {put_in} of them put in without an alarm" if asked.foils else ""
+        print(f"{path}: {count} event{'s' * (count != 1)} to mark right, wrong or unsure{hidden}")
     return 0
 
 
@@ -117,6 +132,13 @@ def _import(arguments: argparse.Namespace) -> int:
     found = read(arguments.sheets, [*arguments.folders, *arguments.results], arguments.precision or PRECISION)
     print(json.dumps(as_json(found), ensure_ascii=False) if arguments.json else as_text(found))
     return 0
+
+
+def _count(text: str) -> int:
+    """An argument that is a whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
 
 
 def _precision(text: str) -> float:

@@ -9,7 +9,7 @@ from pipeline.writers.facts import hypothesis, one_line, ranked, who_says_what
 
 SHA_CHARACTERS = 12
 _ID = re.compile(
-    rf"(?P<video>[0-9a-f]{{{SHA_CHARACTERS}}})-(?P<kind>[a-z]+)-(?P<channels>.+)"
+    rf"(?P<video>[0-9a-f]{{{SHA_CHARACTERS}}})-(?P<kind>[a-z]+)-(?P<channels>.+?)"
     r"-(?P<start>-?\d+)-(?P<end>-?\d+)-(?P<mark>[0-9a-f]{4})"
 )
 
@@ -75,12 +75,13 @@ def parse_id(text: str) -> Named | None:
 
 def events(analysis: Analysis) -> tuple[Event, ...]:
     """Every conflict of an analysis, masking too, strongest evidence first."""
-    return tuple(_event(conflict, analysis.media.sha256) for conflict in ranked(analysis.conflicts))
+    return tuple(event_of(conflict, analysis.media.sha256) for conflict in ranked(analysis.conflicts))
 
 
-def _event(conflict: Conflict, video: str) -> Event:
+def event_of(conflict: Conflict, video: str, foil: bool = False) -> Event:
+    """A conflict in the film with the SHA-256 ``video`` as it is put before raters."""
     return Event(
-        id=event_id(video, conflict.kind, conflict.modalities, conflict.span),
+        id=event_id(video, conflict.kind, conflict.modalities, conflict.span, foil),
         span=conflict.span,
         kind=conflict.kind,
         modalities=conflict.modalities,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.fusion.conflict import ALARMS
 from pipeline.review.events import Event, ReviewError, events
+from pipeline.review.foils import foils
 from pipeline.review.rows import EVENT, NOTE, RATER, VERDICT, Sheet, read_sheet
 from pipeline.types import Analysis
 from pipeline.writers.columns import END, EVIDENCE, START, WORDS, display
@@ -45,6 +46,7 @@ def columns(asked: Asked) -> tuple[str, ...]:
 def rows(analysis: Analysis, asked: Asked) -> list[dict[str, str]]:
     """One row per event of a film, in an order that depends on the film alone."""
     chosen = [event for event in events(analysis) if asked.masking or event.kind in ALARMS]
+    chosen += foils(analysis, asked.foils)
     random.Random(f"review {analysis.media.sha256}").shuffle(chosen)
     return [_row(event, analysis.name) for event in chosen]
 
