@@ -1,5 +1,6 @@
 """Sheet, film and page say the same, conflict by conflict and row by row."""
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -52,7 +53,7 @@ def test_conflicts(found: Analysis) -> None:
     cards = page(found).cards
     script = ass_script(found, film_layout(found.media, 1080, 4), font_for("zh"))
     badges = [e for e in pysubs2.SSAFile.from_string(script) if e.style == "Badge"]
-    lines = [line for line in script.splitlines() if ",Badge," in line]
+    lines = [line.replace(r"\N", " ") for line in script.splitlines() if ",Badge," in line]
     assert len(rows) == len(cards) == len(lines) == len(badges) == len(found.conflicts)
     for row, card, line in zip(rows, cards, lines, strict=True):
         assert row["Kind"] == card.kind and f" {card.kind} · " in line
@@ -111,13 +112,22 @@ def test_moments(found: Analysis) -> None:
 
 
 def test_the_timeline_shows_the_rows(found: Analysis) -> None:
+    """The still one, for paper, and what the script draws from."""
     rows = tables(found)["integrated.csv"][1]
-    lane = re.search(r'aria-label="together">(.*?)</svg>', html(found), re.DOTALL)
-    assert lane is not None
+    fused = [row["Fused_Emotion"] for row in rows]
+    text = html(found)
+    lane = re.search(r'aria-label="together">(.*?)</svg>', text, re.DOTALL)
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert lane is not None and data is not None
     titles = [unescape(title) for title in re.findall("<title>(.*?)</title>", lane[1])]
-    assert [title.split(" together ")[1].split()[0] for title in titles] == [
-        row["Fused_Emotion"] for row in rows
-    ]
+    assert [title.split(" together ")[1].split()[0] for title in titles] == fused
+    drawn = json.loads(data[1])
+    assert [drawn["keys"][key] for key in drawn["lanes"][-1]["keys"]] == fused
+    for at_ms, cell in (("starts", "Start_Time"), ("ends", "End_Time")):
+        assert [t / 1000 for t in drawn[at_ms]] == pytest.approx([float(r[cell]) for r in rows], abs=0.006)
+    told = [(c["kind"], round(c["start"] / 1000, 2)) for c in drawn["conflicts"]]
+    sheet = tables(found)["conflicts.csv"][1]
+    assert told == [(row["Kind"], pytest.approx(float(row["Start_Time"]), abs=0.011)) for row in sheet]
 
 
 def _seconds(ass_time: str) -> float:

@@ -10,20 +10,25 @@ from typing import Any
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
+from pipeline.writers.palette import COLOURS, CONFLICT, ink
 from pipeline.writers.report.page import page
+from pipeline.writers.report.scripts import scripts
+from pipeline.writers.report.stills import pictures
 
 REPORT = "report.html"
+OPEN_CARDS = 20  # more wait behind a button
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``report``."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
-    (out / REPORT).write_text(html(analysis), encoding="utf-8", newline="\n")
+    stills = pictures(inputs.get("stills"), len(analysis.conflicts))
+    (out / REPORT).write_text(html(analysis, stills), encoding="utf-8", newline="\n")
     progress(1.0)
 
 
-def html(analysis: Analysis) -> str:
-    """The page as text; equal analyses give equal bytes."""
+def html(analysis: Analysis, stills: Mapping[int, str] | None = None) -> str:
+    """The page as text; equal analyses and pictures give equal bytes."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
@@ -33,4 +38,11 @@ def html(analysis: Analysis) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return templates.get_template("page.html").render(page=page(analysis))
+    return templates.get_template("page.html").render(
+        page=page(analysis, stills),
+        scripts=scripts(chart=bool(analysis.moments)),
+        colours=COLOURS,
+        conflict=CONFLICT,
+        ink=ink,
+        few=OPEN_CARDS,
+    )

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.types import Conflict, MediaInfo, State
+from pipeline.types import Analysis, Conflict, State
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import bayes_factor, grade, rule, vanishing
-from pipeline.writers.facts import Verdict, hypothesis, one_line, time_code
+from pipeline.writers.facts import Verdict, headline, hypothesis, one_line, time_code
 from pipeline.writers.palette import MARKS
-from pipeline.writers.report.chip import Block, Chip, block, chip, seek, times
+from pipeline.writers.report.chip import Block, Chip, block, chip, language_tag, seek, times
+from pipeline.writers.report.spread import Bars, Spreads
 
 KINDS: Mapping[str, str] = {
     "polarity": "one pleasant, one unpleasant",
@@ -20,7 +21,9 @@ LEAD_IN_US = 1_000_000  # a face is understood by how it got there
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A conflict to look at. ``seek`` is where it begins, ``best_seek`` shortly before it is plainest."""
+    """A conflict to look at. ``seek`` is where it begins; ``lead_seek`` and ``best_seek`` come shortly before
+    that and before where it is plainest. ``still`` is a picture as a data URI, or empty.
+    """
 
     rank: int
     kind: str
@@ -28,12 +31,15 @@ class Card:
     explained: str
     time: str
     seek: str
+    lead_seek: str
     best: str
     best_seek: str
     said: tuple[tuple[str, Chip], ...]
+    bars: tuple[Bars, ...]
     reading: str
     rule: str
     words: str
+    language: str
     strength: str
     evidence: str
     confidence: str
@@ -42,11 +48,15 @@ class Card:
     without: tuple[tuple[str, Chip], ...]
     vanishes: str
     block: Block
+    still: str
+    still_told: str
 
 
-def card(rank: int, conflict: Conflict, media: MediaInfo) -> Card:
+def card(rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, still: str = "") -> Card:
     """Everything the template shows of one conflict."""
     best_us = conflict.best_us
+    spread = (spreads.over(conflict.span, m) for m in conflict.modalities)
+    at_us = conflict.span.start_us if best_us is None else best_us
     return Card(
         rank=rank,
         kind=conflict.kind,
@@ -54,15 +64,18 @@ def card(rank: int, conflict: Conflict, media: MediaInfo) -> Card:
         explained=KINDS[conflict.kind],
         time=times(conflict.span),
         seek=seek(conflict.span.start_us),
+        lead_seek=seek(max(0, conflict.span.start_us - LEAD_IN_US)),
         best="" if best_us is None else time_code(best_us),
         best_seek="" if best_us is None else seek(max(0, best_us - LEAD_IN_US)),
         said=tuple(
             (display(m).noun, chip(Verdict(conflict.emotions.get(m, "?"), conflict.probabilities.get(m))))
             for m in conflict.modalities
         ),
+        bars=tuple(bars for bars in spread if bars is not None),
         reading=hypothesis(conflict),
         rule=rule(conflict),
         words=one_line(conflict.words),
+        language=_language(conflict, analysis),
         strength=f"{conflict.strength:.2f}",
         evidence=f"Bayes factor {bayes_factor(conflict.evidence)}: {grade(conflict.evidence)} evidence",
         confidence=f"{conflict.confidence:.1%}",
@@ -70,9 +83,18 @@ def card(rank: int, conflict: Conflict, media: MediaInfo) -> Card:
         together=None if conflict.fused is None else _state(conflict.fused),
         without=tuple((display(m).noun, _state(read)) for m, read in conflict.without.items()),
         vanishes=vanishing(conflict),
-        block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", media),
+        block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", analysis.media),
+        still=still,
+        still_told=f"Frame at {time_code(at_us)}: {headline(conflict)}",
     )
 
 
 def _state(read: State) -> Chip:
     return chip(Verdict(read.emotion, read.probability))
+
+
+def _language(conflict: Conflict, analysis: Analysis) -> str:
+    """The one language spoken during a conflict; nothing when there are several."""
+    heard = (u for u in analysis.transcript.utterances if u.span.overlap_us(conflict.span))
+    tags = {language_tag(u.language) for u in heard}
+    return tags.pop() if len(tags) == 1 else ""

@@ -1,30 +1,31 @@
-"""The smallest pieces of the page: a coloured word, and a stretch of film to click on."""
+"""The smallest pieces of the page: a coloured word, a stretch of film, a time, the language of words."""
 
+import re
 from dataclasses import dataclass
 
 from pipeline.types import US_PER_S, MediaInfo, Span
 from pipeline.writers.facts import Verdict, time_code
-from pipeline.writers.palette import ABSENT, colour, ink, is_emotion
+from pipeline.writers.palette import is_emotion
+
+# BCP 47, as far as `lang` needs it: a language and what follows, so that a screen reader picks its voice.
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A verdict as a coloured word."""
+    """A verdict as a coloured word; ``emotion`` is empty for a status."""
 
     text: str
     share: str
-    fill: str
-    ink: str
-    known: bool
+    emotion: str
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rectangle of the timeline, in thousandths of the film."""
+    """A rectangle of the still timeline, in thousandths of the film."""
 
     left: str
     width: str
-    seek: str
     title: str
     chip: Chip
 
@@ -32,9 +33,7 @@ class Block:
 def chip(said: Verdict) -> Chip:
     """A verdict in its colour."""
     share = "" if said.confidence is None else f"{said.confidence:.0%}"
-    known = is_emotion(said.key)
-    fill = colour(said.key) if known else ABSENT
-    return Chip(said.key.replace("_", " "), share, fill, ink(fill), known)
+    return Chip(said.key.replace("_", " "), share, said.key if is_emotion(said.key) else "")
 
 
 def block(span: Span, said: Verdict, name: str, media: MediaInfo) -> Block:
@@ -44,7 +43,6 @@ def block(span: Span, said: Verdict, name: str, media: MediaInfo) -> Block:
     return Block(
         left=f"{1000 * span.start_us / whole:.2f}",
         width=f"{1000 * span.duration_us / whole:.2f}",
-        seek=seek(span.start_us),
         title=" ".join(part for part in (times(span), name, word.text, word.share) if part),
         chip=word,
     )
@@ -58,3 +56,8 @@ def times(span: Span) -> str:
 def seek(time_us: int) -> str:
     """Seconds for the player to jump to."""
     return f"{time_us / US_PER_S:.3f}"
+
+
+def language_tag(language: str | None) -> str:
+    """The language of words as the `lang` attribute has it; nothing for what is no language tag."""
+    return language if language and LANGUAGE.fullmatch(language) else ""

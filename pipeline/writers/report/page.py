@@ -1,37 +1,29 @@
-"""What the report says, worked out before any markup: plain values the template only has to place."""
+"""What the report shows, worked out before any markup: plain values the template only has to place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.labels import EMOTIONS
-from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard
+from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard, Moment
 from pipeline.writers.columns import display
-from pipeline.writers.evidence import (
-    bayes_factor,
-    expected_by_chance,
-    factor_of,
-    of_film,
-    reliability,
-    scale,
-)
-from pipeline.writers.facts import (
-    Verdict,
-    fused_verdict,
-    hypothesis,
-    lanes,
-    one_line,
-    ranked,
-    time_code,
-    verdict,
-)
-from pipeline.writers.palette import CONFLICT, LETTERS, is_emotion
+from pipeline.writers.evidence import reliability, scale
+from pipeline.writers.facts import Verdict, fused_verdict, lanes, one_line, ranked, thinned, verdict
+from pipeline.writers.palette import LETTERS, MARKS
+from pipeline.writers.persons import person_colours
 from pipeline.writers.report.card import Card, card
-from pipeline.writers.report.chip import Block, Chip, block, chip, seek, times
+from pipeline.writers.report.chart import chart
+from pipeline.writers.report.chip import Block, Chip, block, chip, language_tag, seek, times
+from pipeline.writers.report.scripts import as_json
+from pipeline.writers.report.shares import Share, emotion_shares
+from pipeline.writers.report.spread import spreads
+from pipeline.writers.report.told import Coverage, Skipped, coverage_of, skipped, summary, trust
+
+COLUMNS = 600  # of the still timeline: what is finer is told by its longest part
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One lane of the timeline."""
+    """One lane of the still timeline: for paper, and where no script runs."""
 
     name: str
     blocks: tuple[Block, ...]
@@ -44,27 +36,10 @@ class Line:
     time: str
     seek: str
     content: str
+    language: str
+    persons: tuple[str, ...]
     chips: tuple[Chip, ...]
     ranks: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of the film a modality could read, and why not the rest."""
-
-    name: str
-    read: str
-    gaps: str
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """What was not held against anything, why and for how long."""
-
-    names: str
-    reason: str
-    lasts: str
-    share: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +53,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """All that the template places. ``data`` is the timeline as JSON that may stand in a script element."""
+
     title: str
     summary: tuple[str, ...]
     has_film: bool
@@ -85,134 +62,60 @@ class Page:
     strips: tuple[Strip, ...]
     cards: tuple[Card, ...]
     lines: tuple[Line, ...]
+    shares: tuple[Share, ...]
+    persons: Mapping[str, str]
     scale: str
     trust: tuple[tuple[str, str], ...]
     coverage: tuple[Coverage, ...]
     skipped: tuple[Skipped, ...]
     legend: tuple[tuple[str, Chip], ...]
+    marks: Mapping[str, str]
     models: tuple[Model, ...]
     warnings: tuple[str, ...]
     duration_s: str
-    conflict_colour: str
+    data: str
 
 
-def page(analysis: Analysis) -> Page:
-    """Everything the template shows."""
+def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
+    """Everything the template shows; ``stills`` are pictures as data URIs, by the rank of their conflict."""
     order = ranked(analysis.conflicts)
-    coverage = tuple(_coverage(analysis, modality) for modality in analysis.modalities)
+    shown, spread, pictures = lanes(analysis), spreads(analysis), stills or {}
+    coverage = tuple(coverage_of(analysis, modality) for modality in analysis.modalities)
     return Page(
         title=one_line(analysis.name),
         summary=summary(analysis, coverage),
         has_film=analysis.media.has_video,
-        names=tuple(lane.display.noun for lane in lanes(analysis)),
+        names=tuple(lane.display.noun for lane in shown),
         strips=tuple(
             Strip(
                 lane.display.noun,
-                tuple(block(s, v, lane.display.noun, analysis.media) for s, v in lane.stretches),
+                tuple(
+                    block(s, v, lane.display.noun, analysis.media)
+                    for s, v in thinned(lane.stretches, analysis.media.duration_us, COLUMNS)
+                ),
             )
-            for lane in lanes(analysis)
+            for lane in shown
         ),
-        cards=tuple(card(rank, conflict, analysis.media) for rank, conflict in enumerate(order, start=1)),
+        cards=tuple(
+            card(rank, conflict, analysis, spread, pictures.get(rank, ""))
+            for rank, conflict in enumerate(order, start=1)
+        ),
         lines=_lines(analysis, order),
+        shares=emotion_shares(analysis),
+        persons=person_colours(analysis),
         scale=scale(),
-        trust=_trust(analysis),
+        trust=trust(analysis),
         coverage=coverage,
-        skipped=_skipped(analysis),
+        skipped=skipped(analysis),
         legend=tuple((LETTERS[e], chip(Verdict(e, None))) for e in EMOTIONS),
+        marks=MARKS,
         models=tuple(
             Model(display(m).noun, used, reliability(used) if m in analysis.modalities else "")
             for m, used in analysis.models.items()
         ),
         warnings=tuple(one_line(warning) for warning in analysis.warnings),
         duration_s=f"{analysis.media.duration_us / US_PER_S:.3f}",
-        conflict_colour=CONFLICT,
-    )
-
-
-def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]:
-    """Sentences to read aloud: what was measured, in numbers, and how far it can be trusted."""
-    read = ", ".join(f"{c.name} {c.read}" for c in coverage) or "nothing"
-    lasts = time_code(analysis.media.duration_us)
-    sentences = [f"The video lasts {lasts}. An emotion could be read in this share of it: {read}."]
-    order = ranked(analysis.conflicts)
-    counted = [c for c in order if c.kind != "masking"]
-    if not counted:
-        sentences.append("No moment was found where they contradict each other.")
-    else:
-        first = counted[0]
-        said = " and ".join(f"{display(m).noun} {first.emotions.get(m, '?')}" for m in first.modalities)
-        guess = f", {hypothesis(first)}" if first.label else ""
-        when = time_code(first.span.start_us)
-        many, at = f"{len(counted)} moments were", f"; the strongest at {when}"
-        if len(counted) == 1:
-            many, at = "One moment was", f", at {when}"
-        where = f"{many} found where they contradict each other{at}"
-        sentences.append(f"{where}: {said}{guess}.")
-    if masked := len(order) - len(counted):
-        sentences.append(f"In {masked} more, one stayed neutral while another showed a strong emotion.")
-    expected = expected_by_chance(analysis)
-    if expected is not None:
-        caution = (
-            ", no fewer than were found: when they happen tells nothing"
-            if expected >= len(counted) > 0
-            else ""
-        )
-        sentences.append(
-            "If what they show had nothing to do with each other in time,"
-            f" about {expected:.1f} such moments would be expected here by chance{caution}."
-        )
-    return tuple(sentences)
-
-
-def _coverage(analysis: Analysis, modality: str) -> Coverage:
-    total = max(1, sum(m.span.duration_us for m in analysis.moments))
-    read = 0.0
-    gaps: dict[str, int] = {}
-    for moment in analysis.moments:
-        reading = moment.by_modality.get(modality)
-        said = verdict(moment, modality, analysis.modalities)
-        if reading and is_emotion(said.key):
-            read += reading.coverage * moment.span.duration_us
-        else:
-            gaps[said.key] = gaps.get(said.key, 0) + moment.span.duration_us
-    reasons = (f"{key.replace('_', ' ')} {us / total:.0%}" for key, us in sorted(gaps.items()))
-    return Coverage(display(modality).noun, f"{read / total:.0%}", ", ".join(reasons))
-
-
-def _trust(analysis: Analysis) -> tuple[tuple[str, str], ...]:
-    """The count of alarms beside what chance would give, and how strict it was counted."""
-    alarms = sum(c.kind != "masking" for c in analysis.conflicts)
-    expected, rate = expected_by_chance(analysis), analysis.false_alarms_per_minute
-    by_chance = (
-        "too little material to tell"
-        if expected is None
-        else f"about {expected:.1f} in this video ({rate:.2f} a minute)"
-    )
-    return (
-        ("conflicts found", f"{alarms} (and {len(analysis.conflicts) - alarms} of masking, not counted)"),
-        ("expected by chance", by_chance),
-        ("counted from", _operating_point(analysis)),
-    )
-
-
-def _operating_point(analysis: Analysis) -> str:
-    used, asked = analysis.operating_point, analysis.operating_point_asked
-    said = f"Bayes factor {bayes_factor(factor_of(used))}"
-    if used <= asked:
-        return f"{said}, as set"
-    return f"{said}, raised from {bayes_factor(factor_of(asked))} to keep the alarms by chance down"
-
-
-def _skipped(analysis: Analysis) -> tuple[Skipped, ...]:
-    whole = max(1, analysis.media.duration_us)
-    return tuple(
-        Skipped(
-            " with ".join(one.nouns),
-            one.explained,
-            f"{one.time_us / US_PER_S:.1f} s",
-            f"{one.time_us / whole:.0%}",
-        )
-        for one in of_film(analysis)
+        data=as_json(chart(analysis, order)),
     )
 
 
@@ -222,6 +125,8 @@ def _lines(analysis: Analysis, order: Sequence[Conflict]) -> tuple[Line, ...]:
             time=times(moment.span),
             seek=seek(moment.span.start_us),
             content=moment.utterance.text if moment.utterance else "",
+            language=language_tag(moment.utterance.language) if moment.utterance else "",
+            persons=_persons(moment),
             chips=(
                 *(chip(verdict(moment, m, analysis.modalities)) for m in analysis.modalities),
                 chip(fused_verdict(fused)),
@@ -230,3 +135,8 @@ def _lines(analysis: Analysis, order: Sequence[Conflict]) -> tuple[Line, ...]:
         )
         for moment, fused in zip(analysis.moments, analysis.fused, strict=True)
     )
+
+
+def _persons(moment: Moment) -> tuple[str, ...]:
+    subjects = (reading.subject for reading in moment.by_modality.values())
+    return tuple(sorted({subject for subject in subjects if subject is not None}))

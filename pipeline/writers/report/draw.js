@@ -1,0 +1,228 @@
+const INSET = 14; // px between the edge of the drawing and its first moment; the same in the style sheet
+const ROW = { conflict: 14, lane: 30, gap: 4, curve: 84, axis: 26 }; // px
+const FINE = 3; // px: where moments are narrower, a column this wide shows what fills most of it
+const LETTER = 15; // px a block needs for its letter
+const DASHES = [[], [7, 3], [2, 2], [8, 3, 2, 3]];
+const CURVE_STEP = 1.5; // px between the points of a curve; finer samples are averaged
+
+/** `M:SS`, `H:MM:SS` from one hour on, as the rest of the page writes times; tenths where asked for. */
+function clock(seconds, tenths = false) {
+  const all = Math.max(0, Math.floor(seconds * 10 + 1e-6));
+  const [hours, minutes, rest] = [Math.floor(all / 36000), Math.floor(all / 600) % 60, all % 600];
+  const pad = (n) => String(n).padStart(2, "0");
+  const text = `${pad(Math.floor(rest / 10))}${tenths ? `.${rest % 10}` : ""}`;
+  return hours ? `${hours}:${pad(minutes)}:${text}` : `${minutes}:${text}`;
+}
+
+/** Colours of the page as it is shown now, light or dark. */
+function themeColours() {
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  const read = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const names = ["text", "quiet", "line", "back", "panel", "gap-a", "gap-b"];
+  const colours = Object.fromEntries(names.map((name) => [name, read(name)]));
+  probe.remove();
+  return colours;
+}
+
+/** First place of a sorted array whose value is above `value`. */
+function after(sorted, value) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Top edge and height of everything drawn, in px from above. */
+function rowsOf(data) {
+  const depth = Math.max(1, ...data.conflicts.map((c) => c.row + 1));
+  const marks = { top: 0, height: depth * ROW.conflict };
+  let top = marks.height + ROW.gap + 2;
+  const lanes = data.lanes.map(() => {
+    const lane = { top, height: ROW.lane };
+    top += ROW.lane + ROW.gap;
+    return lane;
+  });
+  const curve = data.curves.length ? { top: top + ROW.gap, height: ROW.curve } : null;
+  return { marks, lanes, curve, height: curve ? curve.top + curve.height : top };
+}
+
+/** What of a lane to draw between two times (ms): blocks as they are, or thinned to columns. */
+function blocksOf(data, lane, from, to, width) {
+  const first = Math.max(0, after(data.starts, from) - 1);
+  const last = after(data.starts, to);
+  const blocks = [];
+  if (last - first <= width / FINE) {
+    for (let i = first; i < last; i += 1) blocks.push([data.starts[i], data.ends[i], lane.keys[i]]);
+    return blocks;
+  }
+  const columns = Math.floor(width / FINE);
+  const step = (to - from) / columns;
+  const filled = new Float64Array(columns * data.keys.length);
+  for (let i = first; i < last; i += 1) {
+    const end = Math.min(data.ends[i], to);
+    let at = Math.max(data.starts[i], from);
+    while (at < end) {
+      const column = Math.min(columns - 1, Math.floor((at - from) / step));
+      const until = column === columns - 1 ? end : Math.min(end, Math.max(at + 1e-6, from + (column + 1) * step));
+      filled[column * data.keys.length + lane.keys[i]] += until - at;
+      at = until;
+    }
+  }
+  for (let column = 0; column < columns; column += 1) {
+    let [most, key] = [0, -1];
+    for (let k = 0; k < data.keys.length; k += 1) {
+      const held = filled[column * data.keys.length + k];
+      if (held > most) [most, key] = [held, k];
+    }
+    if (key < 0) continue;
+    const before = blocks[blocks.length - 1];
+    const [left, right] = [from + column * step, from + (column + 1) * step];
+    if (before && before[2] === key && before[1] >= left - 1e-6) before[1] = right;
+    else blocks.push([left, right, key]);
+  }
+  return blocks;
+}
+
+/** The points of a curve between two times (ms), at most one per `CURVE_STEP` px; NaN breaks the line. */
+function pointsOf(curve, from, to, width) {
+  const [x, y] = [[], []];
+  const step = ((to - from) / width) * CURVE_STEP;
+  const first = Math.max(0, after(curve.at, from) - 1);
+  let [sumX, sumY, count, column] = [0, 0, 0, null];
+  const flush = () => {
+    if (count) {
+      x.push(sumX / count / 1000);
+      y.push(sumY / count);
+    }
+    [sumX, sumY, count] = [0, 0, 0];
+  };
+  for (let i = first; i < curve.at.length; i += 1) {
+    const [at, value] = [curve.at[i], curve.values[i]];
+    if (value === null) {
+      flush();
+      x.push(at / 1000);
+      y.push(NaN);
+    } else {
+      const now = Math.floor((at - from) / step);
+      if (now !== column) flush();
+      column = now;
+      [sumX, sumY, count] = [sumX + at, sumY + value, count + 1];
+    }
+    if (at > to) break;
+  }
+  flush();
+  return [x, y];
+}
+
+/** Draws the timeline with Bokeh. Resolves, once it stands on the page, to what moves and recolours it. */
+async function drawTimeline(data, host, rows) {
+  const field = (name) => ({ field: name });
+  const source = (...names) =>
+    new Bokeh.ColumnDataSource({ data: Object.fromEntries(names.map((name) => [name, []])) });
+  const length = Math.max(data.duration / 1000, 0.001);
+  const xRange = new Bokeh.Range1d({ start: 0, end: length });
+  const figure = Bokeh.Plotting.figure({
+    x_range: xRange,
+    y_range: new Bokeh.Range1d({ start: -rows.height, end: 0 }),
+    height: rows.height + ROW.axis,
+    sizing_mode: "stretch_width",
+    tools: [],
+    toolbar_location: null,
+    min_border: 0,
+    min_border_left: INSET,
+    min_border_right: INSET,
+    min_border_bottom: ROW.axis,
+    outline_line_color: null,
+    background_fill_color: null,
+    border_fill_color: null,
+  });
+  figure.toolbar.logo = null;
+  figure.yaxis.visible = false;
+  figure.ygrid.visible = false;
+  figure.xgrid.visible = false;
+  const [axis] = figure.below;
+  axis.ticker = new Bokeh.AdaptiveTicker({ base: 60, mantissas: [1, 2, 5, 10, 15, 30], min_interval: 0.5, desired_num_ticks: 8, num_minor_ticks: 0 });
+  axis.formatter.doFormat = (ticks) => ticks.map((t) => (Number.isInteger(t) ? clock(t) : clock(t, true)));
+  axis.major_tick_in = 0;
+
+  const edges = { left: field("l"), right: field("r"), top: field("t"), bottom: field("b"), line_color: null };
+  const known = source("l", "r", "t", "b", "c");
+  const absent = source("l", "r", "t", "b");
+  const clashes = source("l", "r", "t", "b", "c", "h");
+  const letters = source("x", "y", "s", "c");
+  const drawn = {
+    known: figure.quad({ ...edges, fill_color: field("c"), source: known }),
+    absent: figure.quad({ ...edges, hatch_pattern: "right_diagonal_line", hatch_scale: 7, hatch_weight: 1, source: absent }),
+    clashes: figure.quad({ ...edges, fill_color: field("c"), hatch_pattern: field("h"), hatch_scale: 6, hatch_weight: 1.2, hatch_color: "#4d3500", source: clashes }),
+    letters: figure.text({ x: field("x"), y: field("y"), text: field("s"), text_color: field("c"), text_align: "center", text_baseline: "middle", text_font_size: "12px", text_font_style: "bold", source: letters }),
+  };
+  const lines = data.curves.map((curve, i) => {
+    const points = source("x", "y");
+    return { points, glyph: figure.line({ x: field("x"), y: field("y"), line_dash: DASHES[i % DASHES.length], line_width: 1.6, source: points }) };
+  });
+  let zero = null;
+  if (rows.curve) {
+    const y = -(rows.curve.top + rows.curve.height / 2);
+    zero = figure.line({ x: [0, length], y: [y, y], line_width: 1, line_dash: [1, 3] });
+  }
+
+  const fill = (width) => {
+    const [from, to] = [xRange.start * 1000, xRange.end * 1000];
+    const px = width / (to - from);
+    const [k, a, c, s] = [known, absent, clashes, letters].map((one) =>
+      Object.fromEntries(Object.keys(one.data).map((name) => [name, []])),
+    );
+    const add = (columns, values) => Object.keys(columns).forEach((name, i) => columns[name].push(values[i]));
+    data.lanes.forEach((lane, row) => {
+      const { top, height } = rows.lanes[row];
+      for (const [start, end, key] of blocksOf(data, lane, from, to, width)) {
+        // A hair of the page shows between blocks that are wide enough to spare it.
+        const hair = (end - start) * px > 5 ? 0.5 / px : 0;
+        const place = [(start + hair) / 1000, (end - hair) / 1000, -top, -(top + height)];
+        const emotion = key < data.fills.length;
+        if (emotion) add(k, [...place, data.fills[key]]);
+        else add(a, place);
+        const [left, right] = [Math.max(start, from), Math.min(end, to)];
+        if (emotion && (right - left) * px >= LETTER)
+          add(s, [(left + right) / 2000, -(top + height / 2), data.letters[key], data.inks[key]]);
+      }
+    });
+    for (const { start, end, kind, mark, row } of data.conflicts) {
+      const spare = Math.max(0, 3 / px - (end - start)) / 2; // no conflict is too short to be seen
+      const masking = kind === "masking";
+      const top = row * ROW.conflict + (masking ? 4 : 1);
+      const bottom = (row + 1) * ROW.conflict - (masking ? 4 : 1);
+      add(c, [(start - spare) / 1000, (end + spare) / 1000, -top, -bottom, masking ? data.absent : data.conflictFill, kind === "blend" ? "diagonal_cross" : " "]);
+      if ((end - start) * px >= LETTER && !masking) add(s, [(start + end) / 2000, -(top + bottom) / 2, mark, "#000000"]);
+    }
+    [known.data, absent.data, clashes.data, letters.data] = [k, a, c, s];
+    lines.forEach(({ points }, i) => {
+      const [x, y] = pointsOf(data.curves[i], from, to, width);
+      const { top, height } = rows.curve;
+      points.data = { x, y: y.map((value) => -(top + height * (0.5 - value / 200))) };
+    });
+  };
+  const recolour = () => {
+    const now = themeColours();
+    axis.major_label_text_color = now.quiet;
+    axis.major_label_text_font_size = "12px";
+    axis.major_label_text_font = getComputedStyle(document.body).fontFamily;
+    axis.axis_line_color = axis.major_tick_line_color = now.line;
+    axis.minor_tick_line_color = null;
+    drawn.absent.glyph.fill_color = now["gap-a"];
+    drawn.absent.glyph.hatch_color = now["gap-b"];
+    lines.forEach(({ glyph }) => (glyph.glyph.line_color = now.text));
+    if (zero) zero.glyph.line_color = now.quiet;
+  };
+  recolour();
+  fill(host.clientWidth - 2 * INSET);
+  const view = await Bokeh.Plotting.show(figure, host);
+  return { fill, recolour, range: xRange, view };
+}

@@ -1,0 +1,80 @@
+"""How much of the time each emotion was shown: by everyone, and by each person who can be told apart."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.labels import EMOTIONS
+from pipeline.types import Analysis
+from pipeline.writers.columns import display
+from pipeline.writers.facts import Verdict, lanes, observed, time_code
+from pipeline.writers.palette import LETTERS, is_emotion
+from pipeline.writers.persons import person_colours
+
+UNKNOWN = "nothing to read"
+LETTERED = 0.05  # of the bar: a narrower part has no room for its letter
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One emotion's, or the unknown, share of a bar; ``letter`` is empty where it would not fit."""
+
+    emotion: str
+    letter: str
+    share: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A bar: whose, from which channel, and its parts in the order of the emotions, the unknown last."""
+
+    who: str
+    colour: str
+    name: str
+    lasts: str
+    parts: tuple[Part, ...]
+
+
+def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
+    """Everyone's bars, one per lane of the timeline, as shares of the film; then those of each person.
+
+    A person's are shares of the time that a channel has samples of the person, with no claim on the rest.
+    """
+    everyone = [
+        _share("everyone", "", lane.display.noun, _times((v, s.duration_us) for s, v in lane.stretches))
+        for lane in lanes(analysis)
+    ]
+    colours = person_colours(analysis)
+    own = [
+        _share(subject, colour, display(modality).noun, times)
+        for subject, colour in colours.items()
+        for modality in analysis.modalities
+        if (times := _of_person(analysis, modality, subject))
+    ]
+    return (*(share for share in everyone if share.parts), *own)
+
+
+def _of_person(analysis: Analysis, modality: str, subject: str) -> Mapping[str, int]:
+    seen = (o for o in analysis.observations.get(modality, ()) if o.subject == subject)
+    return _times((observed(o), o.span.duration_us) for o in seen)
+
+
+def _times(said: Iterable[tuple[Verdict, int]]) -> Mapping[str, int]:
+    """Microseconds per emotion, and of all that is none under ``UNKNOWN``."""
+    total: dict[str, int] = {}
+    for verdict, us in said:
+        key = verdict.key if is_emotion(verdict.key) else UNKNOWN
+        total[key] = total.get(key, 0) + us
+    return {key: us for key, us in total.items() if us}
+
+
+def _share(who: str, colour: str, name: str, times: Mapping[str, int]) -> Share:
+    whole = sum(times.values())
+    order: Sequence[str] = (*EMOTIONS, UNKNOWN)
+    parts = tuple(_part(key, times.get(key, 0) / whole) for key in order) if whole else ()
+    return Share(who, colour, name, time_code(whole), parts)
+
+
+def _part(key: str, share: float) -> Part:
+    letter = LETTERS.get(key, "–") if share >= LETTERED else ""
+    return Part(key if is_emotion(key) else "", letter, f"{100 * share:.2f}", f"{share:.0%}")

@@ -1,0 +1,76 @@
+const NOTHING = "-1"; // choice of a filter: where there was nothing to read
+
+/** The same letters whatever their case or width. */
+const folded = (text) => text.normalize("NFKC").toLowerCase();
+
+/** Sorting, filtering and searching the table of moments. */
+function makeTable(data) {
+  const table = document.querySelector("table.moments");
+  if (!table) return null;
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const words = rows.map((row) => row.querySelector(".said").textContent);
+  const searched = words.map(folded);
+  const ranks = rows.map((row) => Number(row.querySelector(".ranks a")?.textContent ?? Infinity));
+  const persons = rows.map((row) => [...row.querySelectorAll(".person")].map((one) => one.textContent));
+  const form = document.getElementById("filters");
+  const search = document.getElementById("search");
+  const person = document.getElementById("person");
+  const only = document.getElementById("only");
+  const choices = [...form.querySelectorAll("[data-lane]")];
+  const count = document.getElementById("count");
+
+  const filter = () => {
+    const wanted = folded(search.value.trim());
+    const lanes = choices.flatMap((one) => (one.value ? [[data.lanes[one.dataset.lane].keys, one.value]] : []));
+    const fits = (key, value) => (value === NOTHING ? key >= data.fills.length : key === Number(value));
+    let left = 0;
+    rows.forEach((row, i) => {
+      const kept =
+        (!wanted || searched[i].includes(wanted)) &&
+        (!only.checked || ranks[i] < Infinity) &&
+        (!person?.value || persons[i].includes(person.value)) &&
+        lanes.every(([keys, value]) => fits(keys[i], value));
+      row.hidden = !kept;
+      left += kept;
+    });
+    count.textContent = `${left} of ${rows.length}`;
+    document.getElementById("none").hidden = left > 0;
+  };
+  let asked = false;
+  const soon = () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      filter();
+    });
+  };
+  form.addEventListener("input", soon);
+  form.addEventListener("reset", () => setTimeout(filter));
+  form.addEventListener("submit", (event) => event.preventDefault());
+
+  const collator = new Intl.Collator(undefined, { numeric: true });
+  const orders = {
+    time: (a, b) => a - b,
+    said: (a, b) => (words[a] === "") - (words[b] === "") || collator.compare(words[a], words[b]),
+    rank: (a, b) => (ranks[a] === ranks[b] ? 0 : ranks[a] - ranks[b]),
+  };
+  data.lanes.forEach(({ keys, shares }, lane) => {
+    orders[lane] = (a, b) => keys[a] - keys[b] || shares[b] - shares[a];
+  });
+  const sort = (head) => {
+    const up = head.getAttribute("aria-sort") !== "ascending";
+    table.querySelectorAll("[aria-sort]").forEach((one) => one.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const order = orders[head.dataset.sort];
+    const places = rows.map((_, i) => i).sort((a, b) => (up ? order(a, b) : order(b, a)) || a - b);
+    body.append(...places.map((i) => rows[i]));
+  };
+  table.tHead.addEventListener("click", (event) => {
+    const head = event.target.closest("[data-sort]");
+    if (head) sort(head);
+  });
+  table.querySelector('[data-sort="time"]').setAttribute("aria-sort", "ascending");
+  return { rows, wordsOf: (i) => words[i], search };
+}
