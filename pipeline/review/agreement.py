@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,6 @@ def kappas(marks: Marks, raters: Sequence[str]) -> tuple[Agreement, ...]:
 
 
 def _kappa(marks: Marks, pair: tuple[str, str]) -> Agreement:
-    import numpy as np
     from sklearn.metrics import cohen_kappa_score
 
     one, other = pair
@@ -102,14 +102,16 @@ def _kappa(marks: Marks, pair: tuple[str, str]) -> Agreement:
     cells = Counter(both)
     first, second = zip(*sorted(cells), strict=True)
 
-    def value(counts: "Table") -> float | None:
+    @cache
+    def value(counts: tuple[int, ...]) -> float | None:
         used = {v for a, b, n in zip(first, second, counts, strict=True) if n for v in (a, b)}
         if len(used) == 1:
             return None
         return float(cohen_kappa_score(first, second, labels=VERDICTS, sample_weight=counts))
 
-    seen = np.array([cells[cell] for cell in sorted(cells)])
-    interval = _interval(lambda draw: value(draw.multinomial(len(both), seen / len(both))), len(both))
+    seen = tuple(cells[cell] for cell in sorted(cells))
+    shares = [count / len(both) for count in seen]
+    interval = _interval(lambda draw: value(tuple(draw.multinomial(len(both), shares).tolist())), len(both))
     return Agreement(pair, len(both), same, value(seen), interval)
 
 

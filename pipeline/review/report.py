@@ -134,7 +134,9 @@ def _point(point: Point) -> str:
 def _advice(asked: Proposal) -> Iterator[str]:
     if asked.chosen is not None:
         same = asked.chosen.enter == asked.present
-        yield "  the present point does it:" if same else "  put this into the file given with --config:"
+        what = "the present point does it" if same else "put this into the file given with --config"
+        unsure = asked.chosen.kept.unsure
+        yield f"  {what}{f', were the {unsure} unsure no worse' if unsure else ''}:"
         yield from ("", "[conflict]", f"enter = {asked.chosen.enter:.9g}", "")
         return
     nearest = asked.nearest
