@@ -136,16 +136,9 @@ def _write(arguments: argparse.Namespace, examples: "LabelledSet", result: "Eval
 def _progress() -> "Iterator[Show]":
     """Examples done and time left, on a terminal's standard error; silent when nobody watches."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("examples"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("examples", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    from pipeline.cli_progress import counting
+
+    with counting(Console(stderr=True)) as step:
+        step("examples", 0, None)
+        yield lambda done, total: step("examples", done, total)
