@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLUR_FILE = "blur.jsonl"
 
 # Shares of a face's width and height added around the detector's box, which ends at brows, cheeks and chin.
-SIDE, ABOVE, BELOW = 0.35, 0.45, 0.35
+SIDE, ABOVE, BELOW = 0.3, 0.4, 0.3
 # A face that moves between two sightings may go further and come back: so much of the way is added.
 OVERSHOOT = 0.5
 # One person, or another in the same place, unseen for no longer is held; else for this long on either side.
