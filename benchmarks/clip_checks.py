@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.made_clips import Line
+from pipeline.records import FRAME_TIME_KEY
 from pipeline.types import US_PER_S, Analysis, Observation, Status
 
 Row = Mapping[str, str]
@@ -29,7 +30,7 @@ def face_frames(faces: Sequence[Observation]) -> dict[int, set[str]]:
     frames: dict[int, set[str]] = defaultdict(set)
     for one in faces:
         if one.status in (Status.OK, Status.NO_FACE):
-            frames[int(one.evidence["time_us"])] |= {one.subject} if one.subject else set()
+            frames[int(one.evidence[FRAME_TIME_KEY])] |= {one.subject} if one.subject else set()
     return dict(frames)
 
 

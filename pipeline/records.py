@@ -21,6 +21,13 @@ CUTS_FILE = "cuts.npy"  # int64 µs: times of the first sampled frame after each
 CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
 WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it
 
+# Keys of an observation's evidence that more than one room reads or writes.
+BOX_KEY = "box"  # of the face: [x, y, width, height] in display pixels
+FRAME_TIME_KEY = "time_us"  # time stamp of the frame it was read from
+MOUTH_MOTION_KEY = "mouth_motion"  # how much the mouth changed, >= 0
+SPEECH_SHARE_KEY = "speech_share"  # how much of it is speech, 0 to 1
+DOUBTFUL_KEY = "doubtful"  # why what it was read from may be invented
+
 
 def write_record(path: Path, record: object) -> None:
     """Write one noun as a JSON file."""

@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 
 from pipeline.config import FaceSection, VoiceSection
 from pipeline.face.stage import run_face, run_faces
-from pipeline.fusion.speaking import MOTION, mouths, not_speaking
+from pipeline.fusion.speaking import mouths, not_speaking
 from pipeline.media import audio
 from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
 from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.models.known import known_for
-from pipeline.records import MEDIA_FILE, OBSERVATIONS_FILE, read_records, write_record
+from pipeline.records import (
+    BOX_KEY,
+    MEDIA_FILE,
+    MOUTH_MOTION_KEY,
+    OBSERVATIONS_FILE,
+    read_records,
+    write_record,
+)
 from pipeline.types import US_PER_S, Observation, Status
 from pipeline.voice.stage import run_speech, run_voice
 from tests.made.film import constant, write_film
@@ -182,7 +189,7 @@ def _from_left(showing: Sequence[Observation]) -> list[str]:
     places: dict[str, list[float]] = {}
     for one in showing:
         if one.subject is not None:
-            places.setdefault(one.subject, []).append(one.evidence["box"][0])
+            places.setdefault(one.subject, []).append(one.evidence[BOX_KEY][0])
     return sorted(places, key=lambda subject: float(np.median(places[subject])))
 
 
@@ -208,7 +215,11 @@ def _case(
 
 def _medians(showing: Sequence[Observation], window_us: int = 3 * US_PER_S) -> tuple[float, ...]:
     """Median motion of every window that begins with an observation, whatever is heard."""
-    pairs = [(one.span.start_us, one.evidence[MOTION]) for one in showing if MOTION in one.evidence]
+    pairs = [
+        (one.span.start_us, one.evidence[MOUTH_MOTION_KEY])
+        for one in showing
+        if MOUTH_MOTION_KEY in one.evidence
+    ]
     times, motion = (np.array(column) for column in zip(*pairs, strict=True)) if pairs else ((), ())
     return tuple(
         float(np.median(motion[(times >= at) & (times < at + window_us)]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.face.backends import Box, Point
+from pipeline.records import BOX_KEY, FRAME_TIME_KEY, MOUTH_MOTION_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,10 @@ class FaceSample:
 
     def evidence(self) -> dict[str, Any]:
         """What an observation says about the frame it rests on."""
-        seen = {} if self.mouth_motion is None else {"mouth_motion": self.mouth_motion}
+        seen = {} if self.mouth_motion is None else {MOUTH_MOTION_KEY: self.mouth_motion}
         return {
-            "box": [round(side, 1) for side in self.box],
-            "time_us": self.time_us,
+            BOX_KEY: [round(side, 1) for side in self.box],
+            FRAME_TIME_KEY: self.time_us,
             "detector_score": self.detector_score,
             "followed": self.followed,
             "size_px": self.size_px,

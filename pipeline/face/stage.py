@@ -16,6 +16,7 @@ from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
     CUTS_FILE,
+    FRAME_TIME_KEY,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     read_record,
@@ -170,7 +171,9 @@ def observed(
         observations.append(Observation(MODALITY, Span(film.start_us, spans[0].start_us), Status.NO_VIDEO))
     for time_us, span in zip(times_us, spans, strict=True):
         if time_us not in at:
-            observations.append(Observation(MODALITY, span, Status.NO_FACE, evidence={"time_us": time_us}))
+            observations.append(
+                Observation(MODALITY, span, Status.NO_FACE, evidence={FRAME_TIME_KEY: time_us})
+            )
         for i in at.get(time_us, []):
             one = samples[i]
             observations.append(

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from pipeline.labels import EMOTIONS
+from pipeline.records import DOUBTFUL_KEY
 from pipeline.types import Moment, Observation, Reading, Scores, Span, Status, Utterance
 
 LEAST_SHARE = 0.1  # of a stretch: the last syllable of a sentence does not speak for the pause after it
 ENOUGH_US = 500_000
-DOUBTFUL = "doubtful"  # key of an observation's evidence: what it was read from may be invented
 
 
 def tile(duration_us: int, spans: Sequence[Span], gap_us: int) -> list[tuple[Span, int | None]]:
@@ -74,7 +74,7 @@ def summarise(span: Span, observations: Sequence[Observation]) -> Reading:
         coverage=_covered_us([o.span for o, _ in own], span) / span.duration_us,
         subject=subject,
         samples=len(own),
-        doubtful=any(DOUBTFUL in o.evidence for o, _ in own),
+        doubtful=any(DOUBTFUL_KEY in o.evidence for o, _ in own),
     )
 
 

@@ -15,7 +15,8 @@ from pipeline.fusion.explain import Case, explained
 from pipeline.fusion.null import chance_rate_per_minute, operating_point, shuffled
 from pipeline.fusion.readings import ReadingRule
 from pipeline.fusion.reliability import unmeasured
-from pipeline.fusion.speaking import MOTION, Silent, not_speaking, of_speakers
+from pipeline.fusion.speaking import Silent, not_speaking, of_speakers
+from pipeline.records import MOUTH_MOTION_KEY
 from pipeline.types import US_PER_S, Abstention, Conflict, ModelCard, Moment, Observation, Reliability
 
 
@@ -46,7 +47,9 @@ class Found:
 
 def apart_of(observations: Mapping[str, Sequence[Observation]], still: Sequence[Silent]) -> tuple[Apart, ...]:
     """Where a face does not speak while someone is heard: it is apart from every channel without a mouth."""
-    mouthless = [name for name, own in observations.items() if not any(MOTION in one.evidence for one in own)]
+    mouthless = [
+        name for name, own in observations.items() if not any(MOUTH_MOTION_KEY in one.evidence for one in own)
+    ]
     return tuple(
         Apart(silent.span, silent.modality, silent.subject, other) for silent in still for other in mouthless
     )

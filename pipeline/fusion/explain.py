@@ -11,10 +11,10 @@ from pipeline.fusion.channels import LEAST_QUALITY, Channels
 from pipeline.fusion.conflict import Compared, Event, Limits, disagreements, witnessed
 from pipeline.fusion.readings import ReadingRule, rule_of
 from pipeline.labels import EMOTIONS
+from pipeline.records import FRAME_TIME_KEY
 from pipeline.types import Conflict, ConflictKind, Moment, Observation, Reliability, Span, State
 
 Floats = npt.NDArray[np.float64]
-FRAME_TIME = "time_us"  # key of an observation's evidence: the time stamp of the frame it was read from
 STEPS = 20  # trust is tried at every twentieth
 
 
@@ -91,7 +91,7 @@ def _plainest_us(event: Event, case: Case) -> int:
         column = EMOTIONS.index(emotion)
         shown = {case.moments[row].by_modality[name].subject for row in event.moments}
         for one in case.observations.get(name, ()):
-            time_us = one.evidence.get(FRAME_TIME)
+            time_us = one.evidence.get(FRAME_TIME_KEY)
             if one.scores is None or time_us is None or one.subject not in shown:
                 continue
             if not _inside(time_us, event.span):

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.records import MOUTH_MOTION_KEY, SPEECH_SHARE_KEY
 from pipeline.types import Observation, Span, Status
 
-MOTION, HEARD = "mouth_motion", "speech_share"
 # Median motion in a window: below ``STILL`` a mouth keeps still, and goes on below ``STILL_ON``; from
 # ``MOVING`` on it moves as in speech. Chosen so that no stretch of a talking face is called silent, with
 # either detector (`python -m benchmarks.conflict.speaking`); a silent man's had at most .061.
@@ -118,7 +118,7 @@ def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...
     for modality, own in observations.items():
         by_subject: dict[str | None, list[Observation]] = {}
         for one in own:
-            if one.evidence.get(MOTION) is not None:
+            if one.evidence.get(MOUTH_MOTION_KEY) is not None:
                 by_subject.setdefault(one.subject, []).append(one)
         for subject, showing in by_subject.items():
             ordered = sorted(showing, key=lambda one: one.span)
@@ -133,7 +133,7 @@ def heard(observations: Mapping[str, Sequence[Observation]]) -> list[list[Span]]
         one.span
         for own in observations.values()
         for one in own
-        if one.status is Status.OK and HEARD in one.evidence
+        if one.status is Status.OK and SPEECH_SHARE_KEY in one.evidence
     )
     parts: list[Span] = []
     for span in spans:
@@ -185,7 +185,7 @@ def _median(window: Sequence[tuple[Observation, int]]) -> float | None:
     if total_us < LEAST_US:
         return None
     below_us = 0
-    for motion, us in sorted((float(one.evidence[MOTION]), us) for one, us in window):
+    for motion, us in sorted((float(one.evidence[MOUTH_MOTION_KEY]), us) for one, us in window):
         below_us += us
         if 2 * below_us >= total_us:
             return motion

@@ -12,6 +12,7 @@ from pipeline.media.audio import AUDIO_FILE
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
+    DOUBTFUL_KEY,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     SPEECH_FILE,
@@ -93,7 +94,7 @@ def read_utterances(
 def _observation(utterance: Utterance, scores: Scores | None) -> Observation:
     evidence = {"text": utterance.text, "language": utterance.language}
     if is_suspicious(utterance):
-        evidence["doubtful"] = "recognised text looks invented"
+        evidence[DOUBTFUL_KEY] = "recognised text looks invented"
     if not any(char.isalnum() for char in utterance.text):
         return Observation(MODALITY, utterance.span, Status.TOO_SHORT, evidence=evidence)
     if scores is None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.media.audio import SAMPLE_RATE_HZ
+from pipeline.records import SPEECH_SHARE_KEY
 from pipeline.voice.backends import Samples
 
 FRAME_SAMPLES = 320  # 20 ms
@@ -21,7 +22,7 @@ def window_quality(samples: Samples, window_s: float) -> tuple[float, dict[str, 
     """
     whole = samples[: samples.size - samples.size % FRAME_SAMPLES].astype(np.float64)
     if whole.size == 0:
-        return 0.0, {"speech_share": 0.0, "snr_db": 0.0, "level_db": -120.0}
+        return 0.0, {SPEECH_SHARE_KEY: 0.0, "snr_db": 0.0, "level_db": -120.0}
     frames_db = 10 * np.log10((whole.reshape(-1, FRAME_SAMPLES) ** 2).mean(axis=1) + 1e-12)
     loud_db, quiet_db = np.percentile(frames_db, (90, 10))
     level_db = 10 * np.log10((whole**2).mean() + 1e-12)
@@ -30,7 +31,7 @@ def window_quality(samples: Samples, window_s: float) -> tuple[float, dict[str, 
     length = min(1.0, samples.size / SAMPLE_RATE_HZ / window_s) ** 0.5
     quality = float(share * clean * length) if level_db > AUDIBLE_DB else 0.0
     evidence = {
-        "speech_share": round(float(share), 4),
+        SPEECH_SHARE_KEY: round(float(share), 4),
         "snr_db": round(float(loud_db - quiet_db), 1),
         "level_db": round(float(level_db), 1),
     }

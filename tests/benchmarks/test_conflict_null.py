@@ -12,8 +12,8 @@ from benchmarks.conflict.null import Clip, lent, paired, rates, shifted, speakin
 from pipeline.config import ConflictSection
 from pipeline.fusion.align import align
 from pipeline.fusion.detect import limits_of
-from pipeline.fusion.speaking import HEARD, MOTION
 from pipeline.labels import EMOTIONS
+from pipeline.records import MOUTH_MOTION_KEY, SPEECH_SHARE_KEY
 from pipeline.types import (
     US_PER_S,
     Analysis,
@@ -114,8 +114,8 @@ def test_a_film_is_what_the_stage_would_look_at() -> None:
     """Cuts, a listener's face and models of which nothing was measured count."""
     one = clip("one", 0, cuts_us=(3 * US_PER_S,))
     moving = {
-        "a": [replace(seen, evidence={MOTION: 0.01}) for seen in one.analysis.observations["a"]],
-        "b": [replace(seen, evidence={HEARD: 1.0}) for seen in one.analysis.observations["b"]],
+        "a": [replace(seen, evidence={MOUTH_MOTION_KEY: 0.01}) for seen in one.analysis.observations["a"]],
+        "b": [replace(seen, evidence={SPEECH_SHARE_KEY: 1.0}) for seen in one.analysis.observations["b"]],
     }
     models = {"a": replace(CARD, modality="a")}
     film = Clip(replace(one.analysis, observations=moving, models=models), one.cuts_us).film()

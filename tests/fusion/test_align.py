@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fusion.align import DOUBTFUL, align, finer, summarise, tile
+from pipeline.fusion.align import align, finer, summarise, tile
 from pipeline.labels import top
+from pipeline.records import DOUBTFUL_KEY
 from pipeline.types import Span, Status, Utterance
 from tests.fusion.conftest import seen
 
@@ -143,7 +144,7 @@ def test_words_speak_for_all_of_their_utterance_and_a_face_for_its_own_time():
 
 
 def test_what_may_be_invented_is_doubtful_wherever_it_is_heard():
-    doubtful = [seen(0, 2, evidence={DOUBTFUL: True}), seen(2, 6)]
+    doubtful = [seen(0, 2, evidence={DOUBTFUL_KEY: True}), seen(2, 6)]
     rows = align(6_000_000, [], {"text": doubtful}, 6_000_000)
     assert [s.by_modality["text"].doubtful for s in finer(rows, {"text": doubtful}, 2_000_000)] == [
         True,

@@ -7,9 +7,10 @@ from pipeline.fusion.align import finer
 from pipeline.fusion.belief import shared_state
 from pipeline.fusion.channels import LEAST_QUALITY, channels_of
 from pipeline.fusion.detect import Seen, find
-from pipeline.fusion.explain import FRAME_TIME, STEPS, odds, unseen
+from pipeline.fusion.explain import STEPS, odds, unseen
 from pipeline.fusion.readings import SHIPPED, ReadingRule, load_rules
 from pipeline.labels import EMOTIONS, NEUTRAL
+from pipeline.records import FRAME_TIME_KEY
 from pipeline.types import Conflict, Moment, Observation, Reading, Span, Status, Utterance
 from tests.fusion.conftest import LIMITS, PRIOR, SECTION, film_of, moments, peaked, reading
 
@@ -160,7 +161,7 @@ def frames(emotions: list[tuple[str | None, float]], step_s: float = 0.5) -> lis
         span = Span(round(i * step_s * SECOND), round((i + 1) * step_s * SECOND))
         scores = None if emotion is None else peaked(emotion, p)
         status = Status.NO_FACE if scores is None else Status.OK
-        at = {FRAME_TIME: (span.start_us + span.end_us) // 2}
+        at = {FRAME_TIME_KEY: (span.start_us + span.end_us) // 2}
         made.append(Observation("face", span, status, scores, quality=1.0, evidence=at))
     return made
 
@@ -179,7 +180,7 @@ def test_the_plainest_frame_lies_in_the_event_and_shows_its_emotion():
     face = frames([("happy", 0.99)] * 8 + [("sad", 0.85), ("sad", 0.97), ("sad", 0.8), ("sad", 0.85)])
     (event,) = watched(face, 6)
     assert event.span == Span(4 * SECOND, 6 * SECOND)
-    assert event.best_us == face[9].evidence[FRAME_TIME]
+    assert event.best_us == face[9].evidence[FRAME_TIME_KEY]
 
 
 def test_a_sharper_frame_outside_the_event_or_a_blurred_one_inside_is_not_taken():
@@ -188,14 +189,14 @@ def test_a_sharper_frame_outside_the_event_or_a_blurred_one_inside_is_not_taken(
     face[6] = replace(face[6], scores=peaked("sad", 1.0), quality=0.3)
     (event,) = watched(face, 4)
     assert event.span == Span(2 * SECOND, 4 * SECOND)
-    assert event.best_us == face[4].evidence[FRAME_TIME]  # the first of equals
+    assert event.best_us == face[4].evidence[FRAME_TIME_KEY]  # the first of equals
 
 
 def test_a_plainer_frame_of_another_person_is_not_taken():
     face = [replace(one, subject="P1") for one in frames([("happy", 0.99)] * 4 + [("sad", 0.85)] * 4)]
     other = replace(face[5], subject="P2", scores=peaked("sad", 1.0))
     (event,) = watched([*face[:6], other, *face[6:]], 4)
-    assert event.best_us != other.evidence[FRAME_TIME]
+    assert event.best_us != other.evidence[FRAME_TIME_KEY]
 
 
 def test_without_frames_the_plainest_moment_is_the_middle_of_the_strongest_stretch():
