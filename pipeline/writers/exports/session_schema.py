@@ -1,4 +1,4 @@
-"""The schema of ``session.json``: records that pydantic checks on the way in (``read_record(path, Session)``).
+"""The schema of ``session.json``: records, checked on the way in by ``read_record(path, Session)``.
 
 Times are seconds on the clock a player shows. What is not known is null, and ``status`` says why; nothing is
 NaN. Channels go by the names that people are shown (face, voice, words, together).
@@ -48,7 +48,7 @@ class SessionInfo:
 class Statistics:
     """One channel, of one person or of all.
 
-    Of all: from the rows of ``integrated.csv``. Of a person: from the samples of that person. ``distribution`` is
+    Of all: from the rows of ``integrated.csv``. Of a person: from that person's samples. ``distribution`` is
     the share, of the time read (``observed_s``), in which each emotion was the most probable one;
     ``unknown_share`` the share of the whole time in which nothing could be read.
     """

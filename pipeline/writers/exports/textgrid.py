@@ -13,7 +13,7 @@ from pipeline.writers.exports.tiers import end_ms, tiers
 TEXTGRID = "annotations.TextGrid"
 
 # Praat tells a label from the file's own words by its quotes; praatio and other readers search for these.
-_OWN_WORDS = re.compile(r"\b(item|intervals|points) ?\[")
+_OWN_WORDS = re.compile(r"\b(item|intervals|points)( ?)\[")
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -38,4 +38,4 @@ def grid(analysis: Analysis) -> Any:
 
 def label(text: str) -> str:
     """A label that no reader takes for the file's own words: there, a bracket is widened."""
-    return _OWN_WORDS.sub(r"\1［", text).replace("ooTextFile", "oo TextFile")
+    return _OWN_WORDS.sub(r"\1\2［", text).replace("ooTextFile", "oo TextFile")
