@@ -72,16 +72,6 @@ def shared_state(likelihoods: Floats, prior: Prior) -> Floats:
     return _normalised(np.asarray(prior.shared) * _messages(likelihoods, prior).prod(axis=1))
 
 
-def shown_states(likelihoods: Floats, prior: Prior) -> Floats:
-    """Posterior of the state each channel shows, (n, channels, 7), all channels considered."""
-    return np.stack([_shown(likelihoods, prior, channel) for channel in range(likelihoods.shape[1])], axis=1)
-
-
-def _shown(likelihoods: Floats, prior: Prior, channel: int) -> Floats:
-    rest = np.asarray(prior.shared) * np.delete(_messages(likelihoods, prior), channel, axis=1).prod(axis=1)
-    return _normalised((rest @ np.asarray(prior.departs)) * likelihoods[:, channel])
-
-
 def pair_states(likelihoods: Floats, one: int, other: int, prior: Prior) -> Floats:
     """Posterior of what two channels show, (n, 7, 7): states of ``one`` in rows, of ``other`` in columns."""
     departs = np.asarray(prior.departs)
