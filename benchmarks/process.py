@@ -33,6 +33,7 @@ class Measured:
     tree_peak_mb: float | None
     stdout: str
     stderr: str
+    processor_s: float = 0.0  # user and system, of the program and of the children it waited for
 
     @property
     def peak_mb(self) -> float:
@@ -50,8 +51,10 @@ def pipeline_command() -> list[str]:
     return [found] if found else [sys.executable, "-m", "pipeline.cli"]
 
 
-def measure(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
-    """Run ``argv`` to its end, with ``environment`` laid over ours.
+def measure(
+    argv: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Measured:
+    """Run ``argv`` to its end, in ``folder`` if given, with ``environment`` laid over ours.
 
     A child's ``ru_maxrss`` starts at its parent's peak (Linux carries it over ``exec``), so the calling
     process must not have loaded models.
@@ -63,6 +66,7 @@ def measure(argv: Sequence[str], environment: Mapping[str, str] | None = None) -
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
+            cwd=folder,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
@@ -83,12 +87,15 @@ def measure(argv: Sequence[str], environment: Mapping[str, str] | None = None) -
             stream.seek(0)
             said.append(stream.read().decode("utf-8", "replace"))
     per_mb = 1e6 if sys.platform == "darwin" else 1e3
-    return Measured(child.returncode, seconds, usage.ru_maxrss / per_mb, watcher.peak_mb, said[0], said[1])
+    process_peak_mb, processor_s = usage.ru_maxrss / per_mb, usage.ru_utime + usage.ru_stime
+    return Measured(child.returncode, seconds, process_peak_mb, watcher.peak_mb, *said, processor_s)
 
 
-def succeed(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
+def succeed(
+    argv: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Measured:
     """:func:`measure`, for a program that has to end with 0. Raises BenchmarkError."""
-    result = measure(argv, environment)
+    result = measure(argv, environment, folder)
     if result.exit_code != 0:
         said = (result.stderr.strip() or result.stdout.strip())[-1500:]
         raise BenchmarkError(f"{' '.join(argv[:3])} … ended with {result.exit_code}: {said}")

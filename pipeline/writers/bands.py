@@ -1,4 +1,4 @@
-"""Blocks of text in the picture, subtitles and conflict badges: off each other, off faces if there is room."""
+"""Blocks of text in the picture, subtitles and conflict badges: apart, and off faces if there is room."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.types import Conflict, Span
 from pipeline.writers.ass import escaped, event, filled
-from pipeline.writers.facts import headline, one_line
+from pipeline.writers.facts import SEPARATOR, headline, one_line
 from pipeline.writers.fonts import Font
 from pipeline.writers.layout import Box, Layout, covered, place_band
 from pipeline.writers.lines import wrapped
@@ -18,6 +18,7 @@ Standing = Sequence[tuple[Span, Box]]
 LINES = 2  # of a subtitle in sight
 SMALLER = (1.0, 0.85, 0.7)  # what a longer subtitle is shrunk to, to fit
 LEAST_PAGE_US = 1_200_000  # nobody reads a page of a long subtitle faster
+HARD_SPACE = "\N{NO-BREAK SPACE}"
 MOST_HEIGHT = 0.45  # share of the picture that one block may take
 
 
@@ -122,10 +123,19 @@ def _badges(conflict: Conflict, setter: _Setter) -> tuple[_Page, ...]:
     """The badge over the width of the picture, and narrower ones, should there be room beside a face only."""
     ground = ABSENT if conflict.kind == "masking" else CONFLICT
     text, text_px = f"{MARKS[conflict.kind]} {headline(conflict)}", setter.layout.label_px
-    forms = [setter.lines(text, text_px, setter.widest_px / share) for share in (1, 2, 3)]
+    forms = [_by_parts(text, text_px, setter.widest_px / share, setter) for share in (1, 2, 3)]
     return tuple(
         _Page(conflict.span, "Badge", ground, lines, text_px, setter.size(lines, text_px)) for lines in forms
     )
+
+
+def _by_parts(text: str, text_px: int, width_px: float, setter: _Setter) -> tuple[str, ...]:
+    """Lines that break between the parts of a headline, if each fits into one."""
+    parts = text.split(SEPARATOR)
+    if max(setter.font.width_px(f"{part}{SEPARATOR}", text_px) for part in parts) > width_px:
+        return setter.lines(text, text_px, width_px)
+    held = SEPARATOR.replace(" ", HARD_SPACE, 1).join(part.replace(" ", HARD_SPACE) for part in parts)
+    return tuple(line.replace(HARD_SPACE, " ") for line in setter.lines(held, text_px, width_px))
 
 
 def _placed(

@@ -8,6 +8,7 @@ from pipeline.labels import top
 from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Span, Status
 from pipeline.writers.columns import FUSED, Display, display
 
+SEPARATOR = " · "  # between the parts of a headline
 NO_FUSED = "unknown"  # no modality had anything to say
 
 
@@ -95,7 +96,8 @@ def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
 
 def headline(conflict: Conflict) -> str:
     """A conflict in one line: kind, who says what, reading."""
-    return " · ".join(part for part in (conflict.kind, who_says_what(conflict), hypothesis(conflict)) if part)
+    parts = (conflict.kind, who_says_what(conflict), hypothesis(conflict))
+    return SEPARATOR.join(part for part in parts if part)
 
 
 def who_says_what(conflict: Conflict) -> str:

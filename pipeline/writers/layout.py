@@ -7,8 +7,8 @@ from pipeline.types import MediaInfo
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 
-# The panel's share of the geometric mean of the sides, with four lanes; and the least that can be read.
-PANEL_SHARE, LEAST_PANEL_PX = 0.165, 84
+# The panel with four lanes: its share of the mean of height and shorter side, and the least that can be read.
+PANEL_SHARE, LEAST_PANEL_PX = 0.22, 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def film_layout(media: MediaInfo, max_height_px: int, lane_count: int) -> Layout
     """Square pixels, even sides (4:2:0 needs them), no enlarging; no panel without lanes."""
     scale = min(1.0, max_height_px / media.height_px)
     width, height = _even(media.width_px * scale), _even(media.height_px * scale)
-    usual = max(LEAST_PANEL_PX, PANEL_SHARE * (width * height) ** 0.5)
+    usual = max(LEAST_PANEL_PX, PANEL_SHARE * (min(width, height) * height) ** 0.5)
     panel = _even(usual * (3 + lane_count) / 7) if lane_count else 0
     return Layout(width, height, panel, scale)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Span
-from pipeline.writers.ass import ass_colour, escaped, event, filled, rectangle
+from pipeline.writers.ass import ass_colour, escaped, event, rectangle
 from pipeline.writers.face_boxes import NOBODY, Face
 from pipeline.writers.fonts import Font
 from pipeline.writers.layout import Layout
@@ -50,11 +50,11 @@ def bar_events(
         yield event(1, one.span, "Bar", at, _drawing(one.lengths, place))
     size = 100 * place.font_px / layout.label_px
     middle = layout.height_px + (place.legend_top_px + layout.panel_px) // 2
+    tags = f"\\an4\\pos({place.font_px // 3},{middle})\\fscx{size:.4g}\\fscy{size:.4g}"
     for one in _joined(replace(bar, lengths=()) for bar in found):
         if one.subject is not None:
-            tags = f"\\an4\\pos({place.font_px // 2},{middle})\\fscx{size:.4g}\\fscy{size:.4g}"
-            tint = filled(colours.get(one.subject, NOBODY))
-            yield event(1, one.span, "Person", tags + tint, escaped(one.subject))
+            tint = f"\\c{ass_colour(colours.get(one.subject, NOBODY))}"
+            yield event(1, one.span, "Bar", tags + tint, escaped(one.subject))
 
 
 def _bars(face: Face) -> Bars:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.types import Transcript
 from pipeline.writers.facts import one_line
@@ -16,6 +18,7 @@ LANGUAGES = (
     "zh:zho"
 )
 UNDETERMINED = "und"
+TRACK_ENABLED = 1
 
 
 def language(transcript: Transcript) -> str:
@@ -30,6 +33,38 @@ def web_vtt(spoken: Sequence[Spoken]) -> str:
     """
     cues = [f"{_time(start)} --> {_time(end)}\n{text}\n" for start, end, text in _apart(spoken)]
     return "\n".join(["WEBVTT\n", *cues]) if cues else ""
+
+
+def hide_words(film: Path) -> None:
+    """Mark the first track of words in a finished .mp4 as not shown unless asked for.
+
+    ffmpeg's muxer enables the first track of each kind whatever its disposition, and players then show it.
+    The flag stands in the track's header (ISO/IEC 14496-12, 8.3.2).
+    """
+    with film.open("r+b") as stream:
+        (moov,) = (box for box in _boxes(stream, 0, film.stat().st_size) if box[0] == b"moov")
+        for track in (box for box in _boxes(stream, *moov[1:]) if box[0] == b"trak"):
+            inside = {name: (start, end) for name, start, end in _boxes(stream, *track[1:])}
+            handler = next(start for name, start, _ in _boxes(stream, *inside[b"mdia"]) if name == b"hdlr")
+            stream.seek(handler + 8)
+            if stream.read(4) == b"sbtl":
+                flags = inside[b"tkhd"][0] + 3
+                stream.seek(flags)
+                (before,) = stream.read(1)
+                stream.seek(flags)
+                stream.write(bytes([before & ~TRACK_ENABLED]))
+                return
+
+
+def _boxes(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte of the content and end of each box in a stretch of the file."""
+    while start + 8 <= end:
+        stream.seek(start)
+        size, name = int.from_bytes(stream.read(4), "big"), stream.read(4)
+        header = 16 if size == 1 else 8
+        size = int.from_bytes(stream.read(8), "big") if size == 1 else size or end - start
+        yield name, start + header, start + size
+        start += max(size, header)
 
 
 def _apart(spoken: Sequence[Spoken]) -> Iterator[tuple[int, int, str]]:

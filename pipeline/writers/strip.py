@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BACKGROUND, TEXT, DIM, GROOVE, PLAYHEAD_PX = "#181818", "#F0F0F0", "#B8B8B8", "#3A3A3A", 4
 # Heights of the rows in lanes: conflict marks, time axis, legend with the bars of probability below it.
-MARKS_ROW, AXIS_ROW, LEGEND_ROW = 0.85, 0.8, 1.35
+MARKS_ROW, AXIS_ROW, LEGEND_ROW = 0.85, 0.85, 1.5
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 
 
@@ -49,7 +49,7 @@ class Panel:
     @property
     def bar_px(self) -> int:
         """Height of a bar of probability."""
-        return max(3, round(0.22 * self.legend_px))
+        return max(3, round(0.24 * self.legend_px))
 
     def slot(self, index: int) -> tuple[int, int, int]:
         """Left, top (inside the strip) and full width of the bar of one emotion."""
@@ -108,7 +108,8 @@ def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int]
     top = place.mark_px + row * place.lane_px
     middle = top + place.lane_px // 2
     name = _shortened(lane.display.noun, place.left_px - place.font_px // 3, place.font_px, font)
-    draw.text((place.font_px // 3, middle), name, TEXT, font.sized(place.font_px), anchor="lm")
+    at = (place.font_px // 3, _baseline(middle, place.font_px))
+    draw.text(at, name, TEXT, font.sized(place.font_px), anchor="ls")
     for span, said in thinned(lane.stretches, duration_us, place.width_px // 2):
         left, right = place.x(span.start_us, duration_us), place.x(span.end_us, duration_us)
         gap = 2 if right - left > 4 else 1
@@ -119,9 +120,14 @@ def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int]
             continue
         for text in (said.key, LETTERS[said.key]):
             if font.width_px(text, place.font_px) < right - left - 3:
-                at = ((left + right) / 2, middle)
-                draw.text(at, text, ink(colour(said.key)), font.sized(place.font_px), anchor="mm")
+                at = ((left + right) / 2, _baseline(middle, place.font_px))
+                draw.text(at, text, ink(colour(said.key)), font.sized(place.font_px), anchor="ms")
                 break
+
+
+def _baseline(middle: float, font_px: int) -> int:
+    """Of text whose capitals and descenders stand evenly around a line; the font's own middle lies higher."""
+    return round(middle + 0.28 * font_px)
 
 
 def _shortened(name: str, width_px: int, font_px: int, font: Font) -> str:
@@ -147,8 +153,8 @@ def _draw_axis(draw: "ImageDraw", place: Panel, duration_us: int, font: Font) ->
         draw.line((x, top - 1, x, top + max(2, place.axis_px // 5)), TEXT)
         half = font.width_px(text, place.font_px) / 2
         middle = min(max(x, place.left_px + half), place.left_px + place.width_px - half)
-        at = (middle, top + place.axis_px / 5 + place.axis_px / 2)
-        draw.text(at, text, DIM, font.sized(place.font_px), anchor="mm")
+        at = (middle, _baseline(top + 0.6 * place.axis_px, place.font_px))
+        draw.text(at, text, DIM, font.sized(place.font_px), anchor="ms")
 
 
 def _clock(time_us: int) -> str:
@@ -214,6 +220,7 @@ def _draw_legend(draw: "ImageDraw", place: Panel, font: Font) -> None:
     middle = (place.legend_top_px + place.slot(0)[1]) / 2
     for i, (emotion, word) in enumerate(zip(EMOTIONS, words, strict=True)):
         draw.rectangle((lefts[i], middle - block / 2, lefts[i] + block, middle + block / 2), colour(emotion))
-        draw.text((lefts[i] + block + 3, middle), word, TEXT, font.sized(size), anchor="lm")
+        at = (lefts[i] + block + 3, _baseline(middle, size))
+        draw.text(at, word, TEXT, font.sized(size), anchor="ls")
         left, top, width = place.slot(i)
         draw.rectangle((left, top, left + width - 1, top + place.bar_px - 1), GROOVE)

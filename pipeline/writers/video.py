@@ -11,13 +11,13 @@ from pipeline.engine.stage import Progress
 from pipeline.media.encode import film_settings, media_input, run_ffmpeg
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
-from pipeline.writers.blur import BLUR_FILE, Region, blurred, cell_px, mask_script
+from pipeline.writers.blur import BLUR_FILE, Region, blurred, mask_script
 from pipeline.writers.chapters import chapters, ffmetadata
 from pipeline.writers.facts import headline, lanes
 from pipeline.writers.fonts import Font, font_for, undrawable
 from pipeline.writers.layout import Layout, film_layout
 from pipeline.writers.script import ass_script
-from pipeline.writers.soft_subtitles import language, web_vtt
+from pipeline.writers.soft_subtitles import hide_words, language, web_vtt
 from pipeline.writers.strip import PLAYHEAD_PX, Panel, panel, playhead_image, strip_image
 from pipeline.writers.subtitles import spoken
 
@@ -32,7 +32,7 @@ class Parts:
 
     layout: Layout
     panel: Panel | None
-    mosaic_cell_px: int | None
+    hidden: tuple[Region, ...]
     chaptered: bool
     words_language: str | None
 
@@ -63,6 +63,8 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
         parts = write_parts(analysis, hidden, font, settings, folder)
         output = film(inputs["source"], analysis.media, parts, font.path.parent, settings)
         run_ffmpeg(output, analysis.media.duration_us, progress, folder)
+        if parts.words_language is not None and settings.style != "minimal":
+            hide_words(folder / FILM)  # they are in the picture already
         (folder / FILM).replace(out / FILM)
 
 
@@ -87,7 +89,7 @@ def write_parts(
     return Parts(
         layout,
         place,
-        cell_px(hidden, layout.scale) if hidden else None,
+        hidden or (),
         bool(found),
         language(analysis.transcript) if words else None,
     )
@@ -108,10 +110,7 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
     if parts.words_language is not None:
         streams.append(ffmpeg.input(WORDS)["s:0"])
-        # Words that are in the picture already are not to be shown over it.
-        shown = "default" if settings.style == "minimal" else "0"
-        options |= {"scodec": "mov_text", "disposition:s:0": shown}
-        options |= {"metadata:s:s:0": f"language={parts.words_language}"}
+        options |= {"scodec": "mov_text", "metadata:s:s:0": f"language={parts.words_language}"}
     # Nothing of the source's own: neither where and by whom it was made nor its chapters.
     options |= {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "max_error_rate": 1}
     if not parts.chaptered:
@@ -133,8 +132,7 @@ def _picture(stream: Any, media: MediaInfo, parts: Parts, fonts: Path) -> Any:
         .filter("setsar", r=1)
         .filter("format", pix_fmts="yuv420p")
     )
-    if parts.mosaic_cell_px is not None:
-        picture = blurred(picture, MASK, layout, parts.mosaic_cell_px)
+    picture = blurred(picture, MASK, layout, parts.hidden)
     if place is None:
         return picture.filter("ass", filename=SCRIPT, fontsdir=str(fonts))
     travel = f"{place.left_px - PLAYHEAD_PX // 2}+{place.width_px}*min(1,t/{media.duration_us / US_PER_S})"
