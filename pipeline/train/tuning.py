@@ -17,7 +17,7 @@ from pipeline.train.examples import LABEL_COLUMN, DataError, LabelledSet, groups
 from pipeline.train.report.folder import RunAbout, write_report
 from pipeline.train.schedule import Epoch, LoopSettings
 from pipeline.train.score import Answers, score
-from pipeline.train.splits import Split, check_shares, group_split, leaking_groups, random_split
+from pipeline.train.splits import Groups, Split, check_shares, group_split, leaking_groups, random_split
 
 Integers = npt.NDArray[np.int64]
 Say = Callable[[str], None]  # a sentence for the person
@@ -122,21 +122,45 @@ def finish(
             compared[title] = ask(asked, name, tested, step)
         except (ModelError, DataError) as error:
             say(f"{title} is not compared: {one_sentence(error)}")
-    about = RunAbout(
+    about = about_split(
+        split,
+        groups_of(labelled),
+        said,
         title=f"{asked.modality.capitalize()} emotion: {asked.backbone} trained on {asked.data.name}",
         command=command,
-        data=str(asked.data),
-        split=said,
+        data=asked.data,
         seed=asked.loop.seed,
-        n_train=len(split.train),
-        n_dev=len(split.dev),
-        n_test=len(split.test),
-        leaking_groups=leaking_groups(split, groups_of(labelled)),
-        notes=tuple(notes),
+        notes=notes,
     )
     write_report(asked.folder, answers, history, about, compared, metric=asked.loop.metric)
     runs.close_run(asked.folder)
     return answers
+
+
+def about_split(
+    split: Split,
+    groups: Groups,
+    said: str,
+    *,
+    title: str,
+    command: str,
+    data: Path,
+    seed: int,
+    notes: Sequence[str] = (),
+) -> RunAbout:
+    """What the report says of a training on one split; ``said`` is a sentence on who is where."""
+    return RunAbout(
+        title=title,
+        command=command,
+        data=str(data),
+        split=said,
+        seed=seed,
+        n_train=len(split.train),
+        n_dev=len(split.dev),
+        n_test=len(split.test),
+        leaking_groups=leaking_groups(split, groups),
+        notes=tuple(notes),
+    )
 
 
 def ask(asked: Tuning, name: str, tested: LabelledSet, step: Step, known_speaker: bool = False) -> Answers:

@@ -21,10 +21,10 @@ from pipeline.train.fusion.data import DEV, FEWEST, TEST, TRAIN, Columns, Fusion
 from pipeline.train.fusion.descend import FitSettings
 from pipeline.train.fusion.fit import ONE_LABEL, fit
 from pipeline.train.metrics import Metrics, evaluate
-from pipeline.train.report.folder import METRICS_FILE, RunAbout, write_report
+from pipeline.train.report.folder import METRICS_FILE, write_report
 from pipeline.train.score import Answers
-from pipeline.train.splits import Split, check_shares, group_split, leaking_groups, random_split
-from pipeline.train.tuning import Say
+from pipeline.train.splits import Split, check_shares, group_split, random_split
+from pipeline.train.tuning import Say, about_split
 from pipeline.types import ModelCard
 
 MODEL_FILE = "model.npz"
@@ -86,17 +86,14 @@ def train(asked: FusionTuning, command: str, force: bool, say: Say) -> Result:
     _leave(model, asked)
     tested = data.rows(split.test)
     result = measured(model, tested)
-    about = RunAbout(
+    about = about_split(
+        split,
+        data.groups,
+        said,
         title=f"Fusion of {', '.join(data.features)}: {asked.strategy} trained on {asked.data.name}",
         command=command,
-        data=str(asked.data),
-        split=said,
+        data=asked.data,
         seed=asked.fit.seed,
-        n_train=len(split.train),
-        n_dev=len(split.dev),
-        n_test=len(split.test),
-        leaking_groups=leaking_groups(split, data.groups),
-        notes=(),
     )
     if data.labels == EMOTIONS:
         plain = fit("average", data.rows(split.train), data.rows(split.dev), asked.fit)
