@@ -84,7 +84,7 @@ def _text(cue: Cue) -> str:
 
 
 def _plain(said: Said) -> str:
-    return said.text.translate(_WIDENED)
+    return f"{said.name}{said.text}".translate(_WIDENED)
 
 
 def _restyled(style: str) -> str:

@@ -24,10 +24,11 @@ _TIME = re.compile(r"(\d):(?=\d\d[.,]\d\d)")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A piece of text and the emotion that colours it, or None."""
+    """A piece of text, the emotion that colours it, or None, and the emotion's name before it."""
 
     text: str
     emotion: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _words(text: str, said: Verdict | None) -> Said | None:
         return None
     if said is None or not is_emotion(said.key):
         return Said(line)
-    return Said(f"[{said.key}] {line}", said.key)
+    return Said(line, said.key, f"[{said.key}] ")
 
 
 def _cue(

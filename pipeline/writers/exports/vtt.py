@@ -54,7 +54,7 @@ def _block(number: int, cue: Cue) -> str:
 
 def _marked(said: Said, kind: ConflictKind | None) -> str:
     name = kind or said.emotion
-    text = said.text.translate(_ESCAPES)
+    text = f"{said.name}{said.text}".translate(_ESCAPES)
     return f"<c.{name}>{text}</c>" if name else text
 
 

@@ -53,7 +53,7 @@ def test_a_strict_parser_reads_back_every_cue(case: str) -> None:
     analysis = CASES[case]()
     read = strictly_read(vtt(analysis))
     wanted = [
-        (c.start_ms, c.end_ms, "\n".join(" · ".join(s.text for s in line) for line in c.lines))
+        (c.start_ms, c.end_ms, "\n".join(" · ".join(s.name + s.text for s in line) for line in c.lines))
         for c in cues(analysis)
     ]
     assert read == wanted
@@ -72,7 +72,7 @@ def test_pysubs2_reads_as_many_cues_at_the_same_times(case: str, write: Callable
 
 def test_words_with_their_emotion_and_what_the_others_say() -> None:
     first, polarity, blend, second, *_ = cues(make_analysis())
-    assert [[s.text for s in line] for line in first.lines] == [
+    assert [[s.name + s.text for s in line] for line in first.lines] == [
         [f"[happy] {LINES[0][2]}"],
         ["▲1", "◆2", "face sad", "voice angry", "together sad"],
     ]
@@ -105,6 +105,7 @@ def test_subrip_holds_no_mark_up_but_ours() -> None:
         "</font>",
         *(f'<font color="{tint}">' for tint in (*COLOURS.values(), "#E69F00", "#7A7A7A")),
     }
+    assert COLOURS["sad"] not in text, "too dark for the outline that players draw"
     assert text.count("\\") == text.count("{\\an8}") == 3
     assert len(text.strip().split("\n\n")) == 6
 
