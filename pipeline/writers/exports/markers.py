@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Literal
 
 from pipeline.types import US_PER_S, Analysis, Conflict, ConflictKind, MediaInfo
@@ -79,8 +80,8 @@ def markers(analysis: Analysis) -> tuple[Marker, ...]:
     found, taken = [], set()
     for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
         asked = min(last, _frame(conflict.span.start_us, rate))
-        free = (at for at in (*range(asked, last + 1), *range(asked, -1, -1)) if at not in taken)
-        start = next(free, asked)
+        frames = chain(range(asked, last + 1), range(asked, -1, -1))
+        start = next((frame for frame in frames if frame not in taken), asked)
         taken.add(start)
         end = min(last + 1, _frame(conflict.span.end_us, rate))
         name = f"#{rank} {xml_text(headline(conflict))}"

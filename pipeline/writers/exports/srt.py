@@ -19,7 +19,7 @@ WHITE = "#FFFFFF"
 AT_THE_TOP = "{\\an8}"
 
 # SubRip has no escapes, so what players take for mark-up is widened.
-_WIDENED = str.maketrans("<>\\", "＜＞＼")
+_WIDENED = str.maketrans("<>{}\\", "＜＞｛｝＼")
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
