@@ -12,6 +12,7 @@ from pipeline.review.marks import Marked, Verdict, gather, of_events
 from pipeline.review.propose import Judged, Proposal, propose
 from pipeline.review.rows import Sheet, read_sheet
 from pipeline.types import Analysis, Span
+from pipeline.writers.facts import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +154,12 @@ def _judged(
 
 def _proposal(judged: Sequence[Judged], films: Sequence[Analysis], asked: float) -> Proposal | None:
     """From the strictest point that any of the films was run at: above it, all of them were seen whole."""
-    return propose(judged, max(film.operating_point for film in films), asked) if judged else None
+    if not judged:
+        return None
+    for film in films:
+        if not film.operating_point:
+            raise ReviewError(
+                f"the results of {one_line(film.name)} are of an older version, without operating point; "
+                "analyze the video again"
+            )
+    return propose(judged, max(film.operating_point for film in films), asked)

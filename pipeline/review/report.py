@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from rich.cells import cell_len
+
 from pipeline.review.agreement import LEAST_EVENTS, Agreement, Interval, Precision
 from pipeline.review.outcome import Disagreement, Outcome
 from pipeline.review.propose import Point, Proposal
@@ -13,6 +15,7 @@ from pipeline.writers.facts import one_line, time_code
 
 DECIMALS = 4
 MOST_LISTED = 20
+NAME_CELLS = 20
 COUNTS = f"{'right':>6} {'wrong':>6} {'unsure':>6} {'precision':>10}  {'95 % interval':<14}"
 NOTHING_MISSED = (
     "Only what was flagged at the present operating point was seen: what was missed is unknown, and a lower\n"
@@ -27,7 +30,7 @@ def as_text(found: Outcome) -> str:
     lines = [
         f"{marked} of {found.asked} events marked by {raters}",
         "",
-        f"{'':<20} {'marked':>6} {COUNTS} if unsure counts",
+        f"{'':<{NAME_CELLS}} {'marked':>6} {COUNTS} if unsure counts",
     ]
     lines += [_line("alarms", found.alarms), *_table(found.kinds)]
     if found.information:
@@ -51,8 +54,9 @@ def _table(named: Mapping[str, Precision]) -> Iterator[str]:
 def _line(name: str, one: Precision) -> str:
     value = "" if one.value is None else f"{one.value:.2f}"
     counted = f"{one.least:.2f} to {one.most:.2f}" if one.unsure else ""
+    padding = " " * (NAME_CELLS - cell_len(name))  # a Chinese character fills two cells
     return (
-        f"{name:<20} {one.marked:>6} {one.right:>6} {one.wrong:>6} {one.unsure:>6} {value:>10}  "
+        f"{name}{padding} {one.marked:>6} {one.right:>6} {one.wrong:>6} {one.unsure:>6} {value:>10}  "
         f"{_range(one.interval):<14} {counted}"
     ).rstrip()
 
