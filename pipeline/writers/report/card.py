@@ -10,6 +10,7 @@ from pipeline.writers.facts import Verdict, headline, hypothesis, one_line, time
 from pipeline.writers.palette import MARKS
 from pipeline.writers.report.chip import Block, Chip, block, chip, language_tag, seek, times
 from pipeline.writers.report.spread import Bars, Spreads
+from pipeline.writers.stills import still_us
 
 KINDS: Mapping[str, str] = {
     "polarity": "one pleasant, one unpleasant",
@@ -56,7 +57,6 @@ def card(rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, st
     """Everything the template shows of one conflict."""
     best_us = conflict.best_us
     spread = (spreads.over(conflict.span, m) for m in conflict.modalities)
-    at_us = conflict.span.start_us if best_us is None else best_us
     return Card(
         rank=rank,
         kind=conflict.kind,
@@ -85,7 +85,7 @@ def card(rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, st
         vanishes=vanishing(conflict),
         block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", analysis.media),
         still=still,
-        still_told=f"Frame at {time_code(at_us)}: {headline(conflict)}",
+        still_told=f"Frame at {time_code(still_us(conflict))}: {headline(conflict)}",
     )
 
 

@@ -1,9 +1,11 @@
 const INSET = 14; // px between the edge of the drawing and its first moment; the same in the style sheet
 const ROW = { conflict: 14, lane: 30, gap: 4, curve: 84, axis: 26 }; // px
-const FINE = 3; // px: where moments are narrower, a column this wide shows what fills most of it
+const FINE = 4; // px: where moments are narrower, they are summed up in columns this wide
+const SLIVER = 0.04; // of a lane's height: less than that is not drawn
 const LETTER = 15; // px a block needs for its letter
 const DASHES = [[], [7, 3], [2, 2], [8, 3, 2, 3]];
-const CURVE_STEP = 1.5; // px between the points of a curve; finer samples are averaged
+const CURVE_STEP = 3; // px between the points of a curve; finer samples are averaged
+const CURVE_GAP = 8; // px without a sample that break a curve
 
 /** `M:SS`, `H:MM:SS` from one hour on, as the rest of the page writes times; tenths where asked for. */
 function clock(seconds, tenths = false) {
@@ -53,48 +55,53 @@ function rowsOf(data) {
   return { marks, lanes, curve, height: curve ? curve.top + curve.height : top };
 }
 
-/** What of a lane to draw between two times (ms): blocks as they are, or thinned to columns. */
+/** What of a lane to draw between two times (ms), as [from, to, key, bottom, top], the last two as shares of its
+ * height. Moments as they are where there is room for them; otherwise columns, each stacked with what fills it.
+ * Where nothing could be read there is no block: the hatching behind shows. */
 function blocksOf(data, lane, from, to, width) {
   const first = Math.max(0, after(data.starts, from) - 1);
   const last = after(data.starts, to);
+  const kinds = data.fills.length;
   const blocks = [];
   if (last - first <= width / FINE) {
-    for (let i = first; i < last; i += 1) blocks.push([data.starts[i], data.ends[i], lane.keys[i]]);
+    for (let i = first; i < last; i += 1)
+      if (lane.keys[i] < kinds) blocks.push([data.starts[i], data.ends[i], lane.keys[i], 0, 1]);
     return blocks;
   }
   const columns = Math.floor(width / FINE);
   const step = (to - from) / columns;
-  const filled = new Float64Array(columns * data.keys.length);
+  const filled = new Float64Array(columns * kinds);
   for (let i = first; i < last; i += 1) {
-    const end = Math.min(data.ends[i], to);
-    let at = Math.max(data.starts[i], from);
-    while (at < end) {
-      const column = Math.min(columns - 1, Math.floor((at - from) / step));
-      const until = column === columns - 1 ? end : Math.min(end, Math.max(at + 1e-6, from + (column + 1) * step));
-      filled[column * data.keys.length + lane.keys[i]] += until - at;
-      at = until;
+    const kind = lane.keys[i];
+    if (kind >= kinds) continue;
+    const [start, end] = [Math.max(data.starts[i], from), Math.min(data.ends[i], to)];
+    for (let column = Math.floor((start - from) / step); column < columns; column += 1) {
+      const left = from + column * step;
+      if (left >= end) break;
+      filled[column * kinds + kind] += Math.min(end, left + step) - Math.max(start, left);
     }
   }
   for (let column = 0; column < columns; column += 1) {
-    let [most, key] = [0, -1];
-    for (let k = 0; k < data.keys.length; k += 1) {
-      const held = filled[column * data.keys.length + k];
-      if (held > most) [most, key] = [held, k];
-    }
-    if (key < 0) continue;
-    const before = blocks[blocks.length - 1];
-    const [left, right] = [from + column * step, from + (column + 1) * step];
-    if (before && before[2] === key && before[1] >= left - 1e-6) before[1] = right;
-    else blocks.push([left, right, key]);
+    const shares = filled.subarray(column * kinds, (column + 1) * kinds);
+    const left = from + column * step;
+    let base = 0;
+    shares.forEach((share, kind) => {
+      const high = share / step > 1 - SLIVER ? 1 : share / step;
+      if (high < SLIVER) return;
+      const before = blocks[blocks.length - 1];
+      if (high === 1 && before && before[2] === kind && before[4] - before[3] === 1) before[1] = left + step;
+      else blocks.push([left, left + step, kind, base, base + high]);
+      base += high;
+    });
   }
   return blocks;
 }
 
-/** The points of a curve between two times (ms), at most one per `CURVE_STEP` px; NaN breaks the line. */
+/** The points of a curve between two times (ms), one per `CURVE_STEP` px at most; NaN breaks the line where
+ * nothing was read for longer than `CURVE_GAP` px. */
 function pointsOf(curve, from, to, width) {
   const [x, y] = [[], []];
-  const step = ((to - from) / width) * CURVE_STEP;
-  const first = Math.max(0, after(curve.at, from) - 1);
+  const ms = (to - from) / width;
   let [sumX, sumY, count, column] = [0, 0, 0, null];
   const flush = () => {
     if (count) {
@@ -103,14 +110,19 @@ function pointsOf(curve, from, to, width) {
     }
     [sumX, sumY, count] = [0, 0, 0];
   };
-  for (let i = first; i < curve.at.length; i += 1) {
+  let broken = null;
+  for (let i = Math.max(0, after(curve.at, from) - 2); i < curve.at.length; i += 1) {
     const [at, value] = [curve.at[i], curve.values[i]];
     if (value === null) {
-      flush();
-      x.push(at / 1000);
-      y.push(NaN);
+      broken = at;
     } else {
-      const now = Math.floor((at - from) / step);
+      if (broken !== null && at - broken > CURVE_GAP * ms) {
+        flush();
+        x.push(broken / 1000);
+        y.push(NaN);
+      }
+      broken = null;
+      const now = Math.floor((at - from) / (ms * CURVE_STEP));
       if (now !== column) flush();
       column = now;
       [sumX, sumY, count] = [sumX + at, sumY + value, count + 1];
@@ -154,12 +166,12 @@ async function drawTimeline(data, host, rows) {
 
   const edges = { left: field("l"), right: field("r"), top: field("t"), bottom: field("b"), line_color: null };
   const known = source("l", "r", "t", "b", "c");
-  const absent = source("l", "r", "t", "b");
+  const [begin, end] = [data.starts[0] / 1000, data.ends[data.ends.length - 1] / 1000];
   const clashes = source("l", "r", "t", "b", "c", "h");
   const letters = source("x", "y", "s", "c");
   const drawn = {
+    absent: figure.quad({ left: begin, right: end, top: rows.lanes.map(({ top }) => -top), bottom: rows.lanes.map(({ top, height }) => -(top + height)), line_color: null, hatch_pattern: "right_diagonal_line", hatch_scale: 7, hatch_weight: 1 }),
     known: figure.quad({ ...edges, fill_color: field("c"), source: known }),
-    absent: figure.quad({ ...edges, hatch_pattern: "right_diagonal_line", hatch_scale: 7, hatch_weight: 1, source: absent }),
     clashes: figure.quad({ ...edges, fill_color: field("c"), hatch_pattern: field("h"), hatch_scale: 6, hatch_weight: 1.2, hatch_color: "#4d3500", source: clashes }),
     letters: figure.text({ x: field("x"), y: field("y"), text: field("s"), text_color: field("c"), text_align: "center", text_baseline: "middle", text_font_size: "12px", text_font_style: "bold", source: letters }),
   };
@@ -176,22 +188,21 @@ async function drawTimeline(data, host, rows) {
   const fill = (width) => {
     const [from, to] = [xRange.start * 1000, xRange.end * 1000];
     const px = width / (to - from);
-    const [k, a, c, s] = [known, absent, clashes, letters].map((one) =>
+    const [k, c, s] = [known, clashes, letters].map((one) =>
       Object.fromEntries(Object.keys(one.data).map((name) => [name, []])),
     );
     const add = (columns, values) => Object.keys(columns).forEach((name, i) => columns[name].push(values[i]));
     data.lanes.forEach((lane, row) => {
       const { top, height } = rows.lanes[row];
-      for (const [start, end, key] of blocksOf(data, lane, from, to, width)) {
+      const base = -(top + height);
+      for (const [start, end, key, bottom, upper] of blocksOf(data, lane, from, to, width)) {
         // A hair of the page shows between blocks that are wide enough to spare it.
-        const hair = (end - start) * px > 5 ? 0.5 / px : 0;
-        const place = [(start + hair) / 1000, (end - hair) / 1000, -top, -(top + height)];
-        const emotion = key < data.fills.length;
-        if (emotion) add(k, [...place, data.fills[key]]);
-        else add(a, place);
+        const hair = (end - start) * px > 6 ? 0.5 / px : 0;
+        const edge = [(start + hair) / 1000, (end - hair) / 1000, base + upper * height, base + bottom * height];
+        add(k, [...edge, data.fills[key]]);
         const [left, right] = [Math.max(start, from), Math.min(end, to)];
-        if (emotion && (right - left) * px >= LETTER)
-          add(s, [(left + right) / 2000, -(top + height / 2), data.letters[key], data.inks[key]]);
+        if ((right - left) * px >= LETTER && upper - bottom === 1)
+          add(s, [(left + right) / 2000, base + height / 2, data.letters[key], data.inks[key]]);
       }
     });
     for (const { start, end, kind, mark, row } of data.conflicts) {
@@ -202,7 +213,7 @@ async function drawTimeline(data, host, rows) {
       add(c, [(start - spare) / 1000, (end + spare) / 1000, -top, -bottom, masking ? data.absent : data.conflictFill, kind === "blend" ? "diagonal_cross" : " "]);
       if ((end - start) * px >= LETTER && !masking) add(s, [(start + end) / 2000, -(top + bottom) / 2, mark, "#000000"]);
     }
-    [known.data, absent.data, clashes.data, letters.data] = [k, a, c, s];
+    [known.data, clashes.data, letters.data] = [k, c, s];
     lines.forEach(({ points }, i) => {
       const [x, y] = pointsOf(data.curves[i], from, to, width);
       const { top, height } = rows.curve;

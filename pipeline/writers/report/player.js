@@ -35,6 +35,7 @@ function makePlayer(length) {
     place = video.currentTime || place;
     missing = true;
     screen.hidden = true;
+    document.querySelector(".stage").classList.add("filmless");
     document.getElementById("no-film").hidden = false;
     moved();
   };

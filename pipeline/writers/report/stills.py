@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.writers.stills import still_name
+
 MOST, WIDTH_PX, HEIGHT_PX, QUALITY = 40, 360, 360, 72
 
 
@@ -12,8 +14,6 @@ def pictures(folder: Path | None, count: int) -> Mapping[int, str]:
     """Data URIs, by rank, of the stills in a folder for the strongest of ``count`` conflicts."""
     if folder is None:
         return {}
-    from pipeline.writers.stills import still_name
-
     ranks = range(1, min(count, MOST) + 1)
     return {rank: data_uri(path) for rank in ranks if (path := folder / still_name(rank)).is_file()}
 

@@ -152,6 +152,7 @@ function nameRows(data, rows) {
   next("pleasant", { top, height: 14 }, "end");
   next("unpleasant", { top: top + height - 14, height: 14 }, "end");
   const legend = document.getElementById("curve-legend");
+  legend.append("how pleasant: ");
   data.curves.forEach((curve, i) => {
     const svg = (tag, attributes) => {
       const one = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -163,7 +164,7 @@ function nameRows(data, rows) {
     sample.append(svg("line", { x1: 0, x2: 28, y1: 4, y2: 4, stroke: "currentColor", "stroke-width": 1.6, "stroke-dasharray": dashes }));
     const key = document.createElement("span");
     key.className = "key";
-    key.append(sample, `${curve.name}: how pleasant`);
+    key.append(sample, curve.name);
     legend.append(key);
   });
 }

@@ -1,0 +1,323 @@
+"""The page in a real Chromium, opened from disk beside a real film."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.writers.report import REPORT, html
+from tests.made.browser import browser, chromium
+from tests.made.film import constant, write_film
+from tests.made.long_timeline import long_timeline
+from tests.writers.conftest import make_analysis, with_posture
+from tests.writers.opened import (
+    BEYOND,
+    COLOURS,
+    CONTRAST,
+    PATIENCE_S,
+    PHONE,
+    TIME,
+    WILD,
+    Opened,
+    counted,
+    place,
+    rest,
+    seen,
+    until,
+    wild,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = chromium()
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator["Browser"]:
+    assert CHROMIUM is not None
+    with browser(CHROMIUM) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_film(tmp_path_factory.mktemp("film") / "annotated.mp4", constant(25))
+
+
+@pytest.fixture(scope="module")
+def folder(film: Path) -> Path:
+    (film.parent / REPORT).write_text(html(make_analysis()), encoding="utf-8")
+    return film.parent
+
+
+@pytest.fixture
+def tab(chrome: "Browser", request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
+    """A fresh page; ``indirect`` parameters are the options of its context. It is photographed at the end."""
+    options: Mapping[str, object] = {
+        "viewport": {"width": 1280, "height": 720},
+        **getattr(request, "param", {}),
+    }
+    context = chrome.new_context(**options)  # type: ignore[arg-type]
+    opened = Opened(context.new_page())
+    opened.page.set_default_timeout(1000 * PATIENCE_S)
+    yield opened
+    kept = Path(os.environ.get("EMOTION_ARTIFACTS") or tmp_path)
+    kept.mkdir(parents=True, exist_ok=True)
+    opened.page.screenshot(path=kept / (re.sub(r"\W+", "_", request.node.name) + ".png"))
+    context.close()
+
+
+def test_it_loads_without_complaint_or_request(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    until(page, "document.getElementById('video').readyState > 0")
+    assert tab.complaints == []
+    assert {url for url in tab.requests if not url.startswith(folder.as_uri())} == set()
+    counted = page.evaluate(COLOURS)
+    for fill in ("#0072b2", "#d55e00", "#f0e442", "#e69f00"):  # sad, angry, happy, conflict
+        assert counted.get(fill, 0) > 200
+    policy = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (e) => String(e))")
+    assert "sent" not in policy and any("Content Security Policy" in told for told in tab.complaints)
+
+
+def test_clicks_move_the_film(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    page.click("#conflict-3 [data-seek='1.000']")
+    until(page, f"{TIME} >= 1")
+    assert not page.evaluate("document.getElementById('video').paused")
+    page.evaluate("document.getElementById('video').pause()")
+    page.click(".moments tbody tr:nth-child(4) .said")
+    until(page, f"{TIME} >= 1.9")
+    page.evaluate("document.getElementById('video').pause()")
+    page.locator("#surface").scroll_into_view_if_needed()
+    page.mouse.click(*place(page, 0.55))
+    rest(page, 0.55)
+    assert page.inner_text("#now .time") == "0:00.5"
+    assert "face sad 70%" in page.inner_text("#now").replace("\n", " ")
+    assert page.locator(".card.now").count() == 2 and page.locator("tr.now").count() == 1
+    head = page.locator("#playhead").bounding_box()
+    assert head is not None and abs(head["x"] + 1 - place(page, 0.55)[0]) < 2
+    assert tab.complaints == []
+
+
+def test_keys(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    until(page, "document.getElementById('video').readyState > 0")
+    for key, at_s in (("ArrowRight", 1.0), ("Shift+ArrowLeft", 0.0), ("n", 1.9), ("p", 0.0)):
+        page.keyboard.press(key)
+        rest(page, at_s)
+    page.keyboard.press("Space")
+    until(page, f"{TIME} > 0.05")
+    page.keyboard.press("Space")
+    assert page.evaluate("document.getElementById('video').paused")
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    before = page.evaluate(TIME)
+    page.click("#search")
+    page.keyboard.type("n p 0?")
+    assert page.input_value("#search") == "n p 0?" and page.evaluate(TIME) == before
+    assert not page.locator("#help").is_visible()
+
+
+def test_zooming(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    whole = page.evaluate(COLOURS)["#0072b2"]
+
+    def settled(at_s: float, x_s: float) -> None:
+        """A click where ``x_s`` was in the whole film now goes to ``at_s``."""
+        page.mouse.click(*place(page, x_s))
+        rest(page, at_s)
+
+    page.keyboard.press("+")  # at 0 s: 3 s / 1.6 are below the closest view of 2 s
+    settled(1.0, 1.5)
+    page.keyboard.press("0")
+    settled(1.5, 1.5)
+    left, right = place(page, 0.5), place(page, 2.9)
+    page.mouse.move(*left)
+    page.mouse.down()
+    page.mouse.move(*right, steps=4)
+    page.mouse.up()
+    settled(0.5, 0.0)
+    page.wait_for_timeout(100)
+    assert page.evaluate(COLOURS)["#0072b2"] != whole
+    page.click("#whole")
+    page.mouse.move(*place(page, 3.0))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -600)
+    page.keyboard.up("Control")
+    settled(1.0, 0.0)
+    page.mouse.move(*place(page, 1.0))
+    page.mouse.wheel(0, 300)  # without Ctrl the page scrolls
+    until(page, "scrollY > 100")
+
+
+def test_the_tip_tells_who_says_what(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    page.mouse.move(*place(page, 0.55))
+    told = page.inner_text("#tip").replace("\n", " ")
+    for part in ("0:00.5", "face sad 70%", "voice angry 55%", "1 · polarity", "我真的很開心"):
+        assert part in told
+
+
+def test_filter_sort_and_search(chrome: "Browser", tmp_path: Path, tab: Opened) -> None:
+    path = tmp_path / REPORT
+    path.write_text(html(long_timeline(120, 30, 6)), encoding="utf-8")
+    page = tab.open(path)
+    rows = page.locator(".moments tbody tr").count()
+    assert page.inner_text("#count") == f"{rows} of {rows}"
+    page.fill("#search", "太好了")
+    counted(page, f"5 of {rows}")
+    assert len(seen(page)) == 5 and all("太好了" in words for words in seen(page))
+    page.fill("#search", "ALL OF US")
+    until(page, "document.querySelector('tr:not([hidden]) .said').textContent.startsWith('Well')")
+    page.fill("#search", "no such words")
+    page.wait_for_selector("#none", state="visible")
+    page.click("#filters [type=reset]")
+    page.wait_for_selector("#none", state="hidden")
+
+    page.check("#only")
+    counted(page, f"6 of {rows}")
+    page.uncheck("#only")
+    page.select_option("[data-lane='2']", label="sad")
+    until(page, f"document.getElementById('count').textContent !== '{rows} of {rows}'")
+    shown = page.locator(".moments tbody tr:not([hidden]) [data-l=words]").all_inner_texts()
+    assert shown and all(text.startswith("sad") for text in shown)
+    page.select_option("[data-lane='2']", label="nothing to read")
+    page.select_option("#person", "P2")
+    until(page, "document.querySelectorAll('tr:not([hidden]) .person').length > 0")
+    page.wait_for_timeout(100)
+    assert set(page.locator("tr:not([hidden]) .person").all_inner_texts()) == {"P2"}
+    assert set(seen(page)) == {""}
+    page.click("#filters [type=reset]")
+
+    heads = {key: page.locator(f"[data-sort='{key}']") for key in ("time", "said", "rank", "2")}
+    assert heads["time"].get_attribute("aria-sort") == "ascending"
+    heads["rank"].locator("button").focus()
+    page.keyboard.press("Enter")
+    assert heads["rank"].get_attribute("aria-sort") == "ascending"
+    assert heads["time"].get_attribute("aria-sort") is None
+    ranks = page.locator(".ranks").all_inner_texts()
+    assert [text.split()[0] for text in ranks[:6]] == list("123456") and ranks[6] == ""
+    heads["2"].locator("button").click()
+    heads["2"].locator("button").click()
+    assert heads["2"].get_attribute("aria-sort") == "descending"
+    heads["said"].locator("button").click()
+    words = [text for text in page.locator(".said").all_text_contents() if text]
+    assert words[0].startswith("I thought") and len(words) == 30
+
+
+def test_hostile_text_stays_text(film: Path, tab: Opened) -> None:
+    path = film.parent / "wild.html"
+    path.write_text(html(wild()), encoding="utf-8")
+    page = tab.open(path)
+    page.mouse.move(*place(page, 0.5))
+    assert "7*7" in page.inner_text("h1") and "<img src=x" in page.inner_text("h1")
+    assert page.locator("img").count() == 0 and page.locator("script").count() == 4
+    for told in (page.inner_text("#tip"), page.inner_text("#now"), page.inner_text("#conflict-1")):
+        assert "<img src=x onerror=alert(1)> {{7*7}}" in told and "<!--<script>" in told
+    assert page.locator(".said").first.text_content() == WILD
+    page.fill("#search", "{{7*7}}")
+    counted(page, "5 of 5")
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize(
+    "tab", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True, ids=["light", "dark"]
+)
+def test_light_and_dark(folder: Path, tab: Opened, request: pytest.FixtureRequest) -> None:
+    dark = request.node.callspec.id == "dark"
+    page = tab.open(folder / REPORT)
+    bright = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) > 128"
+    assert page.evaluate(bright) is not dark
+    lines = set(page.evaluate(COLOURS))
+    assert ("#1b1c1e" in lines, "#ececec" in lines) == (
+        not dark,
+        dark,
+    )  # the curve, in the colour of the text
+    page.click("#theme")
+    assert page.evaluate(bright) is dark
+    until(page, f"Object.keys(({COLOURS})()).includes('{'#1b1c1e' if dark else '#ececec'}')")
+    assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("tab", [PHONE], indirect=True, ids=["phone"])
+def test_on_a_phone(film: Path, tab: Opened) -> None:
+    path = film.parent / "four.html"
+    path.write_text(html(with_posture(make_analysis())), encoding="utf-8")
+    page = tab.open(path)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.evaluate(BEYOND) == []
+    page.touchscreen.tap(*place(page, 1.5))
+    rest(page, 1.5)
+    assert tab.complaints == []
+
+
+def test_without_the_film(tmp_path: Path, tab: Opened) -> None:
+    path = tmp_path / REPORT
+    path.write_text(html(make_analysis()), encoding="utf-8")
+    page = tab.open(path)
+    page.wait_for_selector("#no-film", state="visible")
+    assert "not beside this page" in page.inner_text("#no-film") and not page.locator("video").is_visible()
+    page.mouse.click(*place(page, 2.05))
+    assert page.inner_text("#now .time") == "0:02.0"
+    page.keyboard.press("p")
+    assert page.inner_text("#now .time") == "0:01.9"
+    page.click("#conflict-3 [data-seek='1.000']")
+    assert page.inner_text("#now .time") == "0:01.0"
+    page.check("#only")
+    counted(page, "3 of 5")
+    assert [told for told in tab.complaints if "FILE_NOT_FOUND" not in told] == []
+
+
+@pytest.mark.parametrize("tab", [{"java_script_enabled": False}], indirect=True, ids=["plain"])
+def test_without_scripts(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT, drawn=False)
+    assert page.locator("#still").is_visible() and page.locator("#still rect").count() == 3 + 4 * 5
+    assert page.locator("#conflict-3").is_visible() and page.locator(".moments tbody tr").count() == 5
+    assert not page.locator(".js-only").first.is_visible() and page.locator("video").is_visible()
+
+
+def test_on_paper(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    page.click("#theme")  # whatever is on the screen, paper is white
+    page.click("#theme")
+    page.emulate_media(media="print", color_scheme="dark")
+    for hidden in ("video", "#chart", "#filters", "#theme"):
+        assert not page.locator(hidden).is_visible()
+    assert page.locator("#still").is_visible() and page.locator("#conflict-3").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('.card')).breakInside") == "avoid"
+    assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("what", ["nothing", "sound"])
+def test_little_to_show(tmp_path: Path, tab: Opened, what: str) -> None:
+    plain = make_analysis()
+    less = {
+        "nothing": replace(
+            plain, moments=(), fused=(), observations={}, modalities=(), conflicts=(), models={}, warnings=()
+        ),
+        "sound": replace(plain, media=replace(plain.media, has_video=False)),
+    }[what]
+    path = tmp_path / REPORT
+    path.write_text(html(replace(less, media=replace(less.media, has_video=False))), encoding="utf-8")
+    page = tab.open(path, drawn=what == "sound")
+    page.keyboard.press("n")
+    page.keyboard.press("+")
+    assert ("Nothing was found" in page.inner_text("#conflicts")) == (what == "nothing")
+    assert tab.complaints == []
+
+
+def test_many_conflicts_wait_behind_a_button(tmp_path: Path, tab: Opened) -> None:
+    path = tmp_path / REPORT
+    path.write_text(html(long_timeline(240, 60, 25)), encoding="utf-8")
+    page = tab.open(path)
+    assert page.locator("#conflict-20").is_visible() and not page.locator("#conflict-21").is_visible()
+    page.locator(".ranks a", has_text="25").first.click()
+    assert page.locator("#conflict-21").is_visible() and not page.locator("#show-all").is_visible()
