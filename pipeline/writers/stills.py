@@ -55,7 +55,11 @@ def read_regions(inputs: Mapping[str, Path]) -> tuple[Region, ...]:
 
 
 def images(
-    source: Path, media: MediaInfo, times_us: Sequence[int], hidden: Sequence[Region], max_height_px: int
+    source: Path,
+    media: MediaInfo,
+    times_us: Sequence[int],
+    hidden: Sequence[Region],
+    max_height_px: int | None,
 ) -> "Iterator[Image | None]":
     """What a player shows at rising times, faces hidden; None where it cannot be decoded."""
     from PIL import Image

@@ -53,7 +53,7 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     sheets = tables(analysis)
     for done, (name, rows) in enumerate(sheets.items(), start=1):
-        _write(out / name, *rows)
+        write_sheet(out / name, *rows)
         progress(done / len(sheets))
 
 
@@ -253,7 +253,8 @@ def text_cell(text: str) -> str:
     return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
-def _write(path: Path, columns: Sequence[str], rows: list[Row]) -> None:
+def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """A sheet as a spreadsheet opens it; cells that a row lacks are empty."""
     import pandas as pd
 
     frame = pd.DataFrame(rows, columns=list(columns), dtype=str).fillna("")
