@@ -9,8 +9,7 @@ from pipeline.engine.stage import Progress
 from pipeline.types import MediaInfo
 from pipeline.writers.facts import one_line
 from pipeline.writers.fonts import Font, drawable
-from pipeline.writers.palette import ABSENT, LETTERS, colour, ink
-from pipeline.writers.strip import BACKGROUND
+from pipeline.writers.palette import ABSENT, DARK, LETTERS, colour, ink
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -72,7 +71,7 @@ def contact_sheet(
     caption_px, edge_px, gap_px = 2 * letters.line_px + letters.pad_px, max(2, cell_px // 64), cell_px // 20
     across, down = cell_px + gap_px, cell_px + caption_px + gap_px
     size = (columns * across + gap_px, ceil(count / columns) * down + gap_px)
-    sheet = Image.new("RGB", size, BACKGROUND)
+    sheet = Image.new("RGB", size, DARK)
     draw = ImageDraw.Draw(sheet)
     for i, shot in enumerate(shots):
         left, top = gap_px + i % columns * across, gap_px + i // columns * down
@@ -104,7 +103,7 @@ def _caption(draw: "ImageDraw", shot: Shot, place: tuple[int, int, int], letters
     """First line: time and person; second line: the emotion, its letter first, and its probability."""
     left, top, width = place
     first, second = top + letters.pad_px, top + letters.pad_px + letters.line_px
-    _chip(draw, (left, first), shot.time_code, BACKGROUND, letters)
+    _chip(draw, (left, first), shot.time_code, DARK, letters)
     if shot.person:
         name = letters.fitting(shot.person, width // 2)
         x = left + width - letters.width_px(name)
