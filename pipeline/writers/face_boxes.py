@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from pipeline.types import Analysis, Observation, Scores, Span
 from pipeline.writers.ass import ass_colour, escaped, event, filled, rectangle
@@ -9,7 +10,7 @@ from pipeline.writers.bands import Band
 from pipeline.writers.facts import Verdict, observed
 from pipeline.writers.fonts import Font
 from pipeline.writers.layout import Box, Layout, place_label
-from pipeline.writers.palette import colour
+from pipeline.writers.palette import DARK, colour
 
 # A box is redrawn once an edge has moved by this share of its width: it stands still instead of trembling,
 # and libass, which looks through all events for every frame, has a fraction of them to look through.
@@ -31,12 +32,12 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A word on a coloured ground, at a place in the picture."""
+    """A word on its ground, at a place in the picture; ``colours`` are tags."""
 
     span: Span
     style: str
     at: tuple[int, int]
-    tint: str
+    colours: str
     text: str
 
 
@@ -111,7 +112,7 @@ def label_events(
     """Beside each box who it is and what is read there; chips that do not change are one event."""
     for chip in _joined(_chips(shown, colours, bands, layout, font)):
         x, y = chip.at
-        yield event(1, chip.span, chip.style, f"\\pos({x},{y}){filled(chip.tint)}", escaped(chip.text))
+        yield event(1, chip.span, chip.style, f"\\pos({x},{y}){chip.colours}", escaped(chip.text))
 
 
 def padding(layout: Layout) -> int:
@@ -124,6 +125,7 @@ def _chips(
 ) -> Iterator[Chip]:
     pad = padding(layout)
     height = round(font.ass_size(layout.label_px)) + 2 * pad
+    width_px = cache(lambda text: font.width_px(text, layout.label_px))  # few different ones in hours
     present: list[Band] = []
     coming = sorted(bands, key=lambda band: band.span.start_us, reverse=True)
     for together in _sampled_together(shown):
@@ -133,13 +135,13 @@ def _chips(
         present = [band for band in present if band.span.end_us > span.start_us]
         boxes, taken = [face.box for face in together], [band.box for band in present]
         for face in together:
-            words = [*_person(face, colours), ("Label", colour(face.said.key), _read(face.said))]
-            widths = [font.width_px(text, layout.label_px) + 2 * pad for _, _, text in words]
+            words = [*_person(face, colours), ("Label", filled(colour(face.said.key)), _read(face.said))]
+            widths = [width_px(text) + 2 * pad for _, _, text in words]
             size = (sum(widths), height)
             x, y = place_label(size, face.box, boxes, layout.frame, taken)
             taken.append((x, y, *size))
-            for (style, tint, text), width in zip(words, widths, strict=True):
-                yield Chip(face.span, style, (x + pad, y + pad), tint, text)
+            for (style, tags, text), width in zip(words, widths, strict=True):
+                yield Chip(face.span, style, (x + pad, y + pad), tags, text)
                 x += width
 
 
@@ -156,7 +158,11 @@ def _sampled_together(shown: Sequence[Face]) -> Iterator[list[Face]]:
 
 
 def _person(face: Face, colours: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    return [] if face.subject is None else [("Person", colours.get(face.subject, NOBODY), face.subject)]
+    """In the person's colour on dark, like the box with its dark edge: no emotion looks like that."""
+    if face.subject is None:
+        return []
+    tint = ass_colour(colours.get(face.subject, NOBODY))
+    return [("Person", f"\\c{tint}\\4c{ass_colour(DARK)}", face.subject)]
 
 
 def _read(said: Verdict) -> str:
@@ -167,7 +173,7 @@ def _read(said: Verdict) -> str:
 def _joined(chips: Iterable[Chip]) -> Iterator[Chip]:
     open_: dict[tuple[str, tuple[int, int], str, str], Chip] = {}
     for chip in chips:
-        key = (chip.style, chip.at, chip.tint, chip.text)
+        key = (chip.style, chip.at, chip.colours, chip.text)
         before = open_.get(key)
         if before and before.span.end_us == chip.span.start_us:
             open_[key] = replace(before, span=Span(before.span.start_us, chip.span.end_us))

@@ -1,14 +1,17 @@
 """Where things stand in the film: pure geometry in output pixels."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.types import MediaInfo
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 
-# The panel with four lanes: its share of the mean of height and shorter side, and the least that can be read.
-PANEL_SHARE, LEAST_PANEL_PX = 0.22, 84
+# Height of a lane: its share of the mean of height and shorter side, and the least that can be read.
+LANE_SHARE, LEAST_LANE_PX = 0.031, 11.8
+# Heights of the panel's other rows in lanes: conflict marks, time axis, legend with bars of probability.
+MARKS_ROW, AXIS_ROW, LEGEND_ROW = 0.85, 0.85, 1.5
+LEGEND_WIDTH = 39  # in lanes, of a legend in one row
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class Layout:
         return max(10, round(0.036 * self.unit_px))
 
     @property
+    def lane_px(self) -> float:
+        """Height of a lane in the panel."""
+        return max(LEAST_LANE_PX, LANE_SHARE * (self.unit_px * self.height_px) ** 0.5)
+
+    @property
+    def legend_rows(self) -> int:
+        """The names of seven emotions need two rows in a picture that is narrow or held upright."""
+        return 1 if self.width_px >= LEGEND_WIDTH * self.lane_px else 2
+
+    @property
     def margin_px(self) -> int:
         """Between what is written and the edge of the picture."""
         return max(2, round(0.02 * self.unit_px))
@@ -48,9 +61,14 @@ def film_layout(media: MediaInfo, max_height_px: int, lane_count: int) -> Layout
     """Square pixels, even sides (4:2:0 needs them), no enlarging; no panel without lanes."""
     scale = min(1.0, max_height_px / media.height_px)
     width, height = _even(media.width_px * scale), _even(media.height_px * scale)
-    usual = max(LEAST_PANEL_PX, PANEL_SHARE * (min(width, height) * height) ** 0.5)
-    panel = _even(usual * (3 + lane_count) / 7) if lane_count else 0
-    return Layout(width, height, panel, scale)
+    bare = Layout(width, height, 0, scale)
+    panel = _even(bare.lane_px * panel_rows(bare, lane_count)) if lane_count else 0
+    return replace(bare, panel_px=panel)
+
+
+def panel_rows(layout: Layout, lane_count: int) -> float:
+    """Height of the panel in lanes."""
+    return MARKS_ROW + lane_count + AXIS_ROW + layout.legend_rows * LEGEND_ROW
 
 
 def place_label(

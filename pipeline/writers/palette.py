@@ -29,6 +29,7 @@ LETTERS: Mapping[str, str] = {
 ABSENT = "#7A7A7A"
 HATCH = "#555555"
 CONFLICT = "#E69F00"  # the one Okabe-Ito colour that no emotion uses
+DARK = "#181818"  # ground of the film's panel and of words without an emotion
 # A person keeps one of these, in order of appearance; greys and tints, so that none passes for an emotion.
 PERSONS = ("#FFFFFF", "#B8A1E3", "#8FD6C8", "#F2B5A7", "#A9A9A9", "#D9C58B")
 MARKS: Mapping[str, str] = {"polarity": "▲", "blend": "◆", "masking": "○"}

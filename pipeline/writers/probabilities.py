@@ -42,12 +42,14 @@ def bars(shown: Sequence[Face], modality: str) -> tuple[Bars, ...]:
 def bar_events(
     found: Iterable[Bars], colours: Mapping[str, str], layout: Layout, place: Panel, font: Font
 ) -> Iterator[str]:
-    """One drawing per :class:`Bars` from slot to slot, and the person's id before it."""
+    """One drawing per row of the legend, from slot to slot, and the person's id before it."""
     found = tuple(found)
-    left, top, _ = place.slot(0)
-    at = f"\\pos({left},{layout.height_px + top})\\p1"
-    for one in found:
-        yield event(1, one.span, "Bar", at, _drawing(one.lengths, place))
+    for row in range(place.legend_rows):
+        left, top, _ = place.slot(row * place.legend_columns)
+        at = f"\\pos({left},{layout.height_px + top})\\p1"
+        for one in _joined(_of_row(bar, row, place.legend_columns) for bar in found):
+            if drawing := _drawing(one.lengths, row, place):
+                yield event(1, one.span, "Bar", at, drawing)
     size = 100 * place.font_px / layout.label_px
     middle = layout.height_px + (place.legend_top_px + layout.panel_px) // 2
     tags = f"\\an4\\pos({place.font_px // 3},{middle})\\fscx{size:.4g}\\fscy{size:.4g}"
@@ -76,17 +78,22 @@ def _joined(all_bars: Iterable[Bars]) -> Iterator[Bars]:
         yield open_
 
 
-def _drawing(lengths: Sequence[int], place: Panel) -> str:
+def _of_row(bar: Bars, row: int, columns: int) -> Bars:
+    return replace(bar, lengths=bar.lengths[row * columns : (row + 1) * columns])
+
+
+def _drawing(lengths: Sequence[int], row: int, place: Panel) -> str:
     """Bars and the empty stretches between them, side by side as libass sets drawings in a line of text."""
     parts = []
-    reach = place.slot(0)[0]
-    for index, (emotion, steps) in enumerate(zip(EMOTIONS, lengths, strict=True)):
+    first = row * place.legend_columns
+    reach = place.slot(first)[0]
+    for index, steps in enumerate(lengths, start=first):
         left, _, full = place.slot(index)
         width = round(full * min(1.0, steps * STEP))
         if not width:
             continue
         if left > reach:
             parts.append(f"{{{HIDDEN}}}{rectangle(left - reach, place.bar_px)}")
-        parts.append(f"{{{SHOWN}\\c{ass_colour(colour(emotion))}}}{rectangle(width, place.bar_px)}")
+        parts.append(f"{{{SHOWN}\\c{ass_colour(colour(EMOTIONS[index]))}}}{rectangle(width, place.bar_px)}")
         reach = left + width
     return "".join(parts)

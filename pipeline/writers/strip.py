@@ -8,16 +8,14 @@ from pipeline.labels import EMOTIONS
 from pipeline.types import US_PER_S, Analysis, Conflict
 from pipeline.writers.facts import Lane, lanes, ranked, thinned, time_code
 from pipeline.writers.fonts import Font
-from pipeline.writers.layout import Layout
-from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, LETTERS, colour, ink, is_emotion
+from pipeline.writers.layout import AXIS_ROW, MARKS_ROW, Layout, panel_rows
+from pipeline.writers.palette import ABSENT, CONFLICT, DARK, HATCH, LETTERS, colour, ink, is_emotion
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-BACKGROUND, TEXT, DIM, GROOVE, PLAYHEAD_PX = "#181818", "#F0F0F0", "#B8B8B8", "#3A3A3A", 4
-# Heights of the rows in lanes: conflict marks, time axis, legend with the bars of probability below it.
-MARKS_ROW, AXIS_ROW, LEGEND_ROW = 0.85, 0.85, 1.5
+TEXT, DIM, GROOVE, PLAYHEAD_PX = "#F0F0F0", "#B8B8B8", "#3A3A3A", 4
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 
 
@@ -31,7 +29,8 @@ class Panel:
     lane_px: int
     lane_count: int
     axis_px: int  # height of the time axis
-    legend_px: int  # height of the legend
+    legend_px: int  # height of one row of the legend
+    legend_rows: int
     font_px: int
 
     def x(self, time_us: int, duration_us: int) -> int:
@@ -47,28 +46,33 @@ class Panel:
         return self.lanes_end_px + self.axis_px
 
     @property
+    def legend_columns(self) -> int:
+        return -(-len(EMOTIONS) // self.legend_rows)
+
+    @property
     def bar_px(self) -> int:
         """Height of a bar of probability."""
         return max(3, round(0.24 * self.legend_px))
 
     def slot(self, index: int) -> tuple[int, int, int]:
         """Left, top (inside the strip) and full width of the bar of one emotion."""
-        pitch = self.width_px / len(EMOTIONS)
-        left = self.left_px + round(index * pitch)
-        top = self.legend_top_px + self.legend_px - self.bar_px - max(1, self.bar_px // 3)
+        row, column = divmod(index, self.legend_columns)
+        pitch = self.width_px / self.legend_columns
+        left = self.left_px + round(column * pitch)
+        top = self.legend_top_px + (row + 1) * self.legend_px - self.bar_px - max(1, self.bar_px // 3)
         return left, top, round(pitch - max(3.0, 0.06 * pitch))
 
 
 def panel(layout: Layout, shown: tuple[Lane, ...], font: Font) -> Panel:
     """Rows: marks, one per lane, time axis, legend with bars."""
-    row = layout.panel_px / (len(shown) + MARKS_ROW + AXIS_ROW + LEGEND_ROW)
+    row = layout.panel_px / panel_rows(layout, len(shown))
     font_px = max(8, round(0.78 * row))
     names = max((font.width_px(lane.display.noun, font_px) for lane in shown), default=0)
     left = min(names + font_px, layout.width_px // 3)
     mark, lane, axis = round(MARKS_ROW * row), int(row), round(AXIS_ROW * row)
-    legend = layout.panel_px - mark - len(shown) * lane - axis
+    legend = (layout.panel_px - mark - len(shown) * lane - axis) // layout.legend_rows
     width = layout.width_px - left - font_px // 2
-    return Panel(left, width, mark, lane, len(shown), axis, legend, font_px)
+    return Panel(left, width, mark, lane, len(shown), axis, legend, layout.legend_rows, font_px)
 
 
 def strip_image(analysis: Analysis, layout: Layout, font: Font) -> "Image":
@@ -77,7 +81,7 @@ def strip_image(analysis: Analysis, layout: Layout, font: Font) -> "Image":
 
     shown = lanes(analysis)
     place = panel(layout, shown, font)
-    image = Image.new("RGB", (layout.width_px, layout.panel_px), BACKGROUND)
+    image = Image.new("RGB", (layout.width_px, layout.panel_px), DARK)
     draw = ImageDraw.Draw(image)
     for row, lane in enumerate(shown):
         _draw_lane(draw, lane, row, (place, analysis.media.duration_us), font)
@@ -175,11 +179,12 @@ def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None
         tint = ABSENT if conflict.kind == "masking" else CONFLICT
         if conflict.kind != "masking":
             for x in (left, right):
-                draw.line((x, place.mark_px, x, place.lanes_end_px - 1), CONFLICT)
-        draw.rectangle((left, top, right, bottom), BACKGROUND if conflict.kind == "masking" else tint, tint)
+                draw.rectangle((x - 2, place.mark_px, x + 1, place.lanes_end_px - 1), DARK)
+                draw.rectangle((x - 1, place.mark_px, x, place.lanes_end_px - 1), CONFLICT)
+        draw.rectangle((left, top, right, bottom), DARK if conflict.kind == "masking" else tint, tint)
         if conflict.kind == "blend":
             for x in range(left + 3, right, 6):
-                draw.line((x, top, x, bottom), BACKGROUND, 2)
+                draw.line((x, top, x, bottom), DARK, 2)
     size = place.mark_px - 3
     for conflict in reversed(strongest_last):
         left, _, right, _ = areas[id(conflict)]
@@ -200,7 +205,7 @@ def _draw_sign(draw: "ImageDraw", kind: str, x: float, y: float, size: float) ->
     """Triangle, diamond or ring, as in the badge."""
     r = size / 2
     if kind == "masking":
-        draw.ellipse((x - r, y - r, x + r, y + r), BACKGROUND, "#FFFFFF", max(1, round(size / 7)))
+        draw.ellipse((x - r, y - r, x + r, y + r), DARK, "#FFFFFF", max(1, round(size / 7)))
         return
     corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)]
     if kind == "polarity":
@@ -211,16 +216,15 @@ def _draw_sign(draw: "ImageDraw", kind: str, x: float, y: float, size: float) ->
 def _draw_legend(draw: "ImageDraw", place: Panel, font: Font) -> None:
     """Letter and name of each emotion above the groove of its bar, all in one size."""
     block = round(0.62 * place.font_px)
-    lefts = [place.slot(i)[0] for i in range(len(EMOTIONS))]
     room = place.slot(0)[2] - block - 3
     words = [f"{LETTERS[e]} {e}" for e in EMOTIONS]
     size = place.font_px
     while size > 6 and max(font.width_px(word, size) for word in words) > room:
         size -= 1
-    middle = (place.legend_top_px + place.slot(0)[1]) / 2
     for i, (emotion, word) in enumerate(zip(EMOTIONS, words, strict=True)):
-        draw.rectangle((lefts[i], middle - block / 2, lefts[i] + block, middle + block / 2), colour(emotion))
-        at = (lefts[i] + block + 3, _baseline(middle, size))
-        draw.text(at, word, TEXT, font.sized(size), anchor="ls")
         left, top, width = place.slot(i)
+        middle = top - (place.legend_px - place.bar_px) / 2
+        draw.rectangle((left, middle - block / 2, left + block, middle + block / 2), colour(emotion))
+        at = (left + block + 3, _baseline(middle, size))
+        draw.text(at, word, TEXT, font.sized(size), anchor="ls")
         draw.rectangle((left, top, left + width - 1, top + place.bar_px - 1), GROOVE)

@@ -7,9 +7,7 @@ from itertools import accumulate
 from pipeline.types import Analysis, Span, Word
 from pipeline.writers.columns import TRANSCRIBED
 from pipeline.writers.facts import verdict
-from pipeline.writers.palette import colour, is_emotion
-
-PLAIN = "#181818"  # ground of words without an emotion
+from pipeline.writers.palette import DARK, colour, is_emotion
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +64,4 @@ def marked(key: str | None) -> str:
 
 def tint(key: str | None) -> str:
     """Ground of a subtitle."""
-    return PLAIN if key is None else colour(key)
+    return DARK if key is None else colour(key)

@@ -83,7 +83,7 @@ def test_the_panel_grows_by_lanes_and_is_a_small_part_of_the_film(size: tuple[in
     layouts = [film_layout(media(*size), 1920, n) for n in (0, 1, 4, 5)]
     heights = [layout.panel_px for layout in layouts]
     assert heights == sorted(heights) and heights[0] == 0 and heights[1] > 0
-    assert heights[2] <= 0.3 * layouts[2].unit_px
+    assert heights[2] <= 0.25 * layouts[2].height_px
 
 
 def test_hull() -> None:

@@ -10,9 +10,9 @@ from pipeline.writers.face_boxes import faces, standing
 from pipeline.writers.facts import ranked
 from pipeline.writers.fonts import Font, font_for, undrawable
 from pipeline.writers.layout import Layout, covered, film_layout
-from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT
+from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT, DARK
 from pipeline.writers.script import ass_script
-from pipeline.writers.subtitles import PLAIN, Spoken, spoken
+from pipeline.writers.subtitles import Spoken, spoken
 from tests.writers.conftest import HOSTILE, LINES, scores, with_posture
 
 
@@ -46,7 +46,7 @@ def test_subtitles_have_text_and_times(analysis: Analysis, font: Font) -> None:
 def test_a_subtitle_has_the_colour_and_the_name_of_what_its_words_say(analysis: Analysis, font: Font) -> None:
     layout = film_layout(larger(analysis).media, 1080, 4)
     bands = subtitle_bands(spoken(analysis), [], layout, font)
-    assert [band.tint for band in bands] == [COLOURS["happy"], PLAIN, COLOURS["neutral"]]
+    assert [band.tint for band in bands] == [COLOURS["happy"], DARK, COLOURS["neutral"]]
     marks = [band.lines[0].split("] ")[0] if "] " in band.lines[0] else "" for band in bands]
     assert marks == ["[happy", "", "[neutral"]
 

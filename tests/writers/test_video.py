@@ -8,21 +8,26 @@ from shutil import copyfile
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from pipeline.config import FilmSection
+from pipeline.labels import EMOTIONS
 from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
+from pipeline.records import write_records
 from pipeline.types import Analysis, Span
 from pipeline.writers import video
+from pipeline.writers.blur import BLUR_FILE, Region, regions
+from pipeline.writers.chapters import chapters
 from pipeline.writers.facts import lanes
 from pipeline.writers.fonts import font_for
 from pipeline.writers.layout import film_layout
-from pipeline.writers.palette import PERSONS, rgb
+from pipeline.writers.palette import PERSONS, colour, rgb
 from pipeline.writers.strip import panel
 from tests.conftest import Made
 from tests.made import media as made_media
 from tests.made.film import MARKER_S
-from tests.writers.conftest import make_analysis, written
+from tests.writers.conftest import HOSTILE, make_analysis, written
 
 Filmed = Callable[[str], Path]
 CLOCKS = [
@@ -32,14 +37,17 @@ CLOCKS = [
 ODD_NAMES = ['it\'s "50%" a:b, [c] {d}; e=f.mp4', "-dash.mp4", "訪談 一.mp4", "%03d.mp4", "a\\b$(x)#?.mp4"]
 
 
-def film(source: Path, folder: Path, analysis: Analysis | None = None, **settings: int) -> Path:
+def film(source: Path, folder: Path, analysis: Analysis | None = None, **settings: int | str | bool) -> Path:
     media = probe(source)
     found = replace(analysis or make_analysis(), media=media)
     out = folder / "out, it's [here]: 100%"
     out.mkdir()
     done: list[float] = []
     inputs = {"source": source, **written(found, folder)}
-    video.run(inputs, FilmSection(**settings), out, done.append)
+    if settings.get("blur_faces"):
+        write_records(folder / BLUR_FILE, Region, regions(found))
+        inputs = {**inputs, "blur": folder}
+    video.run(inputs, FilmSection.model_validate(settings), out, done.append)
     assert done[-1] == 1.0
     assert [p.name for p in out.iterdir()] == ["annotated.mp4"]
     return out / "annotated.mp4"
@@ -219,3 +227,129 @@ def test_chinese_is_drawn_and_not_empty_squares(made: Made, tmp_path: Path) -> N
 
 def test_same_film_twice(made: Made, filmed: Filmed, tmp_path: Path) -> None:
     assert film(made("plain.mp4"), tmp_path).read_bytes() == filmed("plain.mp4").read_bytes()
+
+
+def cues(path: Path) -> list[tuple[int, int, str]]:
+    """The words of the soft track: start, end in ms, text; what is empty is left out."""
+    with av.open(f"file:{path}") as container:
+        stream = container.streams.subtitles[0]
+        packets = [p for p in container.demux(stream) if p.size]
+        ms = [(p.pts * p.time_base * 1000, (p.pts + p.duration) * p.time_base * 1000) for p in packets]
+        texts = [bytes(p)[2:].decode() for p in packets]
+    return [(round(a), round(b), text) for (a, b), text in zip(ms, texts, strict=True) if text]
+
+
+@pytest.mark.parametrize("style", ["full", "minimal", "subtitles"])
+def test_every_style_carries_the_words_and_the_chapters(made: Made, tmp_path: Path, style: str) -> None:
+    path = film(made("plain.mp4"), tmp_path, style=style)
+    analysis = replace(make_analysis(), media=probe(made("plain.mp4")))
+    with av.open(f"file:{path}") as container:
+        (words,) = container.streams.subtitles
+        assert words.metadata["language"] == "zho"
+        assert bool(words.disposition & Disposition.default) == (style == "minimal")
+        assert container.streams.video[0].disposition & Disposition.default
+        found = [
+            (c["start"] * c["time_base"] * 1000, c["end"] * c["time_base"] * 1000, c["metadata"]["title"])
+            for c in container.chapters()
+        ]
+        height_px = container.streams.video[0].height
+    asked = [(c.span.start_us / 1000, c.span.end_us / 1000, c.title) for c in chapters(analysis)]
+    assert [(a, title) for a, _, title in found] == [(a, title) for a, _, title in asked]
+    assert found[-1][1] == pytest.approx(asked[-1][1], abs=40)
+    assert [(a, b) for a, b, _ in cues(path)] == [(0, 1000), (1000, 1400), (1900, 2700)]
+    assert cues(path)[0][2] == "[happy] 我真的很開心，太好了"
+    assert (height_px > analysis.media.height_px) == (style == "full")
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "late_picture.mp4", "starts_at_5s.mkv"])
+def test_words_keep_their_times_and_hostile_text_stays_text(filmed: Filmed, name: str) -> None:
+    shown = cues(filmed(name))
+    assert [(a, b) for a, b, _ in shown] == [(0, 1000), (1000, 1400), (1900, 2700)]
+    for part in ("</script><script>alert('x')</script>", '"quoted", 100% next line', "& "):
+        assert part in shown[2][2]
+    assert shown[1][2] == "=SUM(A1:A9)"
+
+
+def test_without_words_and_conflicts_there_is_neither_track_nor_chapter(made: Made, tmp_path: Path) -> None:
+    bare = replace(
+        make_analysis(), conflicts=(), transcript=replace(make_analysis().transcript, utterances=())
+    )
+    with av.open(f"file:{film(made('plain.mp4'), tmp_path, bare)}") as container:
+        assert [s.type for s in container.streams] == ["video", "audio"] and not container.chapters()
+
+
+def test_hostile_words_stay_inside_their_chapter(made: Made, tmp_path: Path) -> None:
+    wild = replace(
+        make_analysis().conflicts[0], label=f"a=b;c#d\\e\n[CHAPTER]\nSTART=0 {HOSTILE}"[:80], evidence=9.0
+    )
+    path = film(made("plain.mp4"), tmp_path, replace(make_analysis(), conflicts=(wild,)))
+    with av.open(f"file:{path}") as container:
+        titles = [c["metadata"]["title"] for c in container.chapters()]
+    assert titles == [c.title for c in chapters(replace(make_analysis(), conflicts=(wild,)))]
+    assert "a=b;c#d\\e [CHAPTER] START=0" in titles[1]
+
+
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of one grey, on which whatever is drawn stands out."""
+    path = tmp_path_factory.mktemp("grey") / "grey.mp4"
+    flat = ["-f", "lavfi", "-i", "color=0x808080:size=640x360:rate=20:duration=3", "-pix_fmt", "yuv420p"]
+    subprocess.run([ffmpeg_exe(), "-v", "error", *flat, path], check=True)
+    return path
+
+
+@pytest.mark.parametrize("style", ["full", "minimal", "subtitles"])
+@pytest.mark.parametrize("top", [5, 90, 205])
+def test_no_writing_lies_on_a_face(grey: Path, tmp_path: Path, style: str, top: int) -> None:
+    """Two large faces high, in the middle or low; words, badges and labels find room around them."""
+    boxes = {"P1": [60.0, top, 150, 150], "P2": [330.0, top + 2, 120, 120]}
+    base = make_analysis()
+    seen = tuple(
+        replace(o, evidence={"box": boxes[o.subject]}) for o in base.observations["face"] if o.subject
+    )
+    path = film(grey, tmp_path, replace(base, observations={"face": seen}), style=style, crf=10)
+    for at_s in (0.1, 0.5, 1.1, 1.95):
+        present = {o.subject for o in seen if o.span.start_us <= at_s * 1e6 < o.span.end_us}
+        shown = image(path, at_s)[:360].astype(int)
+        assert np.abs(shown - 128).max() > 60  # something is drawn
+        for subject in present:
+            x, y, width, height = (round(v) for v in boxes[subject])
+            inside = shown[y + 6 : y + height - 6, x + 6 : x + width - 6]
+            assert np.abs(inside - 128).max() < 25, (style, subject, at_s)
+
+
+def test_a_bar_grows_under_the_name_of_its_emotion(grey: Path, tmp_path: Path) -> None:
+    path = film(grey, tmp_path, crf=10)
+    layout = film_layout(probe(grey), 1080, 4)
+    place = panel(layout, lanes(make_analysis()), font_for("zh"))
+
+    def length(emotion: str, at_s: float) -> float:
+        left, top, width = place.slot(EMOTIONS.index(emotion))
+        row = image(path, at_s)[layout.height_px + top + place.bar_px // 2, left : left + width].astype(int)
+        return float((np.abs(row - rgb(colour(emotion))).max(axis=1) < 70).sum() / width)
+
+    assert length("sad", 0.1) == pytest.approx(0.7, abs=0.06)  # P1, seen longest, and not P2
+    assert length("angry", 0.1) == pytest.approx(0.05, abs=0.04)
+    assert length("sad", 1.5) == 0  # nobody there
+
+
+def test_faces_are_blurred_and_labels_are_not(made: Made, tmp_path: Path) -> None:
+    bare = replace(
+        make_analysis(), conflicts=(), transcript=replace(make_analysis().transcript, utterances=())
+    )
+    (tmp_path / "open").mkdir()
+    (tmp_path / "hidden").mkdir()
+    clear = image(film(made("plain.mp4"), tmp_path / "open", bare, style="subtitles"), 0.5)
+    path = film(made("plain.mp4"), tmp_path / "hidden", bare, style="subtitles", blur_faces=True)
+    hidden = image(path, 0.5)
+    x, y, width, height = (round(v) for v in bare.observations["face"][0].evidence["box"])
+    changed = np.abs(clear.astype(int) - hidden).max(axis=2)
+    assert changed[y : y + height, x : x + width].mean() > 1.5 * changed[-8:].mean()
+    assert picture_times(path) == picture_times(made("plain.mp4"))
+
+
+def test_an_unblurred_film_is_never_made_where_a_blurred_one_is_asked_for(made: Made, tmp_path: Path) -> None:
+    inputs = {"source": made("plain.mp4"), **written(make_analysis(), tmp_path / "in")}
+    with pytest.raises(ValueError, match="blurred"):
+        video.run(inputs, FilmSection(blur_faces=True), tmp_path, lambda fraction: None)
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
