@@ -67,8 +67,7 @@ def _style(tint: str, alignment: int, size: int) -> Any:
 
 def _hundredths(cue: Cue) -> tuple[int, int]:
     """The format's grain, in milliseconds: from the hundredth it starts in to the one it ends in."""
-    start = cue.start_ms // 10 * 10
-    return start, max(start + 10, -(-cue.end_ms // 10) * 10)
+    return cue.start_ms // 10 * 10, -(-cue.end_ms // 10) * 10
 
 
 def _style_of(cue: Cue) -> str:

@@ -15,6 +15,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import Analysis, ConflictKind
 from pipeline.writers.exports.cues import conflict_colour
+from pipeline.writers.exports.markers import frame_rate
 from pipeline.writers.exports.texts import film_name, xml_text
 from pipeline.writers.exports.tiers import CONFLICTS, Annotation, Tier, milliseconds, tiers
 from pipeline.writers.facts import headline, ranked
@@ -46,9 +47,14 @@ def tasks(analysis: Analysis) -> list[dict[str, Any]]:
     lengths = [(a.end_ms - a.start_ms, a.score) for t in _channels(analysis) for a in t.annotations]
     total = sum(length for length, _ in lengths)
     score = sum(length * (mean or 0.0) for length, mean in lengths) / total if total else 0.0
-    data = {VIDEO: FILM, "fps": analysis.media.fps, "name": film_name(analysis)}
+    data = {VIDEO: FILM, "fps": _fps(analysis), "name": film_name(analysis)}
     prediction = {"model_version": MODEL_VERSION, "score": round(score, 4), "result": result}
     return [{"data": data, "predictions": [prediction]}]
+
+
+def _fps(analysis: Analysis) -> float:
+    """What Label Studio counts frames with; of a film that does not say, the rate of the edit lists."""
+    return analysis.media.fps or float(frame_rate(analysis.media))
 
 
 def _channels(analysis: Analysis) -> list[Tier]:
@@ -59,16 +65,14 @@ def _emotions(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for tier in _channels(analysis):
         for number, one in enumerate(tier.annotations, start=1):
             note = [xml_text(tier.person)] if tier.person else []
-            yield _region(f"{tier.name} {number}", tag_name(tier.source), one, note, analysis.media.fps)
+            yield _region(f"{tier.name} {number}", tag_name(tier.source), one, note, _fps(analysis))
 
 
 def _conflicts(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
         start, end = milliseconds(conflict.span.start_us), milliseconds(conflict.span.end_us)
         one = Annotation(start, end, conflict.kind, round(conflict.confidence, 4))
-        yield _region(
-            f"{CONFLICTS} {rank}", CONFLICTS, one, [xml_text(headline(conflict))], analysis.media.fps
-        )
+        yield _region(f"{CONFLICTS} {rank}", CONFLICTS, one, [xml_text(headline(conflict))], _fps(analysis))
 
 
 def _region(name: str, control: str, one: Annotation, notes: Sequence[str], fps: float) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -5,9 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.types import Analysis
+from pipeline.writers import table as sheets
 from pipeline.writers.exports import parquet
-from pipeline.writers.table import _write, tables
-from tests.writers.conftest import written
+from pipeline.writers.table import tables
+from tests.writers.conftest import with_posture, written
 from tests.writers.exports.cases import CASES
 
 
@@ -27,8 +29,8 @@ def as_cell(value: object, cell: str) -> str:
 def test_every_cell_is_the_sheets(case: str, tmp_path: Path) -> None:
     analysis = CASES[case]()
     folder = export(analysis, tmp_path)
-    for name, sheet in tables(analysis).items():
-        _write(tmp_path / name, *sheet)
+    sheets.run(written(analysis, tmp_path / "in"), None, tmp_path, lambda fraction: None)
+    for name in tables(analysis):
         cells = pd.read_csv(tmp_path / name, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         table = pq.read_table(folder / f"{Path(name).stem}.parquet")
         assert table.column_names == list(cells.columns) and table.num_rows == len(cells)
@@ -48,6 +50,19 @@ def test_numbers_are_numbers_and_what_is_absent_is_null(analysis: Analysis, tmp_
     assert faces.metadata == {b"table": b"faces.csv", b"schema_version": b"2"}
     text = {"Person", "Status", "Emotion"}
     assert {field.name for field in faces if str(field.type) == "string"} == text
+
+
+def test_a_column_of_numbers_is_not_left_as_text(analysis: Analysis) -> None:
+    """A column in which the sheet shows nothing but numbers is one of numbers, and the other way round."""
+    for columns, rows in tables(with_posture(analysis)).values():
+        for column in columns:
+            cells = [row[column] for row in rows if row.get(column)]
+            if cells and column != "Conflict_Ranks":
+                assert all(map(is_number, cells)) is (parquet.kind_of(column) != "text"), column
+
+
+def is_number(cell: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?", cell) is not None
 
 
 @pytest.mark.parametrize("case", ["usual", "four", "empty"])
