@@ -37,10 +37,12 @@ class Marker:
 
 
 def frame_rate(media: MediaInfo) -> Fraction:
-    """The standard rate nearest to the film's."""
+    """The standard rate that shows every frame of the film equally long; where none does, the nearest."""
     if not media.has_video or media.fps <= 0:
         return WITHOUT_PICTURE
-    return min(STANDARD_RATES, key=lambda rate: abs(rate - Fraction(media.fps)))
+    own = Fraction(media.fps)
+    even = (rate for rate in STANDARD_RATES if abs(rate - own * max(1, round(rate / own))) <= SAME_RATE)
+    return next(even, min(STANDARD_RATES, key=lambda rate: abs(rate - own)))
 
 
 def nominal(rate: Fraction) -> int:

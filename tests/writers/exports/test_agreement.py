@@ -73,4 +73,6 @@ def test_names_do_not_collide_and_bytes_do_not_change(
         assert {n: p.read_bytes() for n, p in first.items()} == {n: p.read_bytes() for n, p in again.items()}
         names += first
     assert len(set(names)) == len(names)
+    told = (Path(__file__).parents[3] / "docs" / "EXPORTS.md").read_text(encoding="utf-8")
+    assert [one for one in (*EXPORTS, *names) if f"`{one}`" not in told] == []
     assert not set(names) & {*tables(analysis), "analysis.json", "transcript.srt", "run.json"}

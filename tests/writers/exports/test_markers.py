@@ -34,11 +34,13 @@ def filmed(fps: float, varies: bool = False) -> Analysis:
         (30.0, Fraction(30), "30 fps"),
         (59.94, Fraction(60000, 1001), "59.94 fps"),
         (60.0, Fraction(60), "60 fps"),
-        (15.0, Fraction(24000, 1001), "the film has 15.000 fps"),
+        (12.0, Fraction(24), "the film has 12.000 fps"),
+        (15.0, Fraction(30), "the film has 15.000 fps"),
+        (26.4, Fraction(25), "the film has 26.400 fps"),
         (120.0, Fraction(60), "the film has 120.000 fps"),
     ],
 )
-def test_the_nearest_standard_rate_is_said_in_both_files(fps: float, rate: Fraction, said: str) -> None:
+def test_a_standard_rate_is_chosen_and_said_in_both_files(fps: float, rate: Fraction, said: str) -> None:
     analysis = filmed(fps)
     assert frame_rate(analysis.media) == rate
     assert said in rate_note(analysis.media) and "non-drop-frame" in rate_note(analysis.media)
