@@ -49,14 +49,17 @@ def stop_children() -> None:
             child.kill()
 
 
-def media_input(path: Path, clock_zero_us: int) -> Any:
+def media_input(path: Path, clock_zero_us: int, begin_us: int = 0) -> Any:
     """``path`` as an ffmpeg-python input whose time stamps are on the media clock.
 
-    ffmpeg would subtract the earliest start of the streams it uses, which for some containers moves the
-    sound when only the sound is read; so its own offset is put out of action.
+    Reading begins at a key frame near ``begin_us``; what comes before is not looked at. ffmpeg would subtract
+    the earliest start of the streams it uses, which for some containers moves the sound when only the sound
+    is read; so its own offset is put out of action.
     """
+    seek = {"ss": f"{begin_us}us", "noaccurate_seek": None} if begin_us > 0 else {}
     return ffmpeg.input(
         media_url(path.absolute()),
+        **seek,
         copyts=None,
         itsoffset=f"{-clock_zero_us}us",
         protocol_whitelist="file,pipe",

@@ -1,19 +1,51 @@
-"""``highlights.mp4``: the strongest conflicts of a film one after the other, cut with MoviePy."""
+"""``highlights.mp4``, the strongest conflicts of a film one after the other, and a still of every conflict.
 
+ffmpeg cuts the pieces out, MoviePy joins them. MoviePy alone would read a film as if its frames were evenly
+spaced and its streams began together: it lost a flash of 0.3 s out of a film of variable frame rate, and the
+sound of films whose sound begins late or has a gap. A piece has even frames and whole sound, so it reads
+those exactly.
+"""
+
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
+from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
+from pipeline.media.encode import EncodeError, media_input, run_ffmpeg
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
-from pipeline.types import US_PER_S, Analysis, Conflict, Span
+from pipeline.types import US_PER_S, Analysis, Conflict, MediaInfo, Span
 from pipeline.writers.facts import ranked
+from pipeline.writers.stills import still_name
 from pipeline.writers.video import FILM
 
 HIGHLIGHTS = "highlights.mp4"
+# Where reading begins before a cut: some containers are read from behind the time they are asked for.
+BACK_US = 10 * US_PER_S
+# What a piece has beyond its cut, so that nobody reads at its very end.
+TAIL_US = US_PER_S // 2
+# Frames of a film of variable frame rate stand at most half of one of these off.
+LEAST_VARIABLE_FPS, MOST_FPS = 30, 60
+FADE_S = 0.03  # sound cut at full height clicks
+RATE_HZ = 48_000
 
 
-def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """What to cut from: a film on the media clock, which of its streams, and its frames per second."""
+
+    path: Path
+    clock_zero_us: int
+    picture: str
+    sound: str | None
+    fps: int
+
+
+def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, progress: Progress) -> None:
     """Stage ``highlights``: cut from the annotated film where there is one, else from the source.
 
     Leaves one warning instead when there is nothing to cut.
@@ -23,46 +55,35 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
         why = "no conflict was found" if analysis.media.has_video else "no picture"
         (out / WARNINGS_FILE).write_text(f"{why}: highlights skipped\n", encoding="utf-8")
         return
-    film = inputs["film"] / FILM if "film" in inputs else inputs["source"]
-    write_highlights(film, analysis.conflicts, out / HIGHLIGHTS)
-    progress(1.0)
+    for rank in range(1, len(analysis.conflicts) + 1):
+        if "stills" in inputs and (inputs["stills"] / still_name(rank)).is_file():
+            copyfile(inputs["stills"] / still_name(rank), out / still_name(rank))
+    film = inputs["film"] / FILM if "film" in inputs else None
+    lead_in_us = round(settings.lead_in_s * US_PER_S)
+    cuts = reel(analysis.conflicts, analysis.media.duration_us, lead_in_us, settings.most)
+    write_highlights(source_of(inputs["source"], film, analysis.media), cuts, out, progress)
 
 
-def write_highlights(
-    film: Path, conflicts: Sequence[Conflict], out_path: Path, lead_in_s: float = 1.0, most: int = 3
-) -> None:
-    """A reel of the ``most`` strongest conflicts in order of time, ``lead_in_s`` before and after each.
-
-    Raises:
-        ValueError: no conflict lies inside the film.
-    """
-    from moviepy import VideoFileClip, concatenate_videoclips
-
-    with VideoFileClip(str(film.absolute())) as whole:
-        cuts = reel(conflicts, round(whole.duration * US_PER_S), round(lead_in_s * US_PER_S), most)
-        if not cuts:
-            raise ValueError(f"no conflict lies inside {film}")
-        even = whole.cropped(width=whole.w // 2 * 2, height=whole.h // 2 * 2)
-        joined = concatenate_videoclips([even.subclipped(cut.start_s, cut.end_s) for cut in cuts])
-        joined.write_videofile(
-            str(out_path),
-            codec="libx264",
-            audio_codec="aac",
-            preset="veryfast",
-            # beside the result: MoviePy's default is the working folder
-            temp_audiofile=str(out_path.with_suffix(".m4a")),
-            ffmpeg_params=["-crf", "23", "-pix_fmt", "yuv420p", "-movflags", "+faststart"],
-            logger=None,
-        )
-        joined.close()
+def source_of(source: Path, film: Path | None, media: MediaInfo) -> Reel:
+    """The annotated film, which was written on the media clock, or the source."""
+    fps = max(1, min(MOST_FPS, round(media.fps)))
+    fps = max(LEAST_VARIABLE_FPS, fps) if media.variable_frame_rate else fps
+    if film is not None:
+        return Reel(film, 0, "v:0", "a:0" if media.has_audio else None, fps)
+    sound = str(media.audio_index) if media.has_audio else None
+    return Reel(source, media.clock_zero_us, str(media.video_index), sound, fps)
 
 
 def reel(conflicts: Sequence[Conflict], duration_us: int, lead_in_us: int, most: int) -> list[Span]:
-    """What to cut out: the strongest conflicts with their lead-in, in order of time; overlaps are joined."""
+    """What to cut out: the strongest conflicts with their lead-in, in order of time; overlaps are joined.
+
+    Masking is no conflict: it is shown only where nothing else was found.
+    """
+    inside = [c for c in ranked(conflicts) if c.span.start_us < duration_us]
+    wanted = [c for c in inside if c.kind != "masking"] or inside
     wide = (
         Span(max(0, c.span.start_us - lead_in_us), min(duration_us, c.span.end_us + lead_in_us))
-        for c in ranked(conflicts)[:most]
-        if c.span.start_us < duration_us
+        for c in wanted[:most]
     )
     cuts: list[Span] = []
     for span in sorted(wide):
@@ -71,3 +92,96 @@ def reel(conflicts: Sequence[Conflict], duration_us: int, lead_in_us: int, most:
         else:
             cuts.append(span)
     return cuts
+
+
+def write_highlights(film: Reel, cuts: Sequence[Span], out: Path, progress: Progress) -> None:
+    """Leave the reel in ``out``.
+
+    Raises:
+        ValueError: there is nothing to cut.
+        EncodeError: ffmpeg failed or was stopped; one sentence.
+    """
+    if not cuts:
+        raise ValueError("no conflict lies inside the film: no reel")
+    with tempfile.TemporaryDirectory(dir=out) as scratch:
+        folder = Path(scratch)
+        pieces = []
+        for i, cut in enumerate(on_grid(one, film.fps) for one in cuts):
+            pieces.append((folder / f"{i}.mov", round(cut.duration_us * film.fps / US_PER_S)))
+            run_ffmpeg(piece(film, cut, f"{i}.mov"), cut.duration_us, lambda share: None, folder)
+            progress((i + 1) / (len(cuts) + 1))
+        _join(pieces, film.fps, folder / HIGHLIGHTS)
+        (folder / HIGHLIGHTS).replace(out / HIGHLIGHTS)
+    progress(1.0)
+
+
+def on_grid(cut: Span, fps: int) -> Span:
+    """A cut widened to whole frames, so that picture and sound of each are equally long."""
+    first, last = cut.start_us * fps // US_PER_S, -(-cut.end_us * fps // US_PER_S)
+    return Span(first * US_PER_S // fps, max(first + 1, last) * US_PER_S // fps)
+
+
+def piece(film: Reel, cut: Span, name: str) -> Any:
+    """An ffmpeg-python output: one cut on the media clock, with even frames, square pixels and whole sound.
+
+    At each tick stands the nearest frame; before the first and after the last one the picture stands still,
+    and gaps in the sound are silent.
+    """
+    import ffmpeg
+
+    whole = media_input(film.path, film.clock_zero_us, cut.start_us - BACK_US)
+    back = f"PTS-{cut.start_us}/1000000/TB"
+    picture = (
+        whole[film.picture]
+        .filter("setpts", back)
+        .filter("fps", fps=film.fps, start_time=0)
+        .filter("tpad", stop_mode="clone", stop=-1)
+        .filter("scale", w="trunc(iw*sar/2)*2", h="trunc(ih/2)*2")
+        .filter("setsar", r=1)
+        .filter("format", pix_fmts="yuv420p")
+    )
+    streams, sound = [picture], {}
+    if film.sound is not None:
+        streams.append(
+            whole[film.sound]
+            .filter("asetpts", back)
+            .filter("aresample", RATE_HZ, **{"async": 1, "first_pts": 0})
+            .filter("aformat", channel_layouts="stereo")
+            .filter("apad")
+        )
+        sound = {"acodec": "pcm_s16le"}
+    length_us = cut.duration_us + TAIL_US
+    return ffmpeg.output(
+        *streams, name, t=f"{length_us}us", vcodec="libx264", preset="ultrafast", crf=10, **sound
+    )
+
+
+def _join(pieces: Sequence[tuple[Path, int]], fps: int, path: Path) -> None:
+    """Pieces with their lengths in frames, one after the other, the sound faded in and out at each."""
+    from moviepy import VideoFileClip, afx, concatenate_videoclips
+
+    fades = [afx.AudioFadeIn(FADE_S), afx.AudioFadeOut(FADE_S)]
+    with ExitStack() as open_:
+        clips = []
+        for file, frames in pieces:
+            clip = open_.enter_context(VideoFileClip(str(file.absolute()))).subclipped(0, frames / fps)
+            clips.append(clip if clip.audio is None else clip.with_effects(fades))
+        joined = open_.enter_context(concatenate_videoclips(clips))
+        try:
+            joined.write_videofile(
+                str(path),
+                fps=fps,
+                codec="libx264",
+                audio_codec="aac",
+                audio_fps=RATE_HZ,
+                preset="veryfast",
+                # beside the result: MoviePy's default is the working folder
+                temp_audiofile=str(path.with_suffix(".m4a")),
+                ffmpeg_params=[
+                    *("-crf", "23", "-pix_fmt", "yuv420p", "-movflags", "+faststart"),
+                    *("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"),
+                ],
+                logger=None,
+            )
+        except OSError as error:
+            raise EncodeError(f"The reel could not be written: {str(error).strip()[:200]}") from None
