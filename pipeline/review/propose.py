@@ -73,7 +73,7 @@ def _points(judged: Sequence[Judged], present: float) -> Iterable[Point]:
     yield Point(present, precision(one.verdict for one in judged))
     for below, lowest in pairwise(factors):
         enter = _between(below, lowest)
-        if enter is not None and enter > present:
+        if enter is not None:
             yield Point(enter, precision(one.verdict for one in judged if one.evidence >= lowest))
 
 

@@ -2,9 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
+
+from pipeline.review import agreement
 from pipeline.review.rows import Row, Sheet
 from pipeline.types import Analysis, Conflict, Span
 from tests.writers.conftest import S, make_analysis
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Intervals from fewer draws than people get: each costs a call of a library."""
+    monkeypatch.setattr(agreement, "DRAWS", 200)
 
 
 def film_with(factors: list[float], sha256: str = "ab" * 32, enter: float = 0.75) -> Analysis:

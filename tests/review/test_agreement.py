@@ -5,7 +5,7 @@ from pathlib import Path
 
 import krippendorff
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.review.agreement import LEAST_EVENTS, Precision, alpha, kappas, precision, wilson
@@ -135,6 +135,7 @@ EVENTS = [event_id("ab" * 32, "polarity", ("face", "text"), Span(i * 1000, i * 1
 said = st.dictionaries(st.sampled_from(EVENTS), st.sampled_from(VERDICTS), min_size=1)
 
 
+@settings(max_examples=30)
 @given(st.lists(said, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_files_changes_nothing(raters, random):
     names = [f"rater {i}" for i in range(len(raters))]

@@ -12,7 +12,7 @@ from pipeline.review.foils import foils
 from pipeline.review.marks import gather
 from pipeline.review.rows import read_sheet
 from pipeline.review.sheet import Asked, as_csv, check_free, columns
-from pipeline.types import Span
+from pipeline.types import Abstention, Span
 from tests.review.conftest import film_with, sheet_of
 from tests.writers.conftest import S, make_analysis, with_posture
 
@@ -132,11 +132,13 @@ def test_a_foil_looks_like_an_alarm_and_is_told_by_its_name_alone():
 def test_no_foil_over_a_conflict_or_where_nothing_was_compared():
     film = make_analysis()
     assert foils(film, 10) == ()  # its three utterances carry conflicts
-    apart = replace(film, conflicts=())
-    blocked = {a.modalities: a.span for a in film.abstentions}
-    for event in foils(apart, 10):
-        for modalities, span in blocked.items():
-            assert not (set(modalities) <= set(event.modalities) and span.overlap_us(event.span))
+    first = replace(film, conflicts=(), moments=film.moments[:1], abstentions=())
+    assert len(foils(first, 10)) == 1
+    still = Abstention(film.moments[0].span, ("face", "voice"), "not_speaking")
+    (event,) = foils(replace(first, abstentions=(still,)), 10)
+    assert "text" in event.modalities
+    wordless = Abstention(film.moments[0].span, ("text",), "doubtful_transcript")
+    assert foils(replace(first, abstentions=(still, wordless)), 10) == ()
 
 
 @pytest.mark.parametrize(
