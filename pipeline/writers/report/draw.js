@@ -164,15 +164,17 @@ async function drawTimeline(data, host, rows) {
   axis.formatter.doFormat = (ticks) => ticks.map((t) => (Number.isInteger(t) ? clock(t) : clock(t, true)));
   axis.major_tick_in = 0;
 
-  const edges = { left: field("l"), right: field("r"), top: field("t"), bottom: field("b"), line_color: null };
-  const known = source("l", "r", "t", "b", "c");
+  const edges = { left: field("l"), right: field("r"), top: field("t"), bottom: field("b") };
+  const known = source("l", "r", "t", "b", "c", "e");
   const [begin, end] = [data.starts[0] / 1000, data.ends[data.ends.length - 1] / 1000];
-  const clashes = source("l", "r", "t", "b", "c", "h");
+  const clashes = source("l", "r", "t", "b", "c");
+  const blends = source("l", "r", "t", "b"); // apart: a hatching per row would be made anew for each
   const letters = source("x", "y", "s", "c");
   const drawn = {
     absent: figure.quad({ left: begin, right: end, top: rows.lanes.map(({ top }) => -top), bottom: rows.lanes.map(({ top, height }) => -(top + height)), line_color: null, hatch_pattern: "right_diagonal_line", hatch_scale: 7, hatch_weight: 1 }),
-    known: figure.quad({ ...edges, fill_color: field("c"), source: known }),
-    clashes: figure.quad({ ...edges, fill_color: field("c"), hatch_pattern: field("h"), hatch_scale: 6, hatch_weight: 1.2, hatch_color: "#4d3500", source: clashes }),
+    known: figure.quad({ ...edges, fill_color: field("c"), line_alpha: field("e"), source: known }),
+    clashes: figure.quad({ ...edges, line_color: null, fill_color: field("c"), source: clashes }),
+    blends: figure.quad({ ...edges, line_color: null, fill_color: null, hatch_pattern: "diagonal_cross", hatch_scale: 6, hatch_weight: 1.2, hatch_color: "#4d3500", source: blends }),
     letters: figure.text({ x: field("x"), y: field("y"), text: field("s"), text_color: field("c"), text_align: "center", text_baseline: "middle", text_font_size: "12px", text_font_style: "bold", source: letters }),
   };
   const lines = data.curves.map((curve, i) => {
@@ -188,7 +190,7 @@ async function drawTimeline(data, host, rows) {
   const fill = (width) => {
     const [from, to] = [xRange.start * 1000, xRange.end * 1000];
     const px = width / (to - from);
-    const [k, c, s] = [known, clashes, letters].map((one) =>
+    const [k, c, h, s] = [known, clashes, blends, letters].map((one) =>
       Object.fromEntries(Object.keys(one.data).map((name) => [name, []])),
     );
     const add = (columns, values) => Object.keys(columns).forEach((name, i) => columns[name].push(values[i]));
@@ -196,10 +198,8 @@ async function drawTimeline(data, host, rows) {
       const { top, height } = rows.lanes[row];
       const base = -(top + height);
       for (const [start, end, key, bottom, upper] of blocksOf(data, lane, from, to, width)) {
-        // A hair of the page shows between blocks that are wide enough to spare it.
-        const hair = (end - start) * px > 6 ? 0.5 / px : 0;
-        const edge = [(start + hair) / 1000, (end - hair) / 1000, base + upper * height, base + bottom * height];
-        add(k, [...edge, data.fills[key]]);
+        const edge = [start / 1000, end / 1000, base + upper * height, base + bottom * height];
+        add(k, [...edge, data.fills[key], (end - start) * px > 6 ? 1 : 0]); // a narrow one has no room for an edge
         const [left, right] = [Math.max(start, from), Math.min(end, to)];
         if ((right - left) * px >= LETTER && upper - bottom === 1)
           add(s, [(left + right) / 2000, base + height / 2, data.letters[key], data.inks[key]]);
@@ -210,10 +210,12 @@ async function drawTimeline(data, host, rows) {
       const masking = kind === "masking";
       const top = row * ROW.conflict + (masking ? 4 : 1);
       const bottom = (row + 1) * ROW.conflict - (masking ? 4 : 1);
-      add(c, [(start - spare) / 1000, (end + spare) / 1000, -top, -bottom, masking ? data.absent : data.conflictFill, kind === "blend" ? "diagonal_cross" : " "]);
+      const edge = [(start - spare) / 1000, (end + spare) / 1000, -top, -bottom];
+      add(c, [...edge, masking ? data.absent : data.conflictFill]);
+      if (kind === "blend") add(h, edge);
       if ((end - start) * px >= LETTER && !masking) add(s, [(start + end) / 2000, -(top + bottom) / 2, mark, "#000000"]);
     }
-    [known.data, clashes.data, letters.data] = [k, c, s];
+    [known.data, clashes.data, blends.data, letters.data] = [k, c, h, s];
     lines.forEach(({ points }, i) => {
       const [x, y] = pointsOf(data.curves[i], from, to, width);
       const { top, height } = rows.curve;
@@ -227,6 +229,7 @@ async function drawTimeline(data, host, rows) {
     axis.major_label_text_font = getComputedStyle(document.body).fontFamily;
     axis.axis_line_color = axis.major_tick_line_color = now.line;
     axis.minor_tick_line_color = null;
+    drawn.known.glyph.line_color = now.back;
     drawn.absent.glyph.fill_color = now["gap-a"];
     drawn.absent.glyph.hatch_color = now["gap-b"];
     lines.forEach(({ glyph }) => (glyph.glyph.line_color = now.text));

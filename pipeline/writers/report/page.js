@@ -75,15 +75,17 @@ function listenToKeys(data, player, timeline, table) {
 /** Marks the card and the row of what is being shown. */
 function markNow(player, timeline, table) {
   let marked = "";
+  let lit = [];
   player.onMove(() => {
     const ms = player.time() * 1000;
     const [moment, conflicts] = [timeline.momentAt(ms), timeline.conflictsAt(ms)];
     const what = `${moment} ${conflicts}`;
     if (what === marked) return;
     marked = what;
-    document.querySelectorAll("tr.now, .card.now").forEach((one) => one.classList.remove("now"));
-    table?.rows[moment]?.classList.add("now");
-    conflicts.forEach((i) => document.getElementById(`conflict-${i + 1}`)?.classList.add("now"));
+    lit.forEach((one) => one.classList.remove("now"));
+    lit = [table.rows[moment], ...conflicts.map((i) => document.getElementById(`conflict-${i + 1}`))];
+    lit = lit.filter(Boolean);
+    lit.forEach((one) => one.classList.add("now"));
   });
 }
 

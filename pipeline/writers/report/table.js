@@ -1,3 +1,4 @@
+const PORTION = 100; // rows put into the page at a time
 const NOTHING = "-1"; // choice of a filter: where there was nothing to read
 
 /** The same letters whatever their case or width. */
@@ -18,25 +19,38 @@ function makeTable(data) {
   const person = document.getElementById("person");
   const only = document.getElementById("only");
   const choices = [...form.querySelectorAll("[data-lane]")];
-  const count = document.getElementById("count");
+  const [count, none, box] = ["count", "none", "rows"].map((id) => document.getElementById(id));
 
+  let order = rows.map((_, i) => i);
+  let kept = order;
+  const extend = (upTo) => body.append(...kept.slice(body.rows.length, upTo).map((i) => rows[i]));
+  const show = () => {
+    body.replaceChildren();
+    extend(PORTION);
+    box.scrollTop = 0;
+  };
   const filter = () => {
     const wanted = folded(search.value.trim());
     const lanes = choices.flatMap((one) => (one.value ? [[data.lanes[one.dataset.lane].keys, one.value]] : []));
     const fits = (key, value) => (value === NOTHING ? key >= data.fills.length : key === Number(value));
-    let left = 0;
-    rows.forEach((row, i) => {
-      const kept =
+    kept = order.filter(
+      (i) =>
         (!wanted || searched[i].includes(wanted)) &&
         (!only.checked || ranks[i] < Infinity) &&
         (!person?.value || persons[i].includes(person.value)) &&
-        lanes.every(([keys, value]) => fits(keys[i], value));
-      row.hidden = !kept;
-      left += kept;
-    });
-    count.textContent = `${left} of ${rows.length}`;
-    document.getElementById("none").hidden = left > 0;
+        lanes.every(([keys, value]) => fits(keys[i], value)),
+    );
+    show();
+    count.textContent = `${kept.length} of ${rows.length}`;
+    none.hidden = kept.length > 0;
   };
+  // Only what is near is in the page: an hour has some 2,000 rows.
+  show();
+  new IntersectionObserver(([end]) => end.isIntersecting && extend(body.rows.length + PORTION), {
+    root: box,
+    rootMargin: "0px 0px 600px",
+  }).observe(document.getElementById("end"));
+  addEventListener("beforeprint", () => extend(Infinity));
   let asked = false;
   const soon = () => {
     if (asked) return;
@@ -51,21 +65,21 @@ function makeTable(data) {
   form.addEventListener("submit", (event) => event.preventDefault());
 
   const collator = new Intl.Collator(undefined, { numeric: true });
-  const orders = {
+  const compare = {
     time: (a, b) => a - b,
     said: (a, b) => (words[a] === "") - (words[b] === "") || collator.compare(words[a], words[b]),
     rank: (a, b) => (ranks[a] === ranks[b] ? 0 : ranks[a] - ranks[b]),
   };
   data.lanes.forEach(({ keys, shares }, lane) => {
-    orders[lane] = (a, b) => keys[a] - keys[b] || shares[b] - shares[a];
+    compare[lane] = (a, b) => keys[a] - keys[b] || shares[b] - shares[a];
   });
   const sort = (head) => {
     const up = head.getAttribute("aria-sort") !== "ascending";
     table.querySelectorAll("[aria-sort]").forEach((one) => one.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const order = orders[head.dataset.sort];
-    const places = rows.map((_, i) => i).sort((a, b) => (up ? order(a, b) : order(b, a)) || a - b);
-    body.append(...places.map((i) => rows[i]));
+    const by = compare[head.dataset.sort];
+    order = rows.map((_, i) => i).sort((a, b) => (up ? by(a, b) : by(b, a)) || a - b);
+    filter();
   };
   table.tHead.addEventListener("click", (event) => {
     const head = event.target.closest("[data-sort]");

@@ -184,7 +184,7 @@ function makeTimeline(data, player, wordsOf) {
   let told = "";
   const width = () => surface.clientWidth - 2 * INSET;
   const refill = () => {
-    if (!drawing || asked) return;
+    if (!drawing || asked || width() <= 0) return; // not shown, on paper for instance
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
@@ -197,7 +197,10 @@ function makeTimeline(data, player, wordsOf) {
     playhead.hidden = share < -1e-9 || share > 1 + 1e-9;
     playhead.style.transform = `translateX(${INSET + share * width()}px)`;
   };
-  const view = makeView(player.length, () => {
+  const shown = document.getElementById("shown");
+  const view = makeView(player.length, ({ from, to }) => {
+    const part = to - from < player.length - 1e-6;
+    shown.textContent = part ? `${clock(from, true)} – ${clock(to, true)}` : "";
     place();
     refill();
   });
