@@ -112,9 +112,12 @@ def hypothesis(conflict: Conflict) -> str:
     return f"maybe {label}" if label and not hedged else label
 
 
+NO_TEXT = frozenset("\ufffe\uffff")  # no characters: XML cannot hold them, ffmpeg drops the whole caption
+
+
 def one_line(text: str) -> str:
-    """Text without line breaks, control characters and runs of white space."""
-    kept = (" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    """Text without line breaks, control characters, what is no character, and runs of white space."""
+    kept = (" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in NO_TEXT else c for c in text)
     return " ".join("".join(kept).split())
 
 

@@ -16,13 +16,13 @@ from pipeline.types import Analysis
 from pipeline.writers.exports.markers import (
     Marker,
     film_frames,
+    film_name,
     frame_rate,
     markers,
     nominal,
     rate_note,
     time_code,
 )
-from pipeline.writers.exports.texts import film_name
 
 EDL, RESOLVE_EDL = "markers.edl", "markers_resolve.edl"
 NON_DROP = "FCM: NON-DROP FRAME"

@@ -11,8 +11,8 @@ from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
-from pipeline.writers.exports.texts import xml_text
 from pipeline.writers.exports.tiers import Tier, tiers
+from pipeline.writers.facts import one_line
 from pipeline.writers.video import FILM
 
 EAF = "annotations.eaf"
@@ -42,7 +42,7 @@ def document(analysis: Analysis) -> Any:
     shown = tiers(analysis)
     for tier in shown:
         kind = EMOTION_TYPE if tier.content == "emotion" else TEXT_TYPE
-        part = xml_text(tier.person) if tier.person else None
+        part = one_line(tier.person) if tier.person else None
         eaf.add_tier(tier.name, ling=kind, part=part, ann=AUTHOR)
     count = _annotate(eaf, shown)
     eaf.properties = [("lastUsedAnnotationId", str(count))]

@@ -15,8 +15,8 @@ from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
 from pipeline.writers.evidence import because
-from pipeline.writers.exports.markers import Marker, film_frames, frame_rate, markers, rate_note
-from pipeline.writers.exports.texts import film_name, xml_text
+from pipeline.writers.exports.markers import Marker, film_frames, film_name, frame_rate, markers, rate_note
+from pipeline.writers.facts import one_line
 from pipeline.writers.video import FILM
 
 FCPXML = "markers.fcpxml"
@@ -75,7 +75,7 @@ def _resources(root: ElementTree.Element, analysis: Analysis, duration: str) -> 
 def _marker(marker: Marker, rate: Fraction) -> dict[str, str]:
     times = {"start": rational(marker.frame, rate), "duration": rational(marker.frames, rate)}
     to_do = {} if marker.conflict.kind == "masking" else {"completed": "0"}
-    return {**times, "value": marker.name, **to_do, "note": xml_text(because(marker.conflict))}
+    return {**times, "value": marker.name, **to_do, "note": one_line(because(marker.conflict))}
 
 
 def rational(frames: int, rate: Fraction) -> str:

@@ -15,10 +15,9 @@ from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import Analysis, ConflictKind
 from pipeline.writers.exports.cues import conflict_colour
-from pipeline.writers.exports.markers import frame_rate
-from pipeline.writers.exports.texts import film_name, xml_text
+from pipeline.writers.exports.markers import film_name, frame_rate
 from pipeline.writers.exports.tiers import CONFLICTS, Annotation, Tier, milliseconds, tiers
-from pipeline.writers.facts import headline, ranked
+from pipeline.writers.facts import headline, one_line, ranked
 from pipeline.writers.palette import colour
 from pipeline.writers.video import FILM
 
@@ -64,7 +63,7 @@ def _channels(analysis: Analysis) -> list[Tier]:
 def _emotions(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for tier in _channels(analysis):
         for number, one in enumerate(tier.annotations, start=1):
-            note = [xml_text(tier.person)] if tier.person else []
+            note = [one_line(tier.person)] if tier.person else []
             yield _region(f"{tier.name} {number}", tag_name(tier.source), one, note, _fps(analysis))
 
 
@@ -72,7 +71,7 @@ def _conflicts(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
         start, end = milliseconds(conflict.span.start_us), milliseconds(conflict.span.end_us)
         one = Annotation(start, end, conflict.kind, round(conflict.confidence, 4))
-        yield _region(f"{CONFLICTS} {rank}", CONFLICTS, one, [xml_text(headline(conflict))], _fps(analysis))
+        yield _region(f"{CONFLICTS} {rank}", CONFLICTS, one, [one_line(headline(conflict))], _fps(analysis))
 
 
 def _region(name: str, control: str, one: Annotation, notes: Sequence[str], fps: float) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def setup(analysis: Analysis) -> str:
 
 
 def _noun(tier: Tier) -> str:
-    return tier.name.removeprefix(f"{xml_text(tier.person)} ") if tier.person else tier.name
+    return tier.name.removeprefix(f"{one_line(tier.person)} ") if tier.person else tier.name
 
 
 def _labels(view: ElementTree.Element, name: str, heading: str, colours: Mapping[str, str]) -> None:

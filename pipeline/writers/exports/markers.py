@@ -7,8 +7,7 @@ from itertools import chain
 from typing import Literal
 
 from pipeline.types import US_PER_S, Analysis, Conflict, ConflictKind, MediaInfo
-from pipeline.writers.exports.texts import xml_text
-from pipeline.writers.facts import headline, ranked
+from pipeline.writers.facts import headline, one_line, ranked
 
 # Frames per second that editing programs know; the NTSC ones are exact fractions (SMPTE ST 12-1).
 STANDARD_RATES: tuple[Fraction, ...] = (
@@ -18,6 +17,7 @@ STANDARD_RATES: tuple[Fraction, ...] = (
 WITHOUT_PICTURE = Fraction(25)
 SAME_RATE = Fraction(1, 200)  # a probed rate no further off is meant to be the standard one
 
+NAMELESS = "film"
 Colour = Literal["Red", "Yellow", "Blue"]
 COLOURS: Mapping[ConflictKind, Colour] = {"polarity": "Red", "blend": "Yellow", "masking": "Blue"}
 
@@ -34,6 +34,11 @@ class Marker:
     @property
     def colour(self) -> Colour:
         return COLOURS[self.conflict.kind]
+
+
+def film_name(analysis: Analysis) -> str:
+    """The video's name in one line; never empty."""
+    return one_line(analysis.name) or NAMELESS
 
 
 def frame_rate(media: MediaInfo) -> Fraction:
@@ -86,7 +91,7 @@ def markers(analysis: Analysis) -> tuple[Marker, ...]:
         start = next((frame for frame in frames if frame not in taken), asked)
         taken.add(start)
         end = min(last + 1, _frame(conflict.span.end_us, rate))
-        name = f"#{rank} {xml_text(headline(conflict))}"
+        name = f"#{rank} {one_line(headline(conflict))}"
         found.append(Marker(start, max(1, end - start), name, conflict))
     return tuple(found)
 

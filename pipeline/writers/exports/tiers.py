@@ -10,8 +10,7 @@ from typing import Literal
 
 from pipeline.types import Analysis, Observation, Span, Utterance
 from pipeline.writers.columns import FUSED, display
-from pipeline.writers.exports.texts import xml_text
-from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, ranked
+from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, one_line, ranked
 from pipeline.writers.palette import is_emotion
 
 Content = Literal["emotion", "words", "conflict", "masking"]
@@ -61,7 +60,7 @@ def _rows(analysis: Analysis) -> Iterator[_Row]:
     for name, content in ((CONFLICTS, "conflict"), (MASKING, "masking")):
         masking = content == "masking"
         found = (c for c in ranked(analysis.conflicts) if (c.kind == "masking") == masking)
-        told = [_annotation(c.span, xml_text(headline(c)), c.confidence) for c in found]
+        told = [_annotation(c.span, one_line(headline(c)), c.confidence) for c in found]
         yield name, "masking" if masking else "conflict", name, None, told
 
 
@@ -77,7 +76,7 @@ def _modality_rows(analysis: Analysis, modality: str, lane: Lane) -> Iterator[_R
         if one.subject or one.scores is not None:
             by_person.setdefault(one.subject, []).append(one)
     for person, own in (by_person or {None: []}).items():
-        name = f"{xml_text(person)} {shown.noun}" if person else shown.noun
+        name = f"{one_line(person)} {shown.noun}" if person else shown.noun
         yield name, "emotion", modality, person, _runs([(o.span, observed(o)) for o in own])
 
 
@@ -118,7 +117,7 @@ def _joined(stretches: Sequence[tuple[Span, Verdict]]) -> list[list[tuple[Span, 
 
 
 def _spoken(utterance: Utterance) -> Annotation:
-    return _annotation(utterance.span, xml_text(utterance.text), None)
+    return _annotation(utterance.span, one_line(utterance.text), None)
 
 
 def _annotation(span: Span, value: str, score: float | None) -> Annotation:

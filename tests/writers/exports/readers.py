@@ -43,7 +43,7 @@ def expected(analysis: Analysis) -> list[Event]:
 
 def plain(text: str) -> str:
     """Text as it was before a format had to replace characters."""
-    kept = text.translate(NARROWED).replace("\ufffe", " ").replace("oo TextFile", "ooTextFile")
+    kept = text.translate(NARROWED).replace("oo TextFile", "ooTextFile")
     return " ".join(kept.split())
 
 

@@ -1,9 +1,12 @@
 """WebVTT, SubRip and ASS with emotion."""
 
 import re
+import subprocess
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
+import imageio_ffmpeg
 import pysubs2
 import pytest
 
@@ -68,6 +71,18 @@ def test_pysubs2_reads_as_many_cues_at_the_same_times(case: str, write: Callable
     for one, cue in zip(read, cues(analysis), strict=True):
         assert abs(one.start - cue.start_ms) < grain and abs(one.end - cue.end_ms) < 2 * grain
         assert one.start < one.end
+
+
+@pytest.mark.parametrize(("suffix", "write"), [("vtt", vtt), ("srt", srt), ("ass", ass)])
+def test_ffmpeg_decodes_every_cue(suffix: str, write: Callable[[Analysis], str], tmp_path: Path) -> None:
+    """It refuses a caption with a character that is none."""
+    analysis = CASES["hostile"]()
+    made, again = tmp_path / f"made.{suffix}", tmp_path / "again.ass"
+    made.write_text(write(analysis), encoding="utf-8")
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "warning", "-i", str(made), str(again)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    assert len(pysubs2.load(str(again))) == len(cues(analysis))
 
 
 def test_words_with_their_emotion_and_what_the_others_say() -> None:
