@@ -73,8 +73,15 @@ def sound(path: Path) -> np.ndarray:
 
 
 @moviepy_leaks
-@pytest.mark.parametrize("name", CLOCKS)
-def test_picture_and_sound_stay_in_step(made: Made, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "back_us"),
+    [*((name, highlights.BACK_US) for name in CLOCKS), ("variable.mp4", S // 2), ("late_sound.ts", S // 2)],
+)
+def test_picture_and_sound_stay_in_step(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, back_us: int
+) -> None:
+    """With less than the cut's start before it, reading begins inside the film."""
+    monkeypatch.setattr(highlights, "BACK_US", back_us)
     spans = [Span(200_000, 700_000), Span(1_500_000, 2_500_000)]
     path = cut(made(name), spans, tmp_path)
     fps = source_of(made(name), None, probe(made(name))).fps
