@@ -60,7 +60,7 @@ class Panel:
         pitch = self.width_px / self.legend_columns
         left = self.left_px + round(column * pitch)
         top = self.legend_top_px + (row + 1) * self.legend_px - self.bar_px - max(1, self.bar_px // 3)
-        return left, top, round(pitch - max(3.0, 0.06 * pitch))
+        return left, top, max(1, round(pitch - max(3.0, 0.06 * pitch)))
 
 
 def panel(layout: Layout, shown: tuple[Lane, ...], font: Font) -> Panel:

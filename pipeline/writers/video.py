@@ -24,6 +24,9 @@ from pipeline.writers.subtitles import spoken
 FILM = "annotated.mp4"
 SCRIPT, STRIP, PLAYHEAD, MASK = "film.ass", "strip.png", "playhead.png", "mask.ass"
 CHAPTERS, WORDS = "chapters.txt", "words.vtt"
+# Ticks a second by which chapters last, in 32 bits: enough for 12 hours. ffmpeg's own choice depends on frame
+# and sample rates, and with the finest a chapter of seven minutes overflows.
+MOVIE_TIMESCALE = 48_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     if parts.words_language is not None:
         streams.append(ffmpeg.input(WORDS)["s:0"])
         options |= {"scodec": "mov_text", "metadata:s:s:0": f"language={parts.words_language}"}
+    options |= {"movie_timescale": MOVIE_TIMESCALE}
     # Nothing of the source's own: neither where and by whom it was made nor its chapters.
     options |= {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "max_error_rate": 1}
     if not parts.chaptered:

@@ -166,7 +166,7 @@ def test_a_struck_program_is_told_apart() -> None:
     assert measure([sys.executable, "-c", code]).exit_code == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("module", ["whole_job", "straightforward", "clips", "checkpoints"])
+@pytest.mark.parametrize("module", ["whole_job", "film", "straightforward", "clips", "checkpoints"])
 def test_help_has_examples(module: str) -> None:
     said = succeed([sys.executable, "-m", f"benchmarks.{module}", "--help"]).stdout
     assert f"python -m benchmarks.{module} " in said.split("usage:")[1].split("\n", 1)[1]
