@@ -150,9 +150,11 @@ def piece(film: Reel, cut: Span, name: str) -> Any:
             .filter("apad")
         )
         sound = {"acodec": "pcm_s16le"}
-    length_us = cut.duration_us + TAIL_US
+    # MoviePy stumbles over chapters, and what the source says of itself is nobody's business.
+    kept_out = {"map_metadata": -1, "map_chapters": -1}
+    length = f"{cut.duration_us + TAIL_US}us"
     return ffmpeg.output(
-        *streams, name, t=f"{length_us}us", vcodec="libx264", preset="ultrafast", crf=10, **sound
+        *streams, name, t=length, vcodec="libx264", preset="ultrafast", crf=10, **sound, **kept_out
     )
 
 

@@ -1,3 +1,4 @@
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import HighlightsSection
+from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
 from pipeline.types import Analysis, Conflict, Span
 from pipeline.writers import highlights
@@ -169,6 +171,21 @@ def test_the_stage_takes_the_film_and_publishes_the_stills(
     images = grey(out / "highlights.mp4")
     assert len(images) == 38 and all(image.mean() > 200 for _, image in images)
     assert done[-1] == 1.0 and done == sorted(done)
+
+
+@moviepy_leaks
+def test_a_film_with_chapters_and_metadata(made: Made, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    told = [";FFMETADATA1", "title=private", "[CHAPTER]", "TIMEBASE=1/1000", "START=0", "END=900"]
+    (tmp_path / "told.txt").write_text("\n".join([*told, "title=0:00.0 polarity · happy: sad", ""]))
+    source = tmp_path / "chaptered.mp4"
+    both = ["-i", made("plain.mp4"), "-i", tmp_path / "told.txt", "-map_metadata", "1", "-c", "copy", source]
+    subprocess.run([ffmpeg_exe(), "-v", "error", *both], check=True)
+    with av.open(str(source)) as container:
+        assert container.chapters()
+    assert b"private" in source.read_bytes()
+    path = cut(source, [Span(0, S)], tmp_path / "out")
+    assert len(grey(path)) == 25 and b"private" not in path.read_bytes()
 
 
 @pytest.mark.parametrize("what", ["conflicts", "picture"])
