@@ -243,6 +243,8 @@ def test_hidden_at_exact_times_and_in_colour(name: str, made: Made, tmp_path: Pa
             assert (
                 inner[..., 0].max() > 50 and inner[..., 1].max() > 20
             )  # the red quarter's corner is smeared
+            corner = b[y : y + 12, x : x + 12].astype(int)
+            assert corner[..., 0].mean() - corner[..., 2].mean() > 60  # and red, not grey
         elif not 1.6 <= time_s < 1.61:
             assert inner.max() < 30
 
