@@ -1,5 +1,6 @@
 """Where things stand in the film: pure geometry in output pixels."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -44,7 +45,7 @@ class Layout:
     @property
     def lane_px(self) -> float:
         """Height of a lane in the panel."""
-        return max(LEAST_LANE_PX, LANE_SHARE * (self.unit_px * self.height_px) ** 0.5)
+        return max(LEAST_LANE_PX, LANE_SHARE * math.sqrt(self.unit_px * self.height_px))
 
     @property
     def legend_rows(self) -> int:

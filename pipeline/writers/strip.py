@@ -71,7 +71,7 @@ def panel(layout: Layout, shown: tuple[Lane, ...], font: Font) -> Panel:
     left = min(names + font_px, layout.width_px // 3)
     mark, lane, axis = round(MARKS_ROW * row), int(row), round(AXIS_ROW * row)
     legend = (layout.panel_px - mark - len(shown) * lane - axis) // layout.legend_rows
-    width = layout.width_px - left - font_px // 2
+    width = max(1, layout.width_px - left - font_px // 2)
     return Panel(left, width, mark, lane, len(shown), axis, legend, layout.legend_rows, font_px)
 
 
@@ -110,11 +110,10 @@ def ticks(duration_us: int, width_px: int, label_px: float) -> Iterator[int]:
 def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int], font: Font) -> None:
     place, duration_us = scale
     top = place.mark_px + row * place.lane_px
-    middle = top + place.lane_px // 2
+    baseline = _baseline(top + place.lane_px / 2, place.font_px)
     name = _shortened(lane.display.noun, place.left_px - place.font_px // 3, place.font_px, font)
-    at = (place.font_px // 3, _baseline(middle, place.font_px))
-    draw.text(at, name, TEXT, font.sized(place.font_px), anchor="ls")
-    for span, said in thinned(lane.stretches, duration_us, place.width_px // 2):
+    draw.text((place.font_px // 3, baseline), name, TEXT, font.sized(place.font_px), anchor="ls")
+    for span, said in thinned(lane.stretches, duration_us, max(1, place.width_px // 2)):
         left, right = place.x(span.start_us, duration_us), place.x(span.end_us, duration_us)
         gap = 2 if right - left > 4 else 1
         area = (left, top + 1, max(left, right - gap), top + place.lane_px - 2)
@@ -124,8 +123,8 @@ def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int]
             continue
         for text in (said.key, LETTERS[said.key]):
             if font.width_px(text, place.font_px) < right - left - 3:
-                at = ((left + right) / 2, _baseline(middle, place.font_px))
-                draw.text(at, text, ink(colour(said.key)), font.sized(place.font_px), anchor="ms")
+                at, on = ((left + right) / 2, baseline), ink(colour(said.key))
+                draw.text(at, text, on, font.sized(place.font_px), anchor="ms")
                 break
 
 

@@ -1,12 +1,21 @@
 from dataclasses import replace
+from itertools import combinations, pairwise
+from time import process_time
+from typing import TYPE_CHECKING
 
-from pipeline.types import MediaInfo
+import pytest
+
+from pipeline.labels import EMOTIONS
+from pipeline.types import MediaInfo, Span
 from pipeline.writers.facts import lanes
 from pipeline.writers.fonts import font_for
 from pipeline.writers.layout import film_layout
-from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, colour, rgb
-from pipeline.writers.strip import panel, strip_image
+from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, LETTERS, colour, rgb
+from pipeline.writers.strip import panel, strip_image, ticks
 from tests.writers.conftest import make_analysis, with_posture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def big() -> MediaInfo:
@@ -35,3 +44,75 @@ def test_a_fourth_lane_appears() -> None:
     image_ = strip_image(analysis, layout, font_for("zh")).convert("RGB")
     at = (place.x(60_000, 3_000_000), place.mark_px + 3 * place.lane_px + 3)
     assert image_.getpixel(at) == rgb(colour("fear"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "width_px"), [(3, 500), (28, 1180), (3600, 1100), (3600, 240), (90_000, 300)]
+)
+def test_times_stand_at_a_round_step_with_room_between(seconds: int, width_px: int) -> None:
+    found = [us / 1e6 for us in ticks(seconds * 1_000_000, width_px, 50.0)]
+    steps = {b - a for a, b in pairwise(found)}
+    assert found[0] == 0 and found[-1] <= seconds and len(steps) <= 1
+    assert all(step / seconds * width_px >= 80 for step in steps)
+    assert seconds in (3, 90_000) or len(found) >= 3
+
+
+def test_a_film_without_length_has_an_axis() -> None:
+    assert list(ticks(0, 500, 50.0)) == [0]
+
+
+def marks(kind: str) -> "Image":
+    base = make_analysis()
+    conflict = replace(base.conflicts[0], kind=kind, span=Span(1_000_000, 2_000_000))
+    analysis = replace(base, conflicts=(conflict,))
+    layout = film_layout(big(), 1080, 4)
+    place = panel(layout, lanes(analysis), font_for("zh"))
+    left = place.x(1_000_000, 3_000_000)
+    whole = strip_image(analysis, layout, font_for("zh"))
+    return whole.crop((left, 0, place.x(2_000_000, 3_000_000), place.mark_px)).convert("L")
+
+
+def test_kinds_of_conflict_are_told_apart_without_colour() -> None:
+    """By their pattern to the left of the sign, and by the sign."""
+    from PIL import ImageChops
+
+    images = [marks(kind) for kind in ("polarity", "blend", "masking")]
+    for a, b in combinations(images, 2):
+        sign = (a.width // 2 - 8, 0, a.width // 2 + 8, a.height)
+        for area in (sign, (10, 0, a.width // 2 - 20, a.height)):
+            assert ImageChops.difference(a.crop(area), b.crop(area)).getextrema()[1] > 100
+
+
+def test_letters_in_the_panel_are_readable() -> None:
+    """At least 2.4 % of the shorter side, and never under 9 pixels; the names of emotions fit their slots."""
+    font = font_for("en")
+    for size in ((640, 360), (360, 640), (1280, 720), (1920, 1080), (1080, 1920)):
+        layout = film_layout(replace(big(), width_px=size[0], height_px=size[1]), 1920, 4)
+        place = panel(layout, lanes(make_analysis()), font)
+        assert place.font_px >= max(9, 0.0235 * layout.unit_px)
+        widest = max(font.width_px(f"{LETTERS[e]} {e}", place.font_px) for e in EMOTIONS)
+        assert widest + 0.7 * place.font_px <= 1.12 * place.slot(0)[2]
+
+
+def test_an_hour_of_changes_is_drawn_at_once() -> None:
+    base = make_analysis()
+    many = tuple(
+        replace(base.conflicts[i % 3], span=Span(i * 1_800_000, i * 1_800_000 + 900_000)) for i in range(2000)
+    )
+    moments = tuple(
+        replace(base.moments[i % 5], span=Span(i * 600_000, (i + 1) * 600_000)) for i in range(6000)
+    )
+    media = replace(big(), duration_us=3_600_000_000)
+    analysis = replace(base, media=media, moments=moments, conflicts=many)
+    begin = process_time()
+    strip_image(analysis, film_layout(media, 1080, 4), font_for("zh"))
+    assert process_time() - begin < 5
+
+
+@pytest.mark.parametrize("size", [(2, 2), (16, 16), (100, 20), (20, 400)])
+def test_a_picture_of_a_few_pixels_has_a_strip(size: tuple[int, int]) -> None:
+    layout = film_layout(replace(big(), width_px=size[0], height_px=size[1]), 1080, 5)
+    assert strip_image(with_posture(make_analysis()), layout, font_for("zh")).size == (
+        size[0],
+        layout.panel_px,
+    )
