@@ -67,11 +67,12 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
         return
     times_us = [frame.time_us for frame in chosen]
     tints = person_colours(analysis)
-    shown = images(inputs["source"], analysis.media, times_us, read_regions(inputs), None)
+    hidden = read_regions(inputs)
+    shown = images(inputs["source"], analysis.media, times_us, hidden, None)
     shots = (
         Shot(
             image,
-            frame.box,
+            _around(frame.box) if hidden else frame.box,
             time_code(frame.time_us),
             frame.subject,
             tints.get(frame.subject or ""),
@@ -126,6 +127,12 @@ def farthest(frames: Sequence[KeyFrame], most: int) -> tuple[KeyFrame, ...]:
         here = [dist(f.scores.probabilities, new) for f in left]
         away = here if len(chosen) == 1 else [min(a, b) for a, b in zip(away, here, strict=True)]
     return tuple(chosen)
+
+
+def _around(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Of a hidden face the surroundings are what can be told apart."""
+    x, y, width, height = box
+    return (x - width, y - height, 3 * width, 3 * height)
 
 
 def _place(frame: KeyFrame) -> tuple[float, int]:
