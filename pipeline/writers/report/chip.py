@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from pipeline.types import US_PER_S, MediaInfo, Span
 from pipeline.writers.facts import Verdict, time_code
-from pipeline.writers.palette import is_emotion
+from pipeline.writers.palette import LETTERS, is_emotion
 
+LETTERED = 0.025  # of the film: narrower, and a letter would stand over its neighbours
 # BCP 47, as far as `lang` needs it: a language and what follows, so that a screen reader picks its voice.
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
@@ -22,10 +23,12 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rectangle of the still timeline, in thousandths of the film."""
+    """A rectangle of the still timeline, in thousandths of the film; ``letter`` where it has room for it."""
 
     left: str
     width: str
+    middle: str
+    letter: str
     title: str
     chip: Chip
 
@@ -43,6 +46,8 @@ def block(span: Span, said: Verdict, name: str, media: MediaInfo) -> Block:
     return Block(
         left=f"{1000 * span.start_us / whole:.2f}",
         width=f"{1000 * span.duration_us / whole:.2f}",
+        middle=f"{500 * (span.start_us + span.end_us) / whole:.2f}",
+        letter=LETTERS.get(word.emotion, "") if span.duration_us / whole >= LETTERED else "",
         title=" ".join(part for part in (times(span), name, word.text, word.share) if part),
         chip=word,
     )

@@ -89,6 +89,17 @@ function markNow(player, timeline, table) {
   });
 }
 
+/** Paper has nothing to click on: what is folded is laid open for it. */
+function listenToPrinting() {
+  const folds = [...document.querySelectorAll("details")];
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = folds.filter((one) => !one.open);
+    closed.forEach((one) => (one.open = true));
+  });
+  addEventListener("afterprint", () => closed.forEach((one) => (one.open = false)));
+}
+
 function main() {
   document.documentElement.classList.add("js");
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -96,6 +107,7 @@ function main() {
   const table = makeTable(data);
   const timeline = data.starts.length ? makeTimeline(data, player, table.wordsOf) : null;
   listenToClicks(player);
+  listenToPrinting();
   listenToTheme(() => timeline?.recolour());
   listenToKeys(data, player, timeline, table);
   if (!timeline) return;

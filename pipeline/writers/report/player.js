@@ -35,7 +35,7 @@ function makePlayer(length) {
     place = video.currentTime || place;
     missing = true;
     screen.hidden = true;
-    document.querySelector(".stage").classList.add("filmless");
+    screen.closest(".stage").classList.add("filmless");
     document.getElementById("no-film").hidden = false;
     moved();
   };
@@ -44,6 +44,11 @@ function makePlayer(length) {
   ["timeupdate", "seeking", "seeked", "play", "pause", "loadedmetadata"].forEach((name) =>
     video.addEventListener(name, moved),
   );
+  const shape = () => {
+    if (video.videoHeight) screen.closest(".stage").style.setProperty("--shape", video.videoWidth / video.videoHeight);
+  };
+  video.addEventListener("loadedmetadata", shape);
+  shape();
   const eachFrame = () => {
     moved();
     if (player.playing()) requestAnimationFrame(eachFrame);

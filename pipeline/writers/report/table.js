@@ -50,7 +50,7 @@ function makeTable(data) {
     root: box,
     rootMargin: "0px 0px 600px",
   }).observe(document.getElementById("end"));
-  addEventListener("beforeprint", () => extend(Infinity));
+  addEventListener("beforeprint", () => extend(Infinity)); // what fits the filter, all of it
   let asked = false;
   const soon = () => {
     if (asked) return;

@@ -1,4 +1,6 @@
 const LEAST_WINDOW = 2; // seconds that the closest view shows
+const GRIP = 8; // px from the playhead at which it is taken hold of
+const TIP_GAP = 8; // px between the tip and what is beside it
 const TAP = 5; // px a pointer may stray and still be a click
 const SPREAD_KEY = 1.6; // how much closer one step of zooming comes
 
@@ -55,18 +57,23 @@ function makeView(length, show) {
     set(from, from + width);
   };
   view.reset = () => set(0, whole);
+  view.isWhole = () => view.to - view.from > whole - 1e-6;
   return view;
 }
 
 /** Click, drag, pinch and wheel on the timeline. */
 function listen(surface, view, { go, point, leave }) {
-  const band = document.getElementById("band");
+  const [band, head] = ["band", "playhead"].map((id) => document.getElementById(id));
   const width = () => surface.clientWidth - 2 * INSET;
   const left = () => surface.getBoundingClientRect().left + INSET;
   const timeAt = (x) => {
     const share = Math.min(1, Math.max(0, (x - left()) / width()));
     return view.from + share * (view.to - view.from);
   };
+  // What moves the film when dragged: the playhead, and the scale under the rows.
+  const grips = (event) =>
+    Math.abs(event.clientX - head.getBoundingClientRect().x) < GRIP ||
+    event.clientY - surface.getBoundingClientRect().top > surface.clientHeight - ROW.axis;
   const fingers = new Map();
   let held = null;
   const drop = () => {
@@ -77,10 +84,13 @@ function listen(surface, view, { go, point, leave }) {
     if (event.button) return;
     surface.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, event.clientX);
-    const pans = event.shiftKey || event.pointerType === "touch";
-    held = fingers.size > 1 ? null : { x: event.clientX, last: event.clientX, pans, moved: false };
+    const touch = event.pointerType === "touch";
+    const scrubs = !event.shiftKey && (grips(event) || (touch && view.isWhole()));
+    const pans = !scrubs && (event.shiftKey || touch);
+    held = fingers.size > 1 ? null : { x: event.clientX, last: event.clientX, scrubs, pans, moved: false };
   });
   surface.addEventListener("pointermove", (event) => {
+    surface.style.cursor = held?.scrubs || grips(event) ? "ew-resize" : "";
     point(timeAt(event.clientX), event);
     if (fingers.size === 2 && fingers.has(event.pointerId)) {
       const [a, b] = [...fingers.values()];
@@ -94,6 +104,11 @@ function listen(surface, view, { go, point, leave }) {
     if (!held) return;
     if (Math.abs(event.clientX - held.x) > TAP) held.moved = true;
     if (!held.moved) return;
+    if (held.scrubs) {
+      go(timeAt(event.clientX));
+      fingers.set(event.pointerId, event.clientX);
+      return;
+    }
     if (held.pans) {
       view.move(((held.last - event.clientX) * (view.to - view.from)) / width());
       held.last = event.clientX;
@@ -108,7 +123,7 @@ function listen(surface, view, { go, point, leave }) {
   surface.addEventListener("pointerup", (event) => {
     fingers.delete(event.pointerId);
     if (held && !held.moved) go(timeAt(event.clientX));
-    else if (held && !held.pans) {
+    else if (held && !held.pans && !held.scrubs) {
       const [a, b] = [timeAt(held.x), timeAt(event.clientX)].sort((one, other) => one - other);
       view.set(a, b);
     }
@@ -198,9 +213,8 @@ function makeTimeline(data, player, wordsOf) {
     playhead.style.transform = `translateX(${INSET + share * width()}px)`;
   };
   const shown = document.getElementById("shown");
-  const view = makeView(player.length, ({ from, to }) => {
-    const part = to - from < player.length - 1e-6;
-    shown.textContent = part ? `${clock(from, true)} – ${clock(to, true)}` : "";
+  const view = makeView(player.length, ({ from, to, isWhole }) => {
+    shown.textContent = isWhole() ? "" : `${clock(from, true)} – ${clock(to, true)}`;
     place();
     refill();
   });
@@ -220,9 +234,12 @@ function makeTimeline(data, player, wordsOf) {
     if (event.pointerType === "touch" || event.buttons) return leave();
     tell(tip, seconds * 1000);
     tip.hidden = false;
-    const room = chart.clientWidth - tip.offsetWidth;
-    const x = event.clientX - chart.getBoundingClientRect().left;
-    tip.style.left = `${Math.max(0, Math.min(room, x - tip.offsetWidth / 2))}px`;
+    const box = surface.getBoundingClientRect();
+    const below = box.bottom + TIP_GAP;
+    const fits = below + tip.offsetHeight <= innerHeight;
+    const room = document.documentElement.clientWidth - tip.offsetWidth - TIP_GAP;
+    tip.style.top = `${fits ? below : Math.max(0, box.top - tip.offsetHeight - TIP_GAP)}px`;
+    tip.style.left = `${Math.max(TIP_GAP, Math.min(room, event.clientX - tip.offsetWidth / 2))}px`;
   };
   const leave = () => {
     tip.hidden = true;

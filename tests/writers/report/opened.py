@@ -80,7 +80,7 @@ CONTRAST = """() => {
   const poor = [];
   for (const one of document.querySelectorAll("body *")) {
     const own = [...one.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !one.checkVisibility() || one.closest("svg, #canvas, video")) continue;
+    if (!own || !one.checkVisibility() || one.closest("svg, .lane-box, #canvas, video")) continue;
     const back = behind(one);
     if (!back) continue;
     const [a, b] = [light(parse(getComputedStyle(one).color)), light(back)];
