@@ -14,7 +14,7 @@ from pipeline.writers.facts import Lane, headline, lanes
 from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT, LETTERS, MARKS, ink
 
 MS_US = 1_000
-LEVEL_US = 1_000_000  # a longer sample is drawn as a level stretch, a shorter one as a point
+LEVEL_US = 400_000  # a longer sample is drawn as a level stretch, a shorter one as a point
 MOST_POINTS = 40_000  # of one curve; what is more is thinned evenly
 BREAK = None  # between samples that do not touch: nothing was read there
 

@@ -3,6 +3,8 @@ const ROW = { conflict: 14, lane: 30, gap: 4, curve: 84, axis: 26 }; // px
 const FINE = 4; // px: where moments are narrower, they are summed up in columns this wide
 const SLIVER = 0.04; // of a lane's height: less than that is not drawn
 const LETTER = 15; // px a block needs for its letter
+const TICK = 85; // px that a written time takes at least
+const STEPS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200]; // s
 const DASHES = [[], [7, 3], [2, 2], [8, 3, 2, 3]];
 const CURVE_STEP = 3; // px between the points of a curve; finer samples are averaged
 const CURVE_GAP = 8; // px without a sample that break a curve
@@ -133,6 +135,15 @@ function pointsOf(curve, from, to, width) {
   return [x, y];
 }
 
+/** Round times (s) to write under a view, as many as there is room for. */
+function ticksOf(from, to, width) {
+  const most = Math.max(2, width / TICK);
+  const step = STEPS.find((one) => (to - from) / one <= most) ?? STEPS[STEPS.length - 1];
+  const ticks = [];
+  for (let at = Math.ceil(from / step - 1e-6); at * step <= to + 1e-6; at += 1) ticks.push(at * step);
+  return ticks;
+}
+
 /** Draws the timeline with Bokeh. Resolves, once it stands on the page, to what moves and recolours it. */
 async function drawTimeline(data, host, rows) {
   const field = (name) => ({ field: name });
@@ -160,7 +171,7 @@ async function drawTimeline(data, host, rows) {
   figure.ygrid.visible = false;
   figure.xgrid.visible = false;
   const [axis] = figure.below;
-  axis.ticker = new Bokeh.AdaptiveTicker({ base: 60, mantissas: [1, 2, 5, 10, 15, 30], min_interval: 0.5, desired_num_ticks: 8, num_minor_ticks: 0 });
+  axis.ticker = new Bokeh.FixedTicker();
   axis.formatter.doFormat = (ticks) => ticks.map((t) => (Number.isInteger(t) ? clock(t) : clock(t, true)));
   axis.major_tick_in = 0;
 
@@ -174,7 +185,7 @@ async function drawTimeline(data, host, rows) {
     absent: figure.quad({ left: begin, right: end, top: rows.lanes.map(({ top }) => -top), bottom: rows.lanes.map(({ top, height }) => -(top + height)), line_color: null, hatch_pattern: "right_diagonal_line", hatch_scale: 7, hatch_weight: 1 }),
     known: figure.quad({ ...edges, fill_color: field("c"), line_alpha: field("e"), source: known }),
     clashes: figure.quad({ ...edges, line_color: null, fill_color: field("c"), source: clashes }),
-    blends: figure.quad({ ...edges, line_color: null, fill_color: null, hatch_pattern: "diagonal_cross", hatch_scale: 6, hatch_weight: 1.2, hatch_color: "#4d3500", source: blends }),
+    blends: figure.quad({ ...edges, line_color: null, fill_color: null, hatch_pattern: "left_diagonal_line", hatch_scale: 7, hatch_weight: 1.4, hatch_color: "#4d3500", source: blends }),
     letters: figure.text({ x: field("x"), y: field("y"), text: field("s"), text_color: field("c"), text_align: "center", text_baseline: "middle", text_font_size: "12px", text_font_style: "bold", source: letters }),
   };
   const lines = data.curves.map((curve, i) => {
@@ -189,6 +200,7 @@ async function drawTimeline(data, host, rows) {
 
   const fill = (width) => {
     const [from, to] = [xRange.start * 1000, xRange.end * 1000];
+    axis.ticker.ticks = ticksOf(xRange.start, xRange.end, width);
     const px = width / (to - from);
     const [k, c, h, s] = [known, clashes, blends, letters].map((one) =>
       Object.fromEntries(Object.keys(one.data).map((name) => [name, []])),

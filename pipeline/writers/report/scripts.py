@@ -26,9 +26,7 @@ class Scripts:
 def scripts(chart: bool) -> Scripts:
     """Bokeh's where there is something to draw, and the page's own."""
     own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in OWN)
-    texts = ('"use strict";\n' + own,)
-    if chart:
-        texts = (*_bokeh(), *texts)
+    texts = (*(_bokeh() if chart else ()), '"use strict";\n' + own)
     return Scripts(texts, policy(texts))
 
 

@@ -61,12 +61,12 @@ class Samples:
 
     def subjects_in(self, span: Span) -> frozenset[str | None]:
         """Who is shown inside ``span``, or nobody in particular (None)."""
-        return frozenset(self.subjects[i] for i in np.flatnonzero(self.overlap_us(span) > 0))
+        return frozenset(self.subjects[i] for i in np.flatnonzero(self.overlap_us(span) > 0).tolist())
 
     def mean(self, span: Span, shown: frozenset[str | None]) -> NDArray[np.float64] | None:
         """Mean (7,) by overlap and quality of what ``shown`` subjects say inside ``span``."""
         overlap = self.overlap_us(span)
-        own = [i for i in np.flatnonzero(overlap > 0) if self.subjects[i] in shown]
+        own = [i for i in np.flatnonzero(overlap > 0).tolist() if self.subjects[i] in shown]
         if not own:
             return None
         weights = overlap[own] * np.array([max(self.weights[i], LEAST_QUALITY) for i in own])

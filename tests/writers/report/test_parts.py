@@ -106,7 +106,7 @@ def test_utterances_that_overlap_do_not_run_back_in_time(analysis: Analysis) -> 
     spans = (Span(0, 2 * S), Span(S, 3 * S), Span(S, 1_500_000), Span(2 * S, 2 * S))
     text = tuple(Observation("text", span, Status.OK, said, quality=0.5) for span in spans)
     found = chart(replace(analysis, observations={"text": text}), ())["curves"]
-    assert [(c["name"], c["steps"]) for c in found] == [("words", [0, 2000, 500])]
+    assert [(c["name"], c["steps"]) for c in found] == [("words", [0, 2000, 0, 1000])]
 
 
 def test_valence_leaves_out_what_names_no_emotion() -> None:
