@@ -23,11 +23,15 @@ class Face:
     """Someone's box for a while, in output pixels, and what was read there."""
 
     span: Span
-    owner: str
+    modality: str
     subject: str | None
     box: Box
     said: Verdict
     scores: Scores | None
+
+    @property
+    def owner(self) -> tuple[str, str | None]:
+        return self.modality, self.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def faces(analysis: Analysis, layout: Layout) -> tuple[Face, ...]:
     found = (
         Face(
             o.span,
-            f"{modality} {o.subject}",
+            modality,
             o.subject,
             _scaled(o.evidence["box"], layout),
             observed(o),
@@ -64,7 +68,7 @@ def _boxed(observation: Observation) -> bool:
 
 
 def _held(moving: Iterable[Face]) -> tuple[Face, ...]:
-    last: dict[str, Face] = {}
+    last: dict[tuple[str, str | None], Face] = {}
     result = []
     for face in moving:
         before = last.get(face.owner)
@@ -79,7 +83,7 @@ def _held(moving: Iterable[Face]) -> tuple[Face, ...]:
 
 def standing(shown: Iterable[Face]) -> Iterator[tuple[Span, str | None, Box]]:
     """Boxes of one owner that follow on each other in one place, as one, with the person."""
-    open_: dict[str, Face] = {}
+    open_: dict[tuple[str, str | None], Face] = {}
     for face in shown:
         before = open_.get(face.owner)
         if before and (before.box, before.span.end_us) == (face.box, face.span.start_us):

@@ -27,14 +27,14 @@ class Bars:
 
 def bars(shown: Sequence[Face], modality: str) -> tuple[Bars, ...]:
     """Per sampled frame the bars of whoever there is seen longest in the whole film; equal ones joined."""
-    read = [face for face in shown if face.scores is not None and face.owner.startswith(f"{modality} ")]
-    seen_us: dict[str, int] = {}
+    read = [face for face in shown if face.scores is not None and face.modality == modality]
+    seen_us: dict[str | None, int] = {}
     for face in read:
-        seen_us[face.owner] = seen_us.get(face.owner, 0) + face.span.duration_us
+        seen_us[face.subject] = seen_us.get(face.subject, 0) + face.span.duration_us
     main: dict[int, Face] = {}
     for face in read:
         before = main.get(face.span.start_us)
-        if before is None or seen_us[face.owner] > seen_us[before.owner]:
+        if before is None or seen_us[face.subject] > seen_us[before.subject]:
             main[face.span.start_us] = face
     return tuple(_joined(_bars(face) for _, face in sorted(main.items())))
 

@@ -56,8 +56,8 @@ def _faces(
 
 def _probabilities(analysis: Analysis, shown: Sequence[Face], layout: Layout, font: Font) -> Iterator[str]:
     """Of the first modality that boxes persons."""
-    boxing = (m for m in analysis.modalities if any(face.owner.startswith(f"{m} ") for face in shown))
-    modality = next(boxing, None)
+    boxing = {face.modality for face in shown}
+    modality = next((m for m in analysis.modalities if m in boxing), None)
     if modality is not None:
         place = panel(layout, lanes(analysis), font)
         yield from bar_events(bars(shown, modality), person_colours(analysis), layout, place, font)

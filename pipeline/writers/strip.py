@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-TEXT, DIM, GROOVE, PLAYHEAD_PX = "#F0F0F0", "#B8B8B8", "#3A3A3A", 4
+TEXT, DIM, GROOVE = "#F0F0F0", "#B8B8B8", "#3A3A3A"
+LINED = 2  # lanes' heights that a conflict must be long for lines, else many would hide what is under them
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 
 
@@ -36,6 +37,10 @@ class Panel:
     def x(self, time_us: int, duration_us: int) -> int:
         """Column of a time."""
         return self.left_px + round(self.width_px * min(1.0, max(0.0, time_us / max(1, duration_us))))
+
+    @property
+    def playhead_px(self) -> int:
+        return max(4, 2 * round(0.09 * self.lane_px))
 
     @property
     def lanes_end_px(self) -> int:
@@ -95,8 +100,8 @@ def playhead_image(place: Panel) -> "Image":
     """RGBA: a white line with dark edges over marks and lanes."""
     from PIL import Image
 
-    image = Image.new("RGBA", (PLAYHEAD_PX, place.lanes_end_px), "#000000")
-    image.paste("#FFFFFF", (1, 0, PLAYHEAD_PX - 1, image.height))
+    image = Image.new("RGBA", (place.playhead_px, place.lanes_end_px), "#000000")
+    image.paste("#FFFFFF", (1, 0, image.width - 1, image.height))
     return image
 
 
@@ -142,10 +147,10 @@ def _shortened(name: str, width_px: int, font_px: int, font: Font) -> str:
 def _hatch(draw: "ImageDraw", area: tuple[int, int, int, int]) -> None:
     left, top, right, bottom = area
     height = bottom - top
-    for x in range(left - height, right, 8):
+    for x in range(left - height, right, max(6, round(0.4 * height))):
         start, end = max(left, x), min(right, x + height)
         if start < end:
-            draw.line((start, bottom - (start - x), end, bottom - (end - x)), HATCH, 2)
+            draw.line((start, bottom - (start - x), end, bottom - (end - x)), HATCH, max(2, height // 10))
 
 
 def _draw_axis(draw: "ImageDraw", place: Panel, duration_us: int, font: Font) -> None:
@@ -165,7 +170,7 @@ def _clock(time_us: int) -> str:
 
 
 def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None:
-    """A bar as long as the conflict with a sign for its kind, and lines down through the lanes.
+    """A bar as long as the conflict with a sign for its kind; where it is long, lines down through the lanes.
 
     Polarity is solid, blend striped, masking hollow. At least 3 pixels, so that none gets lost; of signs that
     would lie on each other, the one of the stronger evidence is drawn.
@@ -176,7 +181,7 @@ def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None
     for conflict in strongest_last:
         left, top, right, bottom = areas[id(conflict)]
         tint = ABSENT if conflict.kind == "masking" else CONFLICT
-        if conflict.kind != "masking":
+        if conflict.kind != "masking" and right - left >= LINED * place.lane_px:
             for x in (left, right):
                 draw.rectangle((x - 2, place.mark_px, x + 1, place.lanes_end_px - 1), DARK)
                 draw.rectangle((x - 1, place.mark_px, x, place.lanes_end_px - 1), CONFLICT)

@@ -18,7 +18,7 @@ from pipeline.writers.fonts import Font, font_for, undrawable
 from pipeline.writers.layout import Layout, film_layout
 from pipeline.writers.script import ass_script
 from pipeline.writers.soft_subtitles import hide_words, language, web_vtt
-from pipeline.writers.strip import PLAYHEAD_PX, Panel, panel, playhead_image, strip_image
+from pipeline.writers.strip import Panel, panel, playhead_image, strip_image
 from pipeline.writers.subtitles import spoken
 
 FILM = "annotated.mp4"
@@ -139,7 +139,9 @@ def _picture(stream: Any, media: MediaInfo, parts: Parts, fonts: Path) -> Any:
     picture = blurred(picture, MASK, layout, parts.hidden)
     if place is None:
         return picture.filter("ass", filename=SCRIPT, fontsdir=str(fonts))
-    travel = f"{place.left_px - PLAYHEAD_PX // 2}+{place.width_px}*min(1,t/{media.duration_us / US_PER_S})"
+    travel = (
+        f"{place.left_px - place.playhead_px // 2}+{place.width_px}*min(1,t/{media.duration_us / US_PER_S})"
+    )
     return (
         picture.filter("pad", w=width, h=height + layout.panel_px)
         .overlay(ffmpeg.input(STRIP), x=0, y=height, eval="init")

@@ -19,7 +19,7 @@ def font() -> Font:
 
 
 def face(start: int, end: int, who: str, found: Scores | None) -> Face:
-    return Face(Span(start, end), f"face {who}", who, (0, 0, 9, 9), Verdict("sad", 0.5), found)
+    return Face(Span(start, end), "face", who, (0, 0, 9, 9), Verdict("sad", 0.5), found)
 
 
 def placed(font: Font, width_px: int, height_px: int) -> tuple[Layout, Panel]:

@@ -105,8 +105,13 @@ def test_an_hour_of_changes_is_drawn_at_once() -> None:
     media = replace(big(), duration_us=3_600_000_000)
     analysis = replace(base, media=media, moments=moments, conflicts=many)
     begin = process_time()
-    strip_image(analysis, film_layout(media, 1080, 4), font_for("zh"))
+    layout = film_layout(media, 1080, 4)
+    image_ = strip_image(analysis, layout, font_for("zh"))
     assert process_time() - begin < 5
+    place = panel(layout, lanes(analysis), font_for("zh"))
+    lanes_ = image_.crop((place.left_px, place.mark_px, 1270, place.lanes_end_px))
+    counted = {tint: count for count, tint in lanes_.getcolors(1 << 16)}
+    assert counted.get(rgb(CONFLICT), 0) < 0.01 * lanes_.width * lanes_.height  # the lanes are not hidden
 
 
 @pytest.mark.parametrize("size", [(2, 2), (16, 16), (100, 20), (20, 400)])
