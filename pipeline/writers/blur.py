@@ -1,83 +1,32 @@
-"""Faces hidden for sharing: where and when they are, and how film and stills hide them.
+"""Faces hidden for sharing: how film and stills hide what ``regions`` tells."""
 
-Faces are known at sampled times only. What lies between is covered by the hull of the boxes around it, wider
-where a face moves; gaps are held. A face that no channel has found is not hidden.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record, write_records
-from pipeline.types import Analysis, MediaInfo, Observation, Span
+from pipeline.types import Analysis
 from pipeline.writers.layout import Layout
+from pipeline.writers.regions import Region, at, regions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+__all__ = ["BLUR_FILE", "Region", "blurred", "blurred_image", "cell_px", "mask_script", "regions", "run"]
+
 BLUR_FILE = "blur.jsonl"
 
-# Shares of a face's width and height added around the detector's box, which ends at brows, cheeks and chin.
-SIDE, ABOVE, BELOW = 0.3, 0.4, 0.3
-# A face that moves between two sightings may go further and come back: so much of the way is added.
-OVERSHOOT = 0.5
-# One person, or another in the same place, unseen for no longer is held; else for this long on either side.
-HELD_US, AROUND_US = 4_000_000, 1_000_000
-# A region stands as long as this makes it no wider: it does not tremble, and libass has less to look through.
-GROWTH, LONGEST_US = 1.2, 3_000_000
-# People tell well-known faces from short clips at 10 x 10 pixels and more, moving ones better than still ones
-# (Lander, Bruce & Hill 2001, Applied Cognitive Psychology 15, 101-116): the largest face gets fewer. Smoothed
-# cells would be easier to see through than ones with edges, for people and for Haar cascades alike: on a made
-# film of 36 frames and two faces these find 0 faces in 5 cells with edges, 4 in 6, 31 in 5 smoothed ones.
+# A face of 11 cells across is still felt to be familiar, one of 6 is not (Hanso, Bachmann & Murd 2010,
+# Psychology 1, 199-208): the largest face gets fewer. Cells keep their edges, which hide more than smoothing
+# does (Costen, Parker & Craw 1994, Perception 23, 129-146). Haar cascades agree: on a made film of 36 frames
+# with two faces they find 0 in 5 cells with edges, 4 in 6 of them, 31 in 5 smoothed ones.
 CELLS_ACROSS = 5
 LEAST_CELL_PX = 4
 # Mosaic and mask are made on a picture smaller by this, of the part of the picture that holds regions.
 SMALLER = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Something to hide for a while: ``box`` (left, top, width, height) in display pixels of the source.
-
-    ``face_px`` is the longer side of the largest face under it.
-    """
-
-    span: Span
-    box: tuple[int, int, int, int]
-    face_px: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Edges:
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def hull(self, other: "_Edges") -> "_Edges":
-        return _Edges(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
-        )
-
-    def meets(self, other: "_Edges") -> bool:
-        across = min(self.right, other.right) - max(self.left, other.left)
-        return across > 0 and min(self.bottom, other.bottom) > max(self.top, other.top)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cover:
-    """A stretch of time with what is hidden in it; a sighting is one as well."""
-
-    span: Span
-    edges: _Edges
-    face_px: int
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -85,25 +34,6 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     write_records(out / BLUR_FILE, Region, regions(analysis))
     progress(1.0)
-
-
-def regions(analysis: Analysis) -> tuple[Region, ...]:
-    """What to hide, from every observation of any modality that has a box; in order of time."""
-    media = analysis.media
-    persons: dict[tuple[str, str | None], list[_Cover]] = {}
-    for modality in analysis.modalities:
-        for one in analysis.observations.get(modality, ()):
-            if one.evidence.get("box"):
-                persons.setdefault((modality, one.subject), []).append(_sighting(one))
-    tracks = [run for seen in persons.values() for run in _runs(sorted(seen, key=lambda c: c.span))]
-    covers = [*(cover for track in tracks for cover in _track(track, media)), *_bridges(tracks)]
-    found = (_region(cover, media) for cover in covers)
-    return tuple(sorted((r for r in found if r is not None), key=lambda r: (r.span, r.box)))
-
-
-def at(found: Iterable[Region], time_us: int) -> tuple[Region, ...]:
-    """The regions over a frame of this time."""
-    return tuple(r for r in found if r.span.start_us <= time_us < r.span.end_us)
 
 
 def cell_px(found: Iterable[Region], scale: float) -> int:
@@ -211,96 +141,6 @@ def blurred_image(image: "Image", found: Sequence[Region], time_us: int, scale: 
         left, top, right, bottom = _corners(region, scale)
         draw.rectangle((left, top, right - 1, bottom - 1), fill=255)
     return Image.composite(mosaic, image, mask)
-
-
-def _sighting(one: Observation) -> _Cover:
-    x, y, width, height = (float(side) for side in one.evidence["box"])
-    edges = _Edges(x - SIDE * width, y - ABOVE * height, x + (1 + SIDE) * width, y + (1 + BELOW) * height)
-    time_us = int(one.evidence.get("time_us", one.span.start_us))
-    span = Span(min(time_us, one.span.start_us), max(time_us, one.span.end_us))
-    return _Cover(span, edges, ceil(max(width, height)))
-
-
-def _runs(seen: Sequence[_Cover]) -> Iterator[list[_Cover]]:
-    """Sightings of one person in order of time, parted where the gap is too long to be held."""
-    run = list(seen[:1])
-    for before, after in pairwise(seen):
-        if after.span.start_us - before.span.end_us > HELD_US:
-            yield run
-            run = []
-        run.append(after)
-    yield run
-
-
-def _track(seen: Sequence[_Cover], media: MediaInfo) -> Iterator[_Cover]:
-    """One person without a long gap: from a while before the first sighting to a while after the last."""
-    first, last = seen[0], seen[-1]
-    before = Span(first.span.start_us - AROUND_US, first.span.start_us)
-    after = Span(last.span.end_us, last.span.end_us + AROUND_US)
-    between = (_between(a, b) for a, b in pairwise(seen))
-    yield from _joined(
-        [replace(first, span=before), *between, replace(last, span=Span(last.span.start_us, after.end_us))]
-    )
-
-
-def _between(a: _Cover, b: _Cover) -> _Cover:
-    """From the beginning of one sighting to that of the next: both, and what lies between and around."""
-    both = a.edges.hull(b.edges)
-    across = OVERSHOOT * abs(a.edges.left + a.edges.right - b.edges.left - b.edges.right) / 2
-    down = OVERSHOOT * abs(a.edges.top + a.edges.bottom - b.edges.top - b.edges.bottom) / 2
-    wider = _Edges(both.left - across, both.top - down, both.right + across, both.bottom + down)
-    end_us = max(a.span.end_us, b.span.start_us)
-    return _Cover(Span(a.span.start_us, end_us), wider, max(a.face_px, b.face_px))
-
-
-def _joined(covers: Sequence[_Cover]) -> Iterator[_Cover]:
-    """Neighbours in time as one cover while it stays about as large as each of them."""
-    open_ = covers[0]
-    least = open_.edges
-    for cover in covers[1:]:
-        both = open_.edges.hull(cover.edges)
-        smaller = _Edges(
-            0, 0, min(_width(least), _width(cover.edges)), min(_height(least), _height(cover.edges))
-        )
-        alike = _width(both) <= GROWTH * smaller.right and _height(both) <= GROWTH * smaller.bottom
-        if alike and cover.span.end_us - open_.span.start_us <= LONGEST_US:
-            span = Span(open_.span.start_us, max(open_.span.end_us, cover.span.end_us))
-            open_ = _Cover(span, both, max(open_.face_px, cover.face_px))
-            least = smaller
-            continue
-        yield open_
-        open_, least = cover, cover.edges
-    yield open_
-
-
-def _bridges(tracks: Sequence[Sequence[_Cover]]) -> Iterator[_Cover]:
-    """Where one track ends and another begins near it soon after: a face that was lost and found anew."""
-    begins = sorted((track[0] for track in tracks), key=lambda c: c.span)
-    for track in tracks:
-        last = track[-1]
-        for first in begins:
-            gap_us = first.span.start_us - last.span.end_us
-            if 0 < gap_us <= HELD_US and first.edges.meets(last.edges):
-                yield replace(_between(last, first), span=Span(last.span.end_us, first.span.start_us))
-
-
-def _region(cover: _Cover, media: MediaInfo) -> Region | None:
-    """In whole pixels, inside film and picture; None when nothing is left."""
-    start_us, end_us = max(0, cover.span.start_us), min(media.duration_us, cover.span.end_us)
-    left, top = max(0, floor(cover.edges.left)), max(0, floor(cover.edges.top))
-    width = min(media.width_px, ceil(cover.edges.right)) - left
-    height = min(media.height_px, ceil(cover.edges.bottom)) - top
-    if start_us >= end_us or width <= 0 or height <= 0:
-        return None
-    return Region(Span(start_us, end_us), (left, top, width, height), cover.face_px)
-
-
-def _width(edges: _Edges) -> float:
-    return edges.right - edges.left
-
-
-def _height(edges: _Edges) -> float:
-    return edges.bottom - edges.top
 
 
 def _cells(side_px: int, cell: int) -> int:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import Analysis, Conflict, MediaInfo
-from pipeline.writers.blur import BLUR_FILE, Region, blurred_image
+from pipeline.writers.blur import BLUR_FILE, blurred_image
 from pipeline.writers.facts import ranked, time_code
+from pipeline.writers.regions import Region
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,11 +16,11 @@ from pipeline.media.probe import probe
 from pipeline.records import write_records
 from pipeline.types import Analysis, MediaInfo, Observation, Scores, Span, Status
 from pipeline.writers import keyframes
-from pipeline.writers.blur import Region
 from pipeline.writers.contact_sheet import Shot, contact_sheet, cut_out
 from pipeline.writers.fonts import font_for
 from pipeline.writers.keyframes import COLUMNS, KeyFrame, farthest, per_second
 from pipeline.writers.palette import colour, rgb
+from pipeline.writers.regions import Region
 from tests.conftest import Made
 from tests.made import media as made_media
 from tests.writers.conftest import make_analysis, with_posture, written

@@ -10,8 +10,8 @@ from pipeline.media.probe import probe
 from pipeline.records import write_records
 from pipeline.types import Analysis, Span
 from pipeline.writers import stills
-from pipeline.writers.blur import Region
 from pipeline.writers.facts import ranked
+from pipeline.writers.regions import Region
 from pipeline.writers.stills import still_name, still_us
 from tests.conftest import Made
 from tests.made import media as made_media
