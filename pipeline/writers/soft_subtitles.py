@@ -19,6 +19,7 @@ LANGUAGES = (
 )
 UNDETERMINED = "und"
 TRACK_ENABLED = 1
+WIDENED = str.maketrans("{}\\", "｛｝＼")
 
 
 def language(transcript: Transcript) -> str:
@@ -90,4 +91,7 @@ def _time(ms: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Tags and entities as text; braces and backslashes widened, since ffmpeg's decoder leaves traces of its
+    own escapes for them in the track.
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").translate(WIDENED)

@@ -265,8 +265,9 @@ def test_every_style_carries_the_words_and_the_chapters(made: Made, tmp_path: Pa
 def test_words_keep_their_times_and_hostile_text_stays_text(filmed: Filmed, name: str) -> None:
     shown = cues(filmed(name))
     assert [(a, b) for a, b, _ in shown] == [(0, 1000), (1000, 1400), (1900, 2700)]
-    for part in ("</script><script>alert('x')</script>", '"quoted", 100% next line', "& "):
-        assert part in shown[2][2]
+    assert shown[2][2] == (
+        "[neutral] </script><script>alert('x')</script> ＼N｛＼p1｝m 0 0｛b｝ & \"quoted\", 100% next line"
+    )
     assert shown[1][2] == "=SUM(A1:A9)"
 
 
