@@ -19,7 +19,10 @@ function listenToClicks(player) {
     const row = event.target.closest(".moments tbody tr");
     if (row && String(getSelection())) return; // words are being copied
     const target = event.target.closest("[data-seek]") ?? row?.querySelector("[data-seek]");
-    if (target) player.seek(Number(target.dataset.seek), true);
+    if (!target) return;
+    player.seek(Number(target.dataset.seek), true);
+    // After a click with the mouse the space bar is to pause the film, not to press the button again.
+    if (event.detail) target.blur();
   });
   if (document.querySelector(":target")?.classList.contains("more")) open();
 }

@@ -1,7 +1,7 @@
 """How much of the time each emotion was shown: by everyone, and by each person who can be told apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis
@@ -11,6 +11,7 @@ from pipeline.writers.palette import LETTERS, is_emotion
 from pipeline.writers.persons import person_colours
 
 UNKNOWN = "nothing to read"
+MOST_PERSONS = 8  # with bars; a person who was lost for long comes back under a new number
 LETTERED = 0.05  # of the bar: a narrower part has no room for its letter
 
 
@@ -26,13 +27,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A bar: whose, from which channel, and its parts in the order of the emotions, the unknown last."""
+    """A bar: whose, from which channel, and its parts in the order of the emotions, the unknown last.
+
+    ``brief`` are those of persons who were read for less long than ``MOST_PERSONS`` others.
+    """
 
     who: str
     colour: str
     name: str
     lasts: str
     parts: tuple[Part, ...]
+    brief: bool = False
 
 
 def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
@@ -44,14 +49,24 @@ def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
         _share("everyone", "", lane.display.noun, _times((v, s.duration_us) for s, v in lane.stretches))
         for lane in lanes(analysis)
     ]
-    colours = person_colours(analysis)
-    own = [
-        _share(subject, colour, display(modality).noun, times)
-        for subject, colour in colours.items()
+    own = {
+        (subject, modality): times
+        for subject in person_colours(analysis)
         for modality in analysis.modalities
         if (times := _of_person(analysis, modality, subject))
-    ]
-    return (*(share for share in everyone if share.parts), *own)
+    }
+    return (*(share for share in everyone if share.parts), *_of_persons(analysis, own))
+
+
+def _of_persons(analysis: Analysis, own: Mapping[tuple[str, str], Mapping[str, int]]) -> Iterator[Share]:
+    colours = person_colours(analysis)
+    longest: dict[str, int] = {}
+    for (subject, _), times in own.items():
+        longest[subject] = max(longest.get(subject, 0), sum(times.values()))
+    brief = set(sorted(longest, key=lambda subject: -longest[subject])[MOST_PERSONS:])
+    for (subject, modality), times in own.items():
+        share = _share(subject, colours[subject], display(modality).noun, times)
+        yield replace(share, brief=subject in brief)
 
 
 def _of_person(analysis: Analysis, modality: str, subject: str) -> Mapping[str, int]:

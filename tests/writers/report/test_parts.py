@@ -11,10 +11,11 @@ from PIL import Image
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis, Observation, Scores, Span, Status
+from pipeline.writers.report import html
 from pipeline.writers.report.chart import chart, stacked, valence
 from pipeline.writers.report.chip import language_tag
 from pipeline.writers.report.scripts import as_json, policy, scripts
-from pipeline.writers.report.shares import UNKNOWN, emotion_shares
+from pipeline.writers.report.shares import MOST_PERSONS, UNKNOWN, emotion_shares
 from pipeline.writers.report.spread import spreads
 from pipeline.writers.report.stills import MOST, WIDTH_PX, pictures
 from pipeline.writers.stills import still_name
@@ -74,6 +75,22 @@ def test_shares_of_time(analysis: Analysis) -> None:
     assert [s.lasts for s in told][-2:] == ["0:01.5", "0:00.2"]
     assert ("P1", "posture") in {(s.who, s.name) for s in emotion_shares(with_posture(analysis))}
     assert emotion_shares(replace(analysis, moments=(), fused=(), observations={}, conflicts=())) == ()
+
+
+def test_persons_who_were_seen_briefly_have_no_bars(analysis: Analysis) -> None:
+    """The first persons are seen for less long than the last ones."""
+    count = MOST_PERSONS + 3
+    seen = tuple(
+        Observation(
+            "face", Span(0, (i + 1) * S), Status.OK, scores("sad", 0.9), subject=f"P{i + 1}", quality=1
+        )
+        for i in range(count)
+    )
+    found = replace(analysis, observations={"face": seen})
+    own = [share for share in emotion_shares(found) if share.colour]
+    assert [share.who for share in own] == [f"P{i + 1}" for i in range(count)]
+    assert [share.who for share in own if share.brief] == ["P1", "P2", "P3"]
+    assert "Others, read more briefly" in html(found) and "Others, read" not in html(analysis)
 
 
 def test_spans_that_overlap_get_rows_of_their_own() -> None:
