@@ -36,7 +36,7 @@ def test_a_label_stays_in_a_frame_that_a_face_fills() -> None:
 def test_a_label_finds_the_only_free_place() -> None:
     """Nothing beside the box is free: a strip is left between a face and a block of text far off."""
     faces: list[Box] = [(0, 0, 1280, 400), (0, 450, 900, 270)]
-    taken: list[Box] = [(0, 400, 700, 50)]
+    taken: list[Box] = [(0, 400, 700, 50), (900, 400, 380, 320)]
     x, y = place_label((190, 40), faces[0], faces, HD.frame, taken)
     assert covered((x, y, 190, 40), [*faces, *taken]) == 0
 
