@@ -114,7 +114,8 @@ def _pages(spoken: Spoken, setter: _Setter) -> Iterator[_Page]:
         lines = setter.lines(text, text_px, setter.widest_px - setter.font.width_px(mark, text_px))
         at_once = max(LINES, int(MOST_HEIGHT * setter.layout.height_px / setter.font.ass_size(text_px)))
     groups = [lines[i : i + at_once] for i in range(0, len(lines), at_once)]
-    for span, group in zip(spoken.parted([sum(map(len, g)) for g in groups]), groups, strict=True):
+    letters = [len("".join(group).replace(" ", "")) for group in groups]
+    for span, group in zip(spoken.parted(letters), groups, strict=True):
         shown = (mark + group[0], *group[1:])
         yield _Page(span, "Subtitle", ground, shown, text_px, setter.size(shown, text_px))
 

@@ -38,5 +38,5 @@ def test_parts_begin_with_their_first_word_where_its_time_is_known() -> None:
     words = tuple(
         Word(Span(at, at + 100), text) for at, text in ((1_000, "one"), (1_500, " two"), (9_000, " three"))
     )
-    parts = Spoken(Span(1_000, 10_000), "one two three", None, words).parted([7, 5])
+    parts = Spoken(Span(1_000, 10_000), "one two three", None, words).parted([6, 5])
     assert list(parts) == [Span(1_000, 9_000), Span(9_000, 10_000)]
