@@ -19,23 +19,18 @@ class Spoken:
     key: str | None
     words: tuple[Word, ...] = ()
 
-    def parted(self, lengths: Sequence[int]) -> Iterator[Span]:
-        """The span in parts for so many letters each, spaces not counted: by the times of the words where they are known."""
-        starts = [self._at(done / max(1, sum(lengths))) for done in (0, *accumulate(lengths[:-1]))]
+    def parted(self, letters: Sequence[int]) -> Iterator[Span]:
+        """The span in parts for so many letters each, without spaces: by the words' own times if known."""
+        shares = [done / max(1, sum(letters)) for done in accumulate(letters[:-1])]
+        starts = [self.span.start_us, *(self._at(share) for share in shares)]
         for start_us, end_us in zip(starts, (*starts[1:], self.span.end_us), strict=True):
             yield Span(start_us, max(start_us, end_us))
 
     def _at(self, share: float) -> int:
-        letters = sum(len(word.text.replace(" ", "")) for word in self.words)
-        done = 0
-        for word in self.words:
-            if done >= share * letters - 0.5:
-                return (
-                    min(max(word.span.start_us, self.span.start_us), self.span.end_us)
-                    if done
-                    else self.span.start_us
-                )
-            done += len(word.text.replace(" ", ""))
+        letters = [len(word.text.replace(" ", "")) for word in self.words]
+        for word, done in zip(self.words, accumulate(letters, initial=0), strict=False):
+            if done and done >= share * sum(letters) - 0.5:
+                return min(max(word.span.start_us, self.span.start_us), self.span.end_us)
         return self.span.start_us + round(share * self.span.duration_us)
 
 
