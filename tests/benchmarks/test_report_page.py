@@ -21,7 +21,7 @@ def test_the_made_film() -> None:
     made = long_timeline(120, 30, 6)
     assert made == long_timeline(120, 30, 6)
     assert (len(made.transcript.utterances), len(made.conflicts)) == (30, 6)
-    assert len(made.observations["face"]) == 120 * 5 * 2 and len(made.observations["voice"]) == 120
+    assert len(made.observations["face"]) == 120 * 5 * 2 and len(made.observations["voice"]) >= 120
     edges = [moment.span.start_us for moment in made.moments[1:]]
     assert edges == [moment.span.end_us for moment in made.moments[:-1]]
     assert Span(0, 120_000_000) == Span(made.moments[0].span.start_us, made.moments[-1].span.end_us)

@@ -4,7 +4,8 @@ Everything follows from one seed, so that two of them are equal.
 """
 
 import random
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.fusion.align import tile
@@ -60,8 +61,8 @@ def long_timeline(seconds: int = 3600, sentences: int = 900, conflicts: int = 12
         modalities=("face", "voice", "text"),
         transcript=Transcript(spoken, Status.OK, "file", "zh"),
         observations={
-            "face": tuple(_seen(draw, seconds)),
-            "voice": tuple(_heard(draw, spans, seconds)),
+            "face": tuple(_seen(draw, moments)),
+            "voice": tuple(_heard(moments)),
             "text": tuple(
                 Observation("text", m.span, Status.OK, r.scores, quality=0.8)
                 for m in moments
@@ -118,30 +119,30 @@ def _moment(draw: random.Random, span: Span, spoken: Sequence[Utterance], i: int
     return Moment(span, spoken[i], {"face": face, **said})
 
 
-def _seen(draw: random.Random, seconds: int) -> list[Observation]:
-    few = [_scores(draw, e) for e in EMOTIONS for _ in range(20)]
-    found = []
-    for at_us in range(0, seconds * S_US, FACE_US):
+def _at(moments: Sequence[Moment], at_us: int) -> Moment:
+    return moments[bisect_right(moments, at_us, key=lambda moment: moment.span.start_us) - 1]
+
+
+def _seen(draw: random.Random, moments: Sequence[Moment]) -> Iterator[Observation]:
+    """The person who is read as the moment has it, the other one in any mood."""
+    moods = [_scores(draw, emotion) for emotion in EMOTIONS]
+    for at_us in range(0, moments[-1].span.end_us, FACE_US):
+        read = _at(moments, at_us).by_modality["face"]
         for person in ("P1", "P2"):
-            scores = few[(at_us // (7 * S_US) + draw.randrange(12)) % len(few)]
+            scores = read.scores if person == read.subject and read.scores else draw.choice(moods)
             evidence = {"box": [100.0, 80.0, 120.0, 160.0], "time_us": at_us}
             span = Span(at_us, at_us + FACE_US)
-            found.append(Observation("face", span, Status.OK, scores, None, person, 0.8, evidence))
-    return found
+            yield Observation("face", span, Status.OK, scores, None, person, 0.8, evidence)
 
 
-def _heard(draw: random.Random, spans: Sequence[Span], seconds: int) -> list[Observation]:
-    found = []
-    spoken = {at_us // VOICE_US for span in spans for at_us in range(span.start_us, span.end_us, VOICE_US)}
-    for second in range(seconds):
-        span = Span(second * VOICE_US, (second + 1) * VOICE_US)
-        if second in spoken:
-            found.append(
-                Observation("voice", span, Status.OK, _scores(draw, draw.choice(EMOTIONS)), quality=0.7)
-            )
-        else:
-            found.append(Observation("voice", span, Status.SILENCE))
-    return found
+def _heard(moments: Sequence[Moment]) -> Iterator[Observation]:
+    """The voice of each moment, in windows of a second."""
+    for moment in moments:
+        read = moment.by_modality["voice"]
+        edges = range(moment.span.start_us, moment.span.end_us, VOICE_US)
+        for start_us in edges:
+            span = Span(start_us, min(start_us + VOICE_US, moment.span.end_us))
+            yield Observation("voice", span, read.status, read.scores, quality=read.quality)
 
 
 def _conflicts(draw: random.Random, moments: Sequence[Moment], most: int) -> list[Conflict]:
