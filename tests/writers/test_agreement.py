@@ -2,14 +2,13 @@
 
 import json
 import re
-from dataclasses import replace
 from html import unescape
 
 import pysubs2
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.types import Analysis, Conflict, Span
+from pipeline.types import Analysis
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import bayes_factor
 from pipeline.writers.facts import ranked, time_code
@@ -20,30 +19,14 @@ from pipeline.writers.report.page import page
 from pipeline.writers.script import ass_script
 from pipeline.writers.table import tables
 from tests.writers.conftest import make_analysis, with_posture
-
-
-def many_conflicts() -> Analysis:
-    analysis = make_analysis()
-    more = [
-        Conflict(
-            Span(i * 290_000, i * 290_000 + 200_000 + 7 * i),
-            kind,
-            ("face", "voice"),
-            0.05 * (i % 4),
-            0.5,
-            f"guess {i}",
-            {"face": "sad", "voice": "happy"},
-        )
-        for i, kind in enumerate(["polarity", "masking", "blend"] * 3)
-    ]
-    return replace(analysis, conflicts=(*analysis.conflicts, *more))
+from tests.writers.exports.cases import many
 
 
 @pytest.fixture(params=["usual", "many", "four"])
 def found(request: pytest.FixtureRequest) -> Analysis:
     return {
         "usual": make_analysis(),
-        "many": many_conflicts(),
+        "many": many(),
         "four": with_posture(make_analysis()),
     }[request.param]
 
