@@ -119,7 +119,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("picture", 2, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
         _stage("stills", 1, "pipeline.writers.stills:run", ("source", "analysis"), ("blur",)),
-        _stage("film", 3, "pipeline.writers.video:run", ("source", "analysis"), ("blur",)),
+        _stage("film", 3, "pipeline.writers.film.video:run", ("source", "analysis"), ("blur",)),
         _stage("report", 3, "pipeline.writers.report:run", ("analysis",), ("stills",)),
         _stage("keyframes", 1, "pipeline.writers.keyframes:run", ("source", "analysis"), ("blur",)),
         _stage(

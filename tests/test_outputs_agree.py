@@ -16,7 +16,7 @@ from pipeline.plan import Request
 from pipeline.review.sheet import Asked
 from pipeline.review.sheet import rows as review_rows
 from pipeline.writers.facts import ranked
-from pipeline.writers.layout import film_layout
+from pipeline.writers.film.layout import film_layout
 from pipeline.writers.palette import CONFLICT, rgb
 from pipeline.writers.stills import still_name
 from tests.writers.exports.readers import READERS, events_in, grain_s

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record, write_records
 from pipeline.types import Analysis
-from pipeline.writers.layout import Layout
+from pipeline.writers.film.layout import Layout
 from pipeline.writers.regions import Region, at, regions
 
 if TYPE_CHECKING:

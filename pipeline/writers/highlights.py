@@ -20,8 +20,8 @@ from pipeline.media.encode import EncodeError, media_input, run_ffmpeg
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import US_PER_S, Analysis, Conflict, MediaInfo, Span
 from pipeline.writers.facts import ranked
+from pipeline.writers.film.video import FILM
 from pipeline.writers.stills import still_name
-from pipeline.writers.video import FILM
 
 HIGHLIGHTS = "highlights.mp4"
 # Where reading begins before a cut: some containers are read from behind the time they are asked for.

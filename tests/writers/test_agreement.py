@@ -12,11 +12,11 @@ from pipeline.types import Analysis
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import bayes_factor
 from pipeline.writers.facts import ranked, time_code
+from pipeline.writers.film.layout import film_layout
+from pipeline.writers.film.script import ass_script
 from pipeline.writers.fonts import font_for
-from pipeline.writers.layout import film_layout
 from pipeline.writers.report import html
 from pipeline.writers.report.page import page
-from pipeline.writers.script import ass_script
 from pipeline.writers.table import tables
 from tests.writers.conftest import make_analysis, with_posture
 from tests.writers.exports.cases import many

@@ -20,7 +20,7 @@ from pipeline.records import read_records, write_record
 from pipeline.types import Analysis, Span
 from pipeline.writers import blur
 from pipeline.writers.blur import blurred, blurred_image, cell_px, mask_script
-from pipeline.writers.layout import film_layout
+from pipeline.writers.film.layout import film_layout
 from pipeline.writers.regions import Region, at, regions
 from tests.conftest import Made
 from tests.made import media as made_media

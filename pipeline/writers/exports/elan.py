@@ -13,7 +13,7 @@ from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
 from pipeline.writers.exports.tiers import Tier, tiers
 from pipeline.writers.facts import one_line
-from pipeline.writers.video import FILM
+from pipeline.writers.film.video import FILM
 
 EAF = "annotations.eaf"
 AUTHOR, DATE = "emotion-pipeline", "1970-01-01T00:00:00+00:00"

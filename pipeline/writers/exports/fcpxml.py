@@ -17,7 +17,7 @@ from pipeline.types import Analysis
 from pipeline.writers.evidence import because
 from pipeline.writers.exports.markers import Marker, film_frames, film_name, frame_rate, markers, rate_note
 from pipeline.writers.facts import one_line
-from pipeline.writers.video import FILM
+from pipeline.writers.film.video import FILM
 
 FCPXML = "markers.fcpxml"
 VERSION = "1.8"

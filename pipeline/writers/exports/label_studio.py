@@ -18,8 +18,8 @@ from pipeline.writers.exports.cues import conflict_colour
 from pipeline.writers.exports.markers import film_name, frame_rate
 from pipeline.writers.exports.tiers import CONFLICTS, Annotation, Tier, milliseconds, tiers
 from pipeline.writers.facts import headline, one_line, ranked
+from pipeline.writers.film.video import FILM
 from pipeline.writers.palette import colour
-from pipeline.writers.video import FILM
 
 TASKS, SETUP = "label_studio.json", "label_studio.xml"
 VIDEO = "video"

@@ -4,12 +4,12 @@ import pytest
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Scores, Span
-from pipeline.writers.face_boxes import Face
 from pipeline.writers.facts import Verdict, lanes
+from pipeline.writers.film.face_boxes import Face
+from pipeline.writers.film.layout import Layout, film_layout
+from pipeline.writers.film.probabilities import Bars, bar_events, bars
+from pipeline.writers.film.strip import Panel, panel
 from pipeline.writers.fonts import Font, font_for
-from pipeline.writers.layout import Layout, film_layout
-from pipeline.writers.probabilities import Bars, bar_events, bars
-from pipeline.writers.strip import Panel, panel
 from tests.writers.conftest import make_analysis, scores
 
 

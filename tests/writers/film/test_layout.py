@@ -3,7 +3,7 @@ from itertools import product
 import pytest
 
 from pipeline.types import MediaInfo
-from pipeline.writers.layout import Box, Layout, covered, film_layout, hull, place_band, place_label
+from pipeline.writers.film.layout import Box, Layout, covered, film_layout, hull, place_band, place_label
 
 HD = Layout(1280, 720, 0, 1.0)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.writers.lines import wrapped
+from pipeline.writers.film.lines import wrapped
 
 
 def width(text: str) -> float:

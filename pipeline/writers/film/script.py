@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.types import Analysis, FilmStyle
-from pipeline.writers.ass import BOXED, OUTLINED, Style, script
-from pipeline.writers.bands import Band, badge_bands, band_event, padding, subtitle_bands
-from pipeline.writers.face_boxes import Face, box_events, faces, label_events, standing
-from pipeline.writers.face_boxes import padding as chip_padding
 from pipeline.writers.facts import lanes, ranked
+from pipeline.writers.film.ass import BOXED, OUTLINED, Style, script
+from pipeline.writers.film.bands import Band, badge_bands, band_event, padding, subtitle_bands
+from pipeline.writers.film.face_boxes import Face, box_events, faces, label_events, standing
+from pipeline.writers.film.face_boxes import padding as chip_padding
+from pipeline.writers.film.layout import Layout
+from pipeline.writers.film.probabilities import bar_events, bars
+from pipeline.writers.film.strip import panel
+from pipeline.writers.film.subtitles import spoken
 from pipeline.writers.fonts import Font
-from pipeline.writers.layout import Layout
 from pipeline.writers.persons import person_colours
-from pipeline.writers.probabilities import bar_events, bars
-from pipeline.writers.strip import panel
-from pipeline.writers.subtitles import spoken
 
 
 def ass_script(analysis: Analysis, layout: Layout, font: Font, style: FilmStyle = "full") -> str:

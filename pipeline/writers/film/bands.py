@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.types import Conflict, Span
-from pipeline.writers.ass import escaped, event, filled
 from pipeline.writers.facts import SEPARATOR, headline, one_line
+from pipeline.writers.film.ass import escaped, event, filled
+from pipeline.writers.film.layout import Box, Layout, covered, place_band
+from pipeline.writers.film.lines import wrapped
+from pipeline.writers.film.subtitles import Spoken, marked, tint
 from pipeline.writers.fonts import Font
-from pipeline.writers.layout import Box, Layout, covered, place_band
-from pipeline.writers.lines import wrapped
 from pipeline.writers.palette import ABSENT, CONFLICT, MARKS
-from pipeline.writers.subtitles import Spoken, marked, tint
 
 Standing = Sequence[tuple[Span, Box]]
 

@@ -8,10 +8,10 @@ import pytest
 from pipeline.labels import EMOTIONS
 from pipeline.types import MediaInfo, Span
 from pipeline.writers.facts import lanes
+from pipeline.writers.film.layout import film_layout
+from pipeline.writers.film.strip import panel, strip_image, ticks
 from pipeline.writers.fonts import font_for
-from pipeline.writers.layout import film_layout
 from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, LETTERS, colour, rgb
-from pipeline.writers.strip import panel, strip_image, ticks
 from tests.writers.conftest import make_analysis, with_posture
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
 from pipeline.records import write_records
 from pipeline.types import Analysis, Span
-from pipeline.writers import video
 from pipeline.writers.blur import BLUR_FILE, Region, regions
-from pipeline.writers.chapters import chapters
 from pipeline.writers.facts import lanes
+from pipeline.writers.film import video
+from pipeline.writers.film.chapters import chapters
+from pipeline.writers.film.layout import film_layout
+from pipeline.writers.film.strip import panel
 from pipeline.writers.fonts import font_for
-from pipeline.writers.layout import film_layout
 from pipeline.writers.palette import PERSONS, colour, rgb
-from pipeline.writers.strip import panel
 from tests.conftest import Made
 from tests.made import media as made_media
 from tests.made.film import MARKER_S

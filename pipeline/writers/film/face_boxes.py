@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from pipeline.types import Analysis, Observation, Scores, Span
-from pipeline.writers.ass import ass_colour, escaped, event, filled, rectangle
-from pipeline.writers.bands import Band
 from pipeline.writers.facts import Verdict, observed
+from pipeline.writers.film.ass import ass_colour, escaped, event, filled, rectangle
+from pipeline.writers.film.bands import Band
+from pipeline.writers.film.layout import Box, Layout, place_label
 from pipeline.writers.fonts import Font
-from pipeline.writers.layout import Box, Layout, place_label
 from pipeline.writers.palette import DARK, colour
 
 # A box is redrawn once an edge has moved by this share of its width: it stands still instead of trembling,

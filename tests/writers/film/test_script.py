@@ -5,14 +5,14 @@ import pysubs2
 import pytest
 
 from pipeline.types import Analysis, Conflict, FilmStyle, Observation, Span, Status, Utterance
-from pipeline.writers.bands import Band, badge_bands, subtitle_bands
-from pipeline.writers.face_boxes import faces, standing
 from pipeline.writers.facts import ranked
+from pipeline.writers.film.bands import Band, badge_bands, subtitle_bands
+from pipeline.writers.film.face_boxes import faces, standing
+from pipeline.writers.film.layout import Layout, covered, film_layout
+from pipeline.writers.film.script import ass_script
+from pipeline.writers.film.subtitles import Spoken, spoken
 from pipeline.writers.fonts import Font, font_for, undrawable
-from pipeline.writers.layout import Layout, covered, film_layout
 from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT, DARK
-from pipeline.writers.script import ass_script
-from pipeline.writers.subtitles import Spoken, spoken
 from tests.writers.conftest import HOSTILE, LINES, scores, with_posture
 
 

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 from pipeline.types import Analysis, Span, Utterance, Word
+from pipeline.writers.film.subtitles import Spoken, marked, spoken, tint
 from pipeline.writers.palette import COLOURS, DARK
-from pipeline.writers.subtitles import Spoken, marked, spoken, tint
 
 
 def test_utterances_come_in_order_of_time_with_what_the_sheet_says(analysis: Analysis) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.writers.ass import ass_colour, ass_time, escaped, filled
+from pipeline.writers.film.ass import ass_colour, ass_time, escaped, filled
 
 
 @pytest.mark.parametrize(

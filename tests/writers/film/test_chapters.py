@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from pipeline.types import Analysis, Conflict, Span
-from pipeline.writers.chapters import LONGEST_TITLE, chapters, ffmetadata
+from pipeline.writers.film.chapters import LONGEST_TITLE, chapters, ffmetadata
 from tests.writers.conftest import HOSTILE
 
 S = 1_000_000

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from pipeline.types import Transcript
 from pipeline.writers.facts import one_line
-from pipeline.writers.subtitles import Spoken, marked
+from pipeline.writers.film.subtitles import Spoken, marked
 
 # ISO 639-2/T, which is what an .mp4 names languages by, for ISO 639-1.
 LANGUAGES = (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pipeline.labels import EMOTIONS
 from pipeline.types import US_PER_S, Analysis, Conflict
 from pipeline.writers.facts import Lane, lanes, ranked, thinned, time_code
+from pipeline.writers.film.layout import AXIS_ROW, MARKS_ROW, Layout, panel_rows
 from pipeline.writers.fonts import Font
-from pipeline.writers.layout import AXIS_ROW, MARKS_ROW, Layout, panel_rows
 from pipeline.writers.palette import ABSENT, CONFLICT, DARK, HATCH, LETTERS, colour, ink, is_emotion
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Span
-from pipeline.writers.ass import ass_colour, escaped, event, rectangle
-from pipeline.writers.face_boxes import NOBODY, Face
+from pipeline.writers.film.ass import ass_colour, escaped, event, rectangle
+from pipeline.writers.film.face_boxes import NOBODY, Face
+from pipeline.writers.film.layout import Layout
+from pipeline.writers.film.strip import Panel
 from pipeline.writers.fonts import Font
-from pipeline.writers.layout import Layout
 from pipeline.writers.palette import colour
-from pipeline.writers.strip import Panel
 
 STEP = 0.02  # smaller changes of a probability redraw nothing
 HIDDEN, SHOWN = "\\1a&HFF&", "\\1a&H00&"

@@ -1,8 +1,8 @@
 import pytest
 
 from pipeline.types import Span, Status, Transcript
-from pipeline.writers.soft_subtitles import language, web_vtt
-from pipeline.writers.subtitles import Spoken
+from pipeline.writers.film.soft_subtitles import language, web_vtt
+from pipeline.writers.film.subtitles import Spoken
 
 
 @pytest.mark.parametrize(
