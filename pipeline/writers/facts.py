@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.labels import top
-from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Span, Status
+from pipeline.types import ALARMS, Analysis, Conflict, Fused, Moment, Observation, Span, Status
 from pipeline.writers.columns import FUSED, Display, display
 
 SEPARATOR = " · "  # between the parts of a headline
@@ -89,7 +89,7 @@ def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
     """Strongest evidence first, then strength, then confidence; masking, no conflict, after all others."""
 
     def place(c: Conflict) -> tuple[bool, float, float, float, Span, tuple[str, ...]]:
-        return (c.kind == "masking", -c.evidence, -c.strength, -c.confidence, c.span, c.modalities)
+        return (c.kind not in ALARMS, -c.evidence, -c.strength, -c.confidence, c.span, c.modalities)
 
     return tuple(sorted(conflicts, key=place))
 
@@ -112,6 +112,7 @@ def hypothesis(conflict: Conflict) -> str:
     return f"maybe {label}" if label and not hedged else label
 
 
+EXACT = 1e-9  # a share this near to nothing or to all is it: sums of floats
 NO_TEXT = frozenset("\ufffe\uffff")  # no characters: XML cannot hold them, ffmpeg drops the whole caption
 
 
@@ -119,6 +120,14 @@ def one_line(text: str) -> str:
     """Text without line breaks, control characters, what is no character, and runs of white space."""
     kept = (" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in NO_TEXT else c for c in text)
     return " ".join("".join(kept).split())
+
+
+def percent(share: float) -> str:
+    """``42%``; what only rounding would make nothing or all is ``<1%`` or ``>99%``."""
+    rounded = f"{share:.0%}"
+    if rounded == "0%" and share > EXACT:
+        return "<1%"
+    return ">99%" if rounded == "100%" and share < 1 - EXACT else rounded
 
 
 def time_code(time_us: int) -> str:
