@@ -33,7 +33,7 @@ from benchmarks.process import measure, pipeline_command
 from benchmarks.straightforward import read_lines
 from benchmarks.tables import show
 from pipeline.records import read_record
-from pipeline.types import Analysis, Status
+from pipeline.types import ALARMS, Analysis, Status
 
 EXAMPLES = """\
 examples:
@@ -126,7 +126,7 @@ def cells(seen: Seen) -> list[str]:
         f"{face_share(faces):.0%}",
         f"{' '.join(statuses)} {speech_share(voice, analysis.media.duration_us):.0%}",
         words,
-        str(sum(conflict.kind != "masking" for conflict in analysis.conflicts)),
+        str(sum(conflict.kind in ALARMS for conflict in analysis.conflicts)),
         "yes" if (seen.out / "annotated.mp4").is_file() else "no",
     ]
 

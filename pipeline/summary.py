@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.job import Result
 from pipeline.labels import top
-from pipeline.types import US_PER_S, Analysis, Status
+from pipeline.types import ALARMS, US_PER_S, Analysis, Status
 from pipeline.writers.evidence import (
     bayes_factor,
     because,
@@ -127,7 +127,7 @@ def _found(analysis: Analysis) -> list[str]:
 
 
 def _conflict_lines(analysis: Analysis) -> list[str]:
-    alarms = [c for c in analysis.conflicts if c.kind != "masking"]
+    alarms = [c for c in analysis.conflicts if c.kind in ALARMS]
     masked = len(analysis.conflicts) - len(alarms)
     by_chance = expected_by_chance(analysis)
     expected = (

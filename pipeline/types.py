@@ -197,6 +197,7 @@ class Fused:
 
 
 ConflictKind = Literal["polarity", "blend", "masking"]
+ALARMS: tuple[ConflictKind, ...] = ("polarity", "blend")  # masking is information, not an alarm
 
 
 @dataclass(frozen=True, slots=True)

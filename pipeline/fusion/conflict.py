@@ -17,7 +17,6 @@ from pipeline.types import ConflictKind, Span
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-ALARMS: tuple[ConflictKind, ...] = ("polarity", "blend")  # masking is information, not an alarm
 
 Emotions = tuple[tuple[str, str], ...]  # (modality, emotion), as many as take part
 

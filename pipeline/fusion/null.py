@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from pipeline.fusion.belief import Prior
 from pipeline.fusion.channels import Channels
-from pipeline.fusion.conflict import ALARMS, Compared, Limits, Timeline, compare, events
-from pipeline.types import US_PER_S
+from pipeline.fusion.conflict import Compared, Limits, Timeline, compare, events
+from pipeline.types import ALARMS, US_PER_S
 
 Floats = npt.NDArray[np.float64]
 

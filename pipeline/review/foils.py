@@ -8,11 +8,10 @@ import random
 from itertools import combinations
 
 from pipeline.fusion.belief import KINDS, kind_table
-from pipeline.fusion.conflict import ALARMS
 from pipeline.fusion.readings import SHIPPED, load_rules, rule_of
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.review.events import Event, event_of
-from pipeline.types import US_PER_S, Analysis, Conflict, Moment, Scores, Span
+from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, Moment, Scores, Span
 
 USUAL_US = 4 * US_PER_S  # how long a foil lasts in a film without alarms
 SHORTEST_US = US_PER_S // 2

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.fusion.conflict import ALARMS
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.review.agreement import Agreement, Precision, alpha, kappas, precision
 from pipeline.review.events import SHA_CHARACTERS, Event, ReviewError, events
 from pipeline.review.marks import Marked, Verdict, gather, of_events
 from pipeline.review.propose import Judged, Proposal, propose
 from pipeline.review.rows import Sheet, read_sheet
-from pipeline.types import Analysis, Span
+from pipeline.types import ALARMS, Analysis, Span
 from pipeline.writers.facts import one_line
 
 

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.fusion.conflict import ALARMS
 from pipeline.review.events import Event, ReviewError, events
 from pipeline.review.foils import foils
 from pipeline.review.rows import EVENT, NOTE, RATER, VERDICT, Sheet, read_sheet
-from pipeline.types import Analysis
+from pipeline.types import ALARMS, Analysis
 from pipeline.writers.columns import END, EVIDENCE, START, WORDS, display
 from pipeline.writers.facts import time_code
 from pipeline.writers.table import seconds, share, text_cell

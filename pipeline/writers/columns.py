@@ -6,6 +6,8 @@ A modality that is not listed here is shown under its own name and comes after t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.records import BOX_KEY, SPEECH_SHARE_KEY
+
 
 @dataclass(frozen=True, slots=True)
 class Display:
@@ -18,9 +20,9 @@ class Display:
 
 
 KNOWN: dict[str, Display] = {
-    "face": Display("Visual", "face", "faces.csv", ("box",)),
+    "face": Display("Visual", "face", "faces.csv", (BOX_KEY,)),
     "text": Display("Text", "words", None),
-    "voice": Display("Audio", "voice", "voice.csv", ("speech_share",)),
+    "voice": Display("Audio", "voice", "voice.csv", (SPEECH_SHARE_KEY,)),
 }
 TRANSCRIBED = "text"  # the modality that reads the utterances
 FUSED = Display("Fused", "together", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS, NEUTRAL
-from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
+from pipeline.records import ANALYSIS_FILE, BOX_KEY, FRAME_TIME_KEY, WARNINGS_FILE, read_record
 from pipeline.types import US_PER_S, Analysis, Observation, Scores
 from pipeline.writers.columns import PERSON, display
 from pipeline.writers.contact_sheet import Shot, contact_sheet
@@ -140,11 +140,11 @@ def _place(frame: KeyFrame) -> tuple[float, int]:
 
 
 def _frame(modality: str, one: Observation) -> KeyFrame | None:
-    box: Iterable[float] | None = one.evidence.get("box")
+    box: Iterable[float] | None = one.evidence.get(BOX_KEY)
     if not box or one.scores is None:
         return None
     x, y, width, height = (float(side) for side in box)
-    time_us = int(one.evidence.get("time_us", one.span.start_us))
+    time_us = int(one.evidence.get(FRAME_TIME_KEY, one.span.start_us))
     return KeyFrame(max(0, time_us), modality, one.subject, (x, y, width, height), one.scores)
 
 

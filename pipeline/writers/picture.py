@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, read_record
-from pipeline.types import US_PER_S, Analysis
+from pipeline.types import ALARMS, US_PER_S, Analysis
 from pipeline.writers.facts import (
     Lane,
     Stretches,
@@ -110,7 +110,7 @@ def _draw_stretches(axes: "Axes", top: float, height: float, stretches: Stretche
 
 def _draw_conflicts(axes: "Axes", analysis: Analysis, lane_count: int) -> None:
     for rank, conflict in enumerate(ranked(analysis.conflicts)):
-        span, masking = conflict.span, conflict.kind == "masking"
+        span, masking = conflict.span, conflict.kind not in ALARMS
         tint = ABSENT if masking else CONFLICT
         axes.broken_barh([(span.start_s, span.duration_us / US_PER_S)], (-0.16, 0.1), facecolor=tint)
         if rank < MARKED:
@@ -150,7 +150,7 @@ def _legend(axes: "Axes", analysis: Analysis) -> None:
     kinds = {c.kind for c in analysis.conflicts}
     for kind, marker in (("polarity", "^"), ("blend", "D"), ("masking", "o")):
         if kind in kinds:
-            tint, inner = (ABSENT, "white") if kind == "masking" else (CONFLICT, CONFLICT)
+            tint, inner = (ABSENT, "white") if kind not in ALARMS else (CONFLICT, CONFLICT)
             mark = Line2D(
                 [], [], color=tint, marker=marker, markerfacecolor=inner, linestyle="none", label=kind
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor
 
+from pipeline.records import BOX_KEY, FRAME_TIME_KEY
 from pipeline.types import Analysis, MediaInfo, Observation, Span
 
 # Shares of a face's width and height added around the detector's box, which ends at brows, cheeks and chin.
@@ -70,7 +71,7 @@ def regions(analysis: Analysis) -> tuple[Region, ...]:
     persons: dict[tuple[str, str | None], list[_Cover]] = {}
     for modality in analysis.modalities:
         for one in analysis.observations.get(modality, ()):
-            if one.evidence.get("box"):
+            if one.evidence.get(BOX_KEY):
                 persons.setdefault((modality, one.subject), []).append(_sighting(one))
     tracks = [run for seen in persons.values() for run in _runs(sorted(seen, key=lambda c: c.span))]
     covers = [*(cover for track in tracks for cover in _track(track)), *_bridges(tracks)]
@@ -84,9 +85,9 @@ def at(found: Iterable[Region], time_us: int) -> tuple[Region, ...]:
 
 
 def _sighting(one: Observation) -> _Cover:
-    x, y, width, height = (float(side) for side in one.evidence["box"])
+    x, y, width, height = (float(side) for side in one.evidence[BOX_KEY])
     edges = _Edges(x - SIDE * width, y - ABOVE * height, x + (1 + SIDE) * width, y + (1 + BELOW) * height)
-    time_us = int(one.evidence.get("time_us", one.span.start_us))
+    time_us = int(one.evidence.get(FRAME_TIME_KEY, one.span.start_us))
     span = Span(min(time_us, one.span.start_us), max(time_us, one.span.end_us))
     return _Cover(span, edges, ceil(max(width, height)))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
-from pipeline.records import ANALYSIS_FILE, read_record
+from pipeline.records import ANALYSIS_FILE, BOX_KEY, SPEECH_SHARE_KEY, read_record
 from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
 from pipeline.writers.columns import (
     BEST_FRAME,
@@ -194,7 +194,7 @@ def sample_columns(shown: Display) -> list[str]:
     ]
 
 
-_EVIDENCE = {"box": ("Box_X", "Box_Y", "Box_Width", "Box_Height"), "speech_share": ("Speech_Share",)}
+_EVIDENCE = {BOX_KEY: ("Box_X", "Box_Y", "Box_Width", "Box_Height"), SPEECH_SHARE_KEY: ("Speech_Share",)}
 
 
 def _sample_row(observation: Observation, shown: Display) -> Row:

@@ -9,14 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.types import Analysis, Conflict, ConflictKind, Span
+from pipeline.types import ALARMS, Analysis, Conflict, ConflictKind, Span
 from pipeline.writers.columns import TRANSCRIBED
 from pipeline.writers.exports.tiers import milliseconds
 from pipeline.writers.facts import Verdict, headline, lanes, one_line, ranked, verdict
 from pipeline.writers.palette import CONFLICT, MARKS, colour, is_emotion
 
 SEPARATOR = " · "
-MASKING: ConflictKind = "masking"
 
 # Simple readers of captions take a line with such times in it for the head of a cue, wherever they stand.
 _TIME = re.compile(r"(\d):(?=\d\d[.,]\d\d)")
@@ -111,4 +110,4 @@ def _times(span: Span) -> tuple[int, int]:
 
 def conflict_colour(kind: ConflictKind) -> str:
     """Hex colour of a conflict; masking, which is none, has the grey of what is absent."""
-    return colour("") if kind == MASKING else CONFLICT
+    return CONFLICT if kind in ALARMS else colour("")

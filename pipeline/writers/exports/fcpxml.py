@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record
-from pipeline.types import Analysis
+from pipeline.types import ALARMS, Analysis
 from pipeline.writers.evidence import because
 from pipeline.writers.exports.markers import Marker, film_frames, film_name, frame_rate, markers, rate_note
 from pipeline.writers.facts import one_line
@@ -74,7 +74,7 @@ def _resources(root: ElementTree.Element, analysis: Analysis, duration: str) -> 
 
 def _marker(marker: Marker, rate: Fraction) -> dict[str, str]:
     times = {"start": rational(marker.frame, rate), "duration": rational(marker.frames, rate)}
-    to_do = {} if marker.conflict.kind == "masking" else {"completed": "0"}
+    to_do = {"completed": "0"} if marker.conflict.kind in ALARMS else {}
     return {**times, "value": marker.name, **to_do, "note": one_line(because(marker.conflict))}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.types import Analysis, Observation, Span, Utterance
+from pipeline.types import ALARMS, Analysis, Conflict, Observation, Span, Utterance
 from pipeline.writers.columns import FUSED, display
 from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, one_line, ranked
 from pipeline.writers.palette import is_emotion
@@ -57,11 +57,9 @@ def _rows(analysis: Analysis) -> Iterator[_Row]:
         yield from _modality_rows(analysis, modality, lane)
     yield FUSED.noun, "emotion", FUSED.noun, None, _runs(shown[-1].stretches)
     yield TRANSCRIPT, "words", TRANSCRIPT, None, [_spoken(u) for u in analysis.transcript.utterances]
-    for name, content in ((CONFLICTS, "conflict"), (MASKING, "masking")):
-        masking = content == "masking"
-        found = (c for c in ranked(analysis.conflicts) if (c.kind == "masking") == masking)
-        told = [_annotation(c.span, one_line(headline(c)), c.confidence) for c in found]
-        yield name, "masking" if masking else "conflict", name, None, told
+    order = ranked(analysis.conflicts)
+    yield CONFLICTS, "conflict", CONFLICTS, None, [_told(c) for c in order if c.kind in ALARMS]
+    yield MASKING, "masking", MASKING, None, [_told(c) for c in order if c.kind not in ALARMS]
 
 
 def _modality_rows(analysis: Analysis, modality: str, lane: Lane) -> Iterator[_Row]:
@@ -118,6 +116,10 @@ def _joined(stretches: Sequence[tuple[Span, Verdict]]) -> list[list[tuple[Span, 
 
 def _spoken(utterance: Utterance) -> Annotation:
     return _annotation(utterance.span, one_line(utterance.text), None)
+
+
+def _told(conflict: Conflict) -> Annotation:
+    return _annotation(conflict.span, one_line(headline(conflict)), conflict.confidence)
 
 
 def _annotation(span: Span, value: str, score: float | None) -> Annotation:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.types import Conflict, Span
+from pipeline.types import ALARMS, Conflict, Span
 from pipeline.writers.facts import SEPARATOR, headline, one_line
 from pipeline.writers.film.ass import escaped, event, filled
 from pipeline.writers.film.layout import Box, Layout, covered, place_band
@@ -122,7 +122,7 @@ def _pages(spoken: Spoken, setter: _Setter) -> Iterator[_Page]:
 
 def _badges(conflict: Conflict, setter: _Setter) -> tuple[_Page, ...]:
     """The badge over the width of the picture, and narrower ones, should there be room beside a face only."""
-    ground = ABSENT if conflict.kind == "masking" else CONFLICT
+    ground = CONFLICT if conflict.kind in ALARMS else ABSENT
     text, text_px = f"{MARKS[conflict.kind]} {headline(conflict)}", setter.layout.label_px
     forms = [_by_parts(text, text_px, setter.widest_px / share, setter) for share in (1, 2, 3)]
     return tuple(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from pipeline.records import BOX_KEY
 from pipeline.types import Analysis, Observation, Scores, Span
 from pipeline.writers.facts import Verdict, observed
 from pipeline.writers.film.ass import ass_colour, escaped, event, filled, rectangle
@@ -52,7 +53,7 @@ def faces(analysis: Analysis, layout: Layout) -> tuple[Face, ...]:
             o.span,
             modality,
             o.subject,
-            _scaled(o.evidence["box"], layout),
+            _scaled(o.evidence[BOX_KEY], layout),
             observed(o),
             o.scores,
         )
@@ -64,7 +65,7 @@ def faces(analysis: Analysis, layout: Layout) -> tuple[Face, ...]:
 
 
 def _boxed(observation: Observation) -> bool:
-    return bool(observation.evidence.get("box")) and observation.span.duration_us > 0
+    return bool(observation.evidence.get(BOX_KEY)) and observation.span.duration_us > 0
 
 
 def _held(moving: Iterable[Face]) -> tuple[Face, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.labels import EMOTIONS
-from pipeline.types import US_PER_S, Analysis, Conflict
+from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict
 from pipeline.writers.facts import Lane, lanes, ranked, thinned, time_code
 from pipeline.writers.film.layout import AXIS_ROW, MARKS_ROW, Layout, panel_rows
 from pipeline.writers.fonts import Font
@@ -180,12 +180,13 @@ def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None
     areas = {id(c): _mark(c, analysis.media.duration_us, place) for c in strongest_last}
     for conflict in strongest_last:
         left, top, right, bottom = areas[id(conflict)]
-        tint = ABSENT if conflict.kind == "masking" else CONFLICT
-        if conflict.kind != "masking" and right - left >= LINED * place.lane_px:
+        alarm = conflict.kind in ALARMS
+        tint = CONFLICT if alarm else ABSENT
+        if alarm and right - left >= LINED * place.lane_px:
             for x in (left, right):
                 draw.rectangle((x - 2, place.mark_px, x + 1, place.lanes_end_px - 1), DARK)
                 draw.rectangle((x - 1, place.mark_px, x, place.lanes_end_px - 1), CONFLICT)
-        draw.rectangle((left, top, right, bottom), DARK if conflict.kind == "masking" else tint, tint)
+        draw.rectangle((left, top, right, bottom), tint if alarm else DARK, tint)
         if conflict.kind == "blend":
             for x in range(left + 3, right, 6):
                 draw.line((x, top, x, bottom), DARK, 2)
@@ -208,7 +209,7 @@ def _mark(conflict: Conflict, duration_us: int, place: Panel) -> tuple[int, int,
 def _draw_sign(draw: "ImageDraw", kind: str, x: float, y: float, size: float) -> None:
     """Triangle, diamond or ring, as in the badge."""
     r = size / 2
-    if kind == "masking":
+    if kind not in ALARMS:
         draw.ellipse((x - r, y - r, x + r, y + r), DARK, "#FFFFFF", max(1, round(size / 7)))
         return
     corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.types import US_PER_S, Analysis
+from pipeline.types import ALARMS, US_PER_S, Analysis
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import bayes_factor, expected_by_chance, factor_of, of_film
 from pipeline.writers.facts import hypothesis, ranked, time_code, verdict
@@ -35,7 +35,7 @@ def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]
     lasts = time_code(analysis.media.duration_us)
     sentences = [f"The video lasts {lasts}. An emotion could be read in this share of it: {read}."]
     order = ranked(analysis.conflicts)
-    counted = [c for c in order if c.kind != "masking"]
+    counted = [c for c in order if c.kind in ALARMS]
     if not counted:
         sentences.append("No moment was found where they contradict each other.")
     else:
@@ -82,7 +82,7 @@ def coverage_of(analysis: Analysis, modality: str) -> Coverage:
 
 def trust(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     """The count of alarms beside what chance would give, and how strict it was counted."""
-    alarms = sum(c.kind != "masking" for c in analysis.conflicts)
+    alarms = sum(c.kind in ALARMS for c in analysis.conflicts)
     expected, rate = expected_by_chance(analysis), analysis.false_alarms_per_minute
     by_chance = (
         "too little material to tell"
