@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine.stage import Progress
 from pipeline.types import MediaInfo
-from pipeline.writers.facts import one_line
+from pipeline.writers.facts import one_line, percent
 from pipeline.writers.fonts import Font, drawable
 from pipeline.writers.palette import ABSENT, DARK, LETTERS, colour, ink
 
@@ -113,7 +113,7 @@ def _caption(draw: "ImageDraw", shot: Shot, place: tuple[int, int, int], letters
     _chip(
         draw,
         (left, second),
-        f"{LETTERS[shot.emotion]}  {shot.emotion}  {shot.probability:.0%}",
+        f"{LETTERS[shot.emotion]}  {shot.emotion}  {percent(shot.probability)}",
         tint,
         letters,
     )

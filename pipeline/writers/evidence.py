@@ -7,7 +7,7 @@ from itertools import pairwise
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import US_PER_S, Abstention, Analysis, Conflict, ModelCard, Span, State
 from pipeline.writers.columns import display
-from pipeline.writers.facts import one_line
+from pipeline.writers.facts import NOBODY, Shown, one_line, percent, who
 
 # Kass & Raftery (1995), J. Am. Stat. Assoc. 90, section 3.2: Bayes factors from which evidence is called so.
 GRADES = ((150.0, "very strong"), (20.0, "strong"), (3.0, "positive"), (1.0, "weak"), (0.0, "against it"))
@@ -25,17 +25,17 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def because(conflict: Conflict) -> str:
-    """Who says what with what probability, and the words."""
-    claims = ", ".join(_claim(conflict, modality) for modality in conflict.modalities)
+def because(conflict: Conflict, shown: Shown = NOBODY) -> str:
+    """Who says what with what probability, and the words. ``shown`` comes from :func:`persons.naming`."""
+    claims = ", ".join(_claim(conflict, modality, shown) for modality in conflict.modalities)
     words = one_line(conflict.words)
     return claims + (f' while saying "{words}"' if words else "")
 
 
-def _claim(conflict: Conflict, modality: str) -> str:
+def _claim(conflict: Conflict, modality: str, shown: Shown) -> str:
     share = conflict.probabilities.get(modality)
-    said = f"{display(modality).noun} {conflict.emotions.get(modality, '?')}"
-    return said if share is None else f"{said} {share:.0%}"
+    said = f"{who(modality, shown)} {conflict.emotions.get(modality, '?')}"
+    return said if share is None else f"{said} {percent(share)}"
 
 
 def grade(factor: float) -> str:
@@ -82,7 +82,7 @@ def vanishing(conflict: Conflict) -> str:
     if not conflict.vanishes:
         return "more than one of them were doubted"
     return " or ".join(
-        f"{display(modality).noun} counted {f'at most {share:.0%} as much' if share else 'for nothing'}"
+        f"{display(modality).noun} counted {f'at most {percent(share)} as much' if share else 'for nothing'}"
         for modality, share in conflict.vanishes.items()
     )
 
@@ -126,7 +126,7 @@ def not_compared_cell(abstentions: Sequence[Abstention], within: Span) -> str:
     """The same in one cell; a reason that does not hold throughout comes with its share."""
     said = []
     for one in not_compared(abstentions, within):
-        share = f"{one.time_us / within.duration_us:.0%}"
+        share = percent(one.time_us / within.duration_us)
         said.append(f"{'+'.join(one.nouns)}: {one.reason}" + ("" if share == "100%" else f" {share}"))
     return "; ".join(said)
 

@@ -1,13 +1,16 @@
 """What every writer reads off an analysis, so that sheet, film and page say the same."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.labels import top
 from pipeline.types import ALARMS, Analysis, Conflict, Fused, Moment, Observation, Span, Status
 from pipeline.writers.columns import FUSED, Display, display
 
+Shown = Mapping[str, str]  # per modality, the person it shows
+NOBODY: Shown = MappingProxyType({})
 SEPARATOR = " · "  # between the parts of a headline
 NO_FUSED = "unknown"  # no modality had anything to say
 
@@ -94,15 +97,21 @@ def ranked(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
     return tuple(sorted(conflicts, key=place))
 
 
-def headline(conflict: Conflict) -> str:
-    """A conflict in one line: kind, who says what, reading."""
-    parts = (conflict.kind, who_says_what(conflict), hypothesis(conflict))
+def headline(conflict: Conflict, shown: Shown = NOBODY) -> str:
+    """A conflict in one line: kind, who says what, reading. ``shown`` comes from :func:`persons.naming`."""
+    parts = (conflict.kind, who_says_what(conflict, shown), hypothesis(conflict))
     return SEPARATOR.join(part for part in parts if part)
 
 
-def who_says_what(conflict: Conflict) -> str:
+def who_says_what(conflict: Conflict, shown: Shown = NOBODY) -> str:
     """Who says what."""
-    return ", ".join(f"{display(m).noun} {conflict.emotions.get(m, '?')}" for m in conflict.modalities)
+    return ", ".join(f"{who(m, shown)} {conflict.emotions.get(m, '?')}" for m in conflict.modalities)
+
+
+def who(modality: str, shown: Shown = NOBODY) -> str:
+    """A channel with the person it shows, where one is named: ``face (P1)``."""
+    noun = display(modality).noun
+    return f"{noun} ({one_line(shown[modality])})" if modality in shown else noun
 
 
 def hypothesis(conflict: Conflict) -> str:

@@ -1,8 +1,10 @@
-"""Which colour a person has in everything a person opens."""
+"""Which colour a person has, and whom a conflict is about, in everything a person opens."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 
-from pipeline.types import Analysis
+from pipeline.types import Analysis, Conflict
+from pipeline.writers.facts import Shown
 from pipeline.writers.palette import PERSONS
 
 
@@ -18,3 +20,28 @@ def person_colours(analysis: Analysis) -> Mapping[str, str]:
                 first[o.subject] = min(first.get(o.subject, o.span.start_us), o.span.start_us)
     order = sorted(first, key=lambda subject: (first[subject], len(subject), subject))
     return {subject: PERSONS[i % len(PERSONS)] for i, subject in enumerate(order)}
+
+
+def naming(analysis: Analysis) -> Callable[[Conflict], Shown]:
+    """Whom each modality showed during a conflict: what :func:`facts.headline` and its like take as ``shown``.
+
+    Nobody is named in a film of one person. Those whom a modality showed one after the other are joined.
+    """
+    if len(person_colours(analysis)) < 2:
+        return lambda conflict: {}
+    moments = sorted(analysis.moments, key=lambda m: m.span)
+    starts = [m.span.start_us for m in moments]
+
+    def shown(conflict: Conflict) -> Shown:
+        found: dict[str, dict[str, None]] = {}
+        first = max(0, bisect_right(starts, conflict.span.start_us) - 1)
+        for moment in moments[first : bisect_right(starts, conflict.span.end_us)]:
+            for modality in conflict.modalities:
+                reading = moment.by_modality.get(modality)
+                if reading is None or reading.scores is None or reading.subject is None:
+                    continue
+                if moment.span.overlap_us(conflict.span):
+                    found.setdefault(modality, {})[reading.subject] = None
+        return {modality: "+".join(subjects) for modality, subjects in found.items()}
+
+    return shown

@@ -6,7 +6,7 @@ from functools import cache
 
 from pipeline.records import BOX_KEY
 from pipeline.types import Analysis, Observation, Scores, Span
-from pipeline.writers.facts import Verdict, observed
+from pipeline.writers.facts import Verdict, observed, percent
 from pipeline.writers.film.ass import ass_colour, escaped, event, filled, rectangle
 from pipeline.writers.film.bands import Band
 from pipeline.writers.film.layout import Box, Layout, place_label
@@ -172,7 +172,7 @@ def _person(face: Face, colours: Mapping[str, str]) -> list[tuple[str, str, str]
 
 def _read(said: Verdict) -> str:
     name = said.key.replace("_", " ")
-    return name if said.confidence is None else f"{name} {said.confidence:.0%}"
+    return name if said.confidence is None else f"{name} {percent(said.confidence)}"
 
 
 def _joined(chips: Iterable[Chip]) -> Iterator[Chip]:
