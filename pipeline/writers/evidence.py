@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import US_PER_S, Abstention, Analysis, Conflict, ModelCard, Span, State
@@ -12,6 +12,7 @@ from pipeline.writers.facts import NOBODY, Shown, one_line, percent, who
 # Kass & Raftery (1995), J. Am. Stat. Assoc. 90, section 3.2: Bayes factors from which evidence is called so.
 GRADES = ((150.0, "very strong"), (20.0, "strong"), (3.0, "positive"), (1.0, "weak"), (0.0, "against it"))
 FELT = set(EMOTIONS) - {NEUTRAL}
+FEW, MOST = 0.1, 0.5  # of the alarms: as many expected by chance are worth a word, and a stronger one
 MOST_SHOWN = 1000.0  # a greater Bayes factor rests on how models answer at the edges of what was measured
 
 # What the person is told; a reason that is not here is shown as it is, without underscores.
@@ -92,7 +93,12 @@ def reliability(card: ModelCard) -> str:
     measured = card.reliability
     if measured is None:
         return "not measured: its evidence is discounted"
-    return f"measured on {measured.n:,} examples ({one_line(measured.data)})"
+    recalls = [row[i] for i, row in enumerate(measured.confusion)]
+    right = percent(sum(recalls) / len(recalls))
+    examples = f"{measured.n:,} examples of {one_line(measured.data)}"
+    return (
+        f"right in {right}, the mean over the seven emotions, on {examples} (by guessing: {percent(1 / 7)})"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,46 @@ def of_film(analysis: Analysis) -> tuple[NotCompared, ...]:
     return not_compared(analysis.abstentions, Span(0, analysis.media.duration_us))
 
 
+def compared_us(analysis: Analysis) -> int:
+    """How long at least two channels could be held against each other."""
+    if not analysis.moments:
+        return 0
+    pairs = [frozenset(pair) for pair in combinations(analysis.modalities, 2)]
+    edges: dict[int, list[tuple[frozenset[str], int]]] = {}
+    for one in analysis.abstentions:
+        for at_us, step in ((one.span.start_us, 1), (one.span.end_us, -1)):
+            edges.setdefault(at_us, []).append((frozenset(one.modalities), step))
+    left_out: dict[frozenset[str], int] = {}
+    total, since_us, comparable = 0, 0, bool(pairs)
+    for at_us in sorted({*edges, analysis.media.duration_us}):
+        total += (at_us - since_us) * comparable
+        since_us = at_us
+        for who_is_out, step in edges.get(at_us, ()):
+            left_out[who_is_out] = left_out.get(who_is_out, 0) + step
+        out = [names for names, count in left_out.items() if count]
+        comparable = any(not any(names <= pair for names in out) for pair in pairs)
+    return total
+
+
 def expected_by_chance(analysis: Analysis) -> float | None:
     """Alarms in the whole film if its channels had nothing to do with each other in time."""
     rate = analysis.false_alarms_per_minute
     return None if rate is None else rate * analysis.media.duration_us / US_PER_S / 60
+
+
+def about(expected: float) -> str:
+    """A number of moments expected by chance."""
+    return f"about {expected:.1f}" if expected >= 0.05 else "fewer than 0.1"
+
+
+def caution(found: int, expected: float) -> str:
+    """How many of the alarms found may be chance, as the end of a sentence; nothing where that is few.
+
+    Expected by found is the share of false ones among them (Benjamini & Hochberg, 1995).
+    """
+    if not found or expected < FEW * found:
+        return ""
+    if found == 1:
+        return "so it may be chance" if expected < MOST else "so it may well be chance"
+    many = "all" if expected >= found else "most" if expected >= MOST * found else "some"
+    return f"so {many} of them may be chance"

@@ -5,8 +5,11 @@ import pytest
 from pipeline.types import Abstention, Analysis, Span
 from pipeline.writers.evidence import (
     FELT,
+    about,
     bayes_factor,
     because,
+    caution,
+    compared_us,
     expected_by_chance,
     factor_of,
     grade,
@@ -20,7 +23,7 @@ from pipeline.writers.evidence import (
     vanishing,
 )
 from pipeline.writers.facts import ranked
-from tests.writers.conftest import HOSTILE, LINES
+from tests.writers.conftest import HOSTILE, LINES, S
 
 
 @pytest.mark.parametrize(
@@ -125,6 +128,45 @@ def test_chance_is_for_the_whole_film(analysis: Analysis) -> None:
     assert expected_by_chance(replace(analysis, false_alarms_per_minute=None)) is None
 
 
+def test_how_long_anything_was_compared(analysis: Analysis) -> None:
+    """Two of three that are out leave nothing to compare; a pair that is out leaves two others."""
+
+    def left(*out: tuple[int, int, tuple[str, ...]]) -> int:
+        abstentions = tuple(Abstention(Span(a, b), who, "no_words") for a, b, who in out)
+        return compared_us(replace(analysis, abstentions=abstentions))
+
+    whole = analysis.media.duration_us
+    assert left() == whole == left((0, whole, ("text",))) == left((0, whole, ("face", "voice")))
+    assert left((0, whole, ("text",)), (S, 2 * S, ("voice",))) == whole - S
+    assert left((0, whole, ("text",)), (S, 2 * S, ("voice", "face"))) == whole - S
+    assert left((0, whole, ("text",)), (0, whole, ("voice",)), (S, whole, ("face",))) == 0
+    assert compared_us(replace(analysis, modalities=("face",), abstentions=())) == 0
+    assert compared_us(replace(analysis, moments=(), abstentions=())) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "said"),
+    [
+        (0, 5.0, ""),
+        (20, 1.9, ""),
+        (20, 2.0, "so some of them may be chance"),
+        (6, 5.5, "so most of them may be chance"),
+        (6, 6.0, "so all of them may be chance"),
+        (1, 0.05, ""),
+        (1, 0.4, "so it may be chance"),
+        (1, 1.6, "so it may well be chance"),
+    ],
+)
+def test_chance_is_told_by_degrees(found: int, expected: float, said: str) -> None:
+    assert caution(found, expected) == said
+
+
+def test_a_small_number_is_not_said_to_be_none() -> None:
+    assert (about(0.04), about(0.06), about(5.46)) == ("fewer than 0.1", "about 0.1", "about 5.5")
+
+
 def test_a_model_says_whether_it_was_measured(analysis: Analysis) -> None:
-    assert reliability(analysis.models["face"]) == "measured on 3,211 examples (FER+ dev)"
+    assert reliability(analysis.models["face"]) == (
+        "right in 14%, the mean over the seven emotions, on 3,211 examples of FER+ dev (by guessing: 14%)"
+    )
     assert reliability(analysis.models["voice"]) == "not measured: its evidence is discounted"
