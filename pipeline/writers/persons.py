@@ -23,7 +23,7 @@ def person_colours(analysis: Analysis) -> Mapping[str, str]:
 
 
 def naming(analysis: Analysis) -> Callable[[Conflict], Shown]:
-    """Whom each modality showed during a conflict: what :func:`facts.headline` and its like take as ``shown``.
+    """Whom each modality showed during a conflict: ``shown`` of :func:`facts.headline` and its like.
 
     Nobody is named in a film of one person. Those whom a modality showed one after the other are joined.
     """

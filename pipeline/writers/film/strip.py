@@ -1,13 +1,16 @@
 """The timeline under the film: every lane over the whole film, drawn once; and its playhead."""
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict
 from pipeline.writers.facts import Lane, lanes, ranked, thinned, time_code
 from pipeline.writers.film.layout import AXIS_ROW, MARKS_ROW, Layout, panel_rows
+from pipeline.writers.film.sampled import sampled_lanes
 from pipeline.writers.fonts import Font
 from pipeline.writers.palette import ABSENT, CONFLICT, DARK, HATCH, LETTERS, colour, ink, is_emotion
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
+LEAST_BLOCK = 0.7  # heights of a letter: narrower, and a lane that changes with every frame is a flicker
 TEXT, DIM, GROOVE = "#F0F0F0", "#B8B8B8", "#3A3A3A"
 LINED = 2  # lanes' heights that a conflict must be long for lines, else many would hide what is under them
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
@@ -39,6 +43,11 @@ class Panel:
         return self.left_px + round(self.width_px * min(1.0, max(0.0, time_us / max(1, duration_us))))
 
     @property
+    def columns(self) -> int:
+        """Blocks of a lane that flickers which can still be told apart."""
+        return max(1, round(self.width_px / (LEAST_BLOCK * self.font_px)))
+
+    @property
     def playhead_px(self) -> int:
         return max(4, 2 * round(0.09 * self.lane_px))
 
@@ -58,6 +67,10 @@ class Panel:
     def bar_px(self) -> int:
         """Height of a bar of probability."""
         return max(3, round(0.24 * self.legend_px))
+
+    def baseline(self, row: int) -> int:
+        """Of what is written in a lane."""
+        return _baseline(self.mark_px + (row + 0.5) * self.lane_px, self.font_px)
 
     def slot(self, index: int) -> tuple[int, int, int]:
         """Left, top (inside the strip) and full width of the bar of one emotion."""
@@ -84,14 +97,18 @@ def strip_image(analysis: Analysis, layout: Layout, font: Font) -> "Image":
     """RGB image, ``panel_px`` high and as wide as the film."""
     from PIL import Image, ImageDraw
 
-    shown = lanes(analysis)
-    place = panel(layout, shown, font)
+    place = panel(layout, lanes(analysis), font)
+    shown = sampled_lanes(analysis, place.columns)
     image = Image.new("RGB", (layout.width_px, layout.panel_px), DARK)
     draw = ImageDraw.Draw(image)
+    blocks = [_blocks(lane, analysis.media.duration_us, place) for lane in shown]
     for row, lane in enumerate(shown):
-        _draw_lane(draw, lane, row, (place, analysis.media.duration_us), font)
+        _draw_name(draw, lane, row, place, font)
+        _draw_blocks(draw, blocks[row], row, place)
     _draw_axis(draw, place, analysis.media.duration_us, font)
-    _draw_conflicts(draw, analysis, place)
+    lines = _draw_conflicts(draw, analysis, place)
+    for row, in_row in enumerate(blocks):
+        _draw_words(draw, (_clear(block, lines) for block in in_row), place.baseline(row), place, font)
     _draw_legend(draw, place, font)
     return image
 
@@ -112,23 +129,53 @@ def ticks(duration_us: int, width_px: int, label_px: float) -> Iterator[int]:
     return iter(range(0, duration_us + 1, step_us))
 
 
-def _draw_lane(draw: "ImageDraw", lane: Lane, row: int, scale: tuple[Panel, int], font: Font) -> None:
-    place, duration_us = scale
-    top = place.mark_px + row * place.lane_px
-    baseline = _baseline(top + place.lane_px / 2, place.font_px)
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Columns of a lane with one colour; ``right`` is the first of the next block."""
+
+    left: int
+    right: int
+    key: str
+
+
+def _blocks(lane: Lane, duration_us: int, place: Panel) -> list[_Block]:
+    stretches = thinned(lane.stretches, duration_us, max(1, place.width_px // 2))
+    return [
+        _Block(place.x(span.start_us, duration_us), place.x(span.end_us, duration_us), said.key)
+        for span, said in stretches
+    ]
+
+
+def _draw_name(draw: "ImageDraw", lane: Lane, row: int, place: Panel, font: Font) -> None:
     name = _shortened(lane.display.noun, place.left_px - place.font_px // 3, place.font_px, font)
-    draw.text((place.font_px // 3, baseline), name, TEXT, font.sized(place.font_px), anchor="ls")
-    for span, said in thinned(lane.stretches, duration_us, max(1, place.width_px // 2)):
-        left, right = place.x(span.start_us, duration_us), place.x(span.end_us, duration_us)
-        gap = 2 if right - left > 4 else 1
-        area = (left, top + 1, max(left, right - gap), top + place.lane_px - 2)
-        draw.rectangle(area, colour(said.key))
-        if not is_emotion(said.key):
+    draw.text((place.font_px // 3, place.baseline(row)), name, TEXT, font.sized(place.font_px), anchor="ls")
+
+
+def _draw_blocks(draw: "ImageDraw", blocks: Sequence[_Block], row: int, place: Panel) -> None:
+    top = place.mark_px + row * place.lane_px
+    for block in blocks:
+        gap = 2 if block.right - block.left > 4 else 1
+        area = (block.left, top + 1, max(block.left, block.right - gap), top + place.lane_px - 2)
+        draw.rectangle(area, colour(block.key))
+        if not is_emotion(block.key):
             _hatch(draw, area)
+
+
+def _clear(block: _Block, lines: Sequence[int]) -> _Block:
+    """The widest part of a block that no line of a conflict cuts."""
+    inside = lines[bisect_right(lines, block.left) : bisect_left(lines, block.right)]
+    left, right = max(pairwise((block.left, *inside, block.right)), key=lambda part: part[1] - part[0])
+    return _Block(left, right, block.key)
+
+
+def _draw_words(draw: "ImageDraw", blocks: Iterable[_Block], baseline: int, place: Panel, font: Font) -> None:
+    """In each block the emotion, or its letter where there is less room."""
+    for block in blocks:
+        if not is_emotion(block.key):
             continue
-        for text in (said.key, LETTERS[said.key]):
-            if font.width_px(text, place.font_px) < right - left - 3:
-                at, on = ((left + right) / 2, baseline), ink(colour(said.key))
+        for text in (block.key, LETTERS[block.key]):
+            if font.width_px(text, place.font_px) < block.right - block.left - 3:
+                at, on = ((block.left + block.right) / 2, baseline), ink(colour(block.key))
                 draw.text(at, text, on, font.sized(place.font_px), anchor="ms")
                 break
 
@@ -169,13 +216,14 @@ def _clock(time_us: int) -> str:
     return time_code(time_us)[:-2]
 
 
-def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None:
+def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> list[int]:
     """A bar as long as the conflict with a sign for its kind; where it is long, lines down through the lanes.
 
     Polarity is solid, blend striped, masking hollow. At least 3 pixels, so that none gets lost; of signs that
-    would lie on each other, the one of the stronger evidence is drawn.
+    would lie on each other, the one of the stronger evidence is drawn. Returned are the columns of the lines.
     """
     free: list[tuple[float, float]] = []
+    lines: set[int] = set()
     strongest_last = list(reversed(ranked(analysis.conflicts)))
     areas = {id(c): _mark(c, analysis.media.duration_us, place) for c in strongest_last}
     for conflict in strongest_last:
@@ -183,6 +231,7 @@ def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None
         alarm = conflict.kind in ALARMS
         tint = CONFLICT if alarm else ABSENT
         if alarm and right - left >= LINED * place.lane_px:
+            lines |= {left, right}
             for x in (left, right):
                 draw.rectangle((x - 2, place.mark_px, x + 1, place.lanes_end_px - 1), DARK)
                 draw.rectangle((x - 1, place.mark_px, x, place.lanes_end_px - 1), CONFLICT)
@@ -197,6 +246,7 @@ def _draw_conflicts(draw: "ImageDraw", analysis: Analysis, place: Panel) -> None
         if all(abs(middle - other) > size + 2 for other, _ in free):
             free.append((middle, size))
             _draw_sign(draw, conflict.kind, middle, place.mark_px / 2 - 0.5, size)
+    return sorted(lines)
 
 
 def _mark(conflict: Conflict, duration_us: int, place: Panel) -> tuple[int, int, int, int]:

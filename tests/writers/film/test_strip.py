@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.labels import EMOTIONS
-from pipeline.types import MediaInfo, Span
+from pipeline.types import MediaInfo, Observation, Span, Status
 from pipeline.writers.facts import lanes
 from pipeline.writers.film.layout import film_layout
+from pipeline.writers.film.sampled import sampled_lanes
 from pipeline.writers.film.strip import panel, strip_image, ticks
 from pipeline.writers.fonts import font_for
 from pipeline.writers.palette import ABSENT, CONFLICT, HATCH, LETTERS, colour, rgb
-from tests.writers.conftest import make_analysis, with_posture
+from tests.writers.conftest import make_analysis, scores, with_posture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -121,3 +122,77 @@ def test_a_picture_of_a_few_pixels_has_a_strip(size: tuple[int, int]) -> None:
         size[0],
         layout.panel_px,
     )
+
+
+def test_a_word_in_a_lane_stands_beside_the_lines_of_conflicts() -> None:
+    """In the middle of its block a line would go through it."""
+    base = make_analysis()
+    long = replace(base.moments[0], span=Span(0, 3_000_000))
+    cut = replace(base.conflicts[1], span=Span(0, 1_500_000))
+    analysis = replace(base, moments=(long,), fused=(), observations={}, conflicts=(cut,))
+    layout = film_layout(big(), 1080, 4)
+    place = panel(layout, lanes(analysis), font_for("zh"))
+    x = place.x(1_500_000, 3_000_000) - 2  # a bar ends before its conflict does
+    bare = strip_image(replace(analysis, moments=()), layout, font_for("zh"))
+    drawn = strip_image(analysis, layout, font_for("zh"))
+    line = (x - 2, place.mark_px, x + 2, place.lanes_end_px)
+    assert drawn.crop(line).tobytes() == bare.crop(line).tobytes()
+    words = drawn.crop((place.left_px, place.mark_px, 1270, place.mark_px + place.lane_px)).convert("L")
+    assert words.getextrema()[1] > 200  # "sad" is still written, in white
+
+
+def test_a_lane_shows_what_its_channel_says_at_the_time() -> None:
+    """The moment is sad by majority; a badge may be about the second in which the face was happy."""
+    base = make_analysis()
+    seen = tuple(
+        Observation(
+            "face",
+            Span(i * 200_000, (i + 1) * 200_000),
+            Status.OK,
+            scores("happy" if 5 <= i < 10 else "sad", 0.9),
+            None,
+            who,
+        )
+        for i in range(10)
+        for who in ("P1", "P2")
+        if who == "P1" or i < 5
+    )
+    seen = tuple(replace(o, scores=scores("fear", 0.9)) if o.subject == "P2" else o for o in seen)
+    analysis = replace(
+        base,
+        observations={"face": seen},
+        moments=(replace(base.moments[0], span=Span(0, 3_000_000)),),
+        conflicts=(),
+    )
+    columns = 30
+    face, *others = sampled_lanes(analysis, columns)
+    told = [(span.start_us, span.end_us, said.key) for span, said in face.stretches]
+    assert told == [  # of P1, from whom the moment is read
+        (0, 1_000_000, "sad"),
+        (1_000_000, 2_000_000, "happy"),
+        (2_000_000, 3_000_000, "not_observed"),
+    ]
+    assert others == list(lanes(analysis))[1:]
+    layout = film_layout(big(), 1080, 4)
+    place = panel(layout, lanes(analysis), font_for("zh"))
+    image_ = strip_image(analysis, layout, font_for("zh"))
+    at = (place.x(1_100_000, 3_000_000), place.mark_px + 3)
+    assert image_.getpixel(at) == rgb(colour("happy"))
+
+
+def test_a_flickering_lane_is_drawn_in_blocks_that_can_be_told_apart() -> None:
+    base = make_analysis()
+    seen = tuple(
+        Observation(
+            "face", Span(i * 40_000, (i + 1) * 40_000), Status.OK, scores(("sad", "happy")[i % 2], 0.9)
+        )
+        for i in range(75)
+    )
+    layout = film_layout(big(), 1080, 4)
+    place = panel(layout, lanes(base), font_for("zh"))
+    moments = (replace(base.moments[0], span=Span(0, 3_000_000), by_modality={}),)
+    flicker = replace(
+        base, moments=moments, observations={"face": seen}, media=replace(big(), duration_us=60_000_000)
+    )
+    face = sampled_lanes(flicker, place.columns)[0]
+    assert 1 < len(face.stretches) < 8
