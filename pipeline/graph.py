@@ -32,7 +32,8 @@ class Modality:
     """One channel of a person: its stages (the last one writes its observations) and its back-ends.
 
     ``section`` is the config section that names the back-end; ``shipped`` is the id of the model inside the
-    package and ``full`` the back-end that ``--profile full`` asks for.
+    package and ``full`` the back-end that ``--profile full`` asks for. ``boxes``: its observations say where
+    faces are, so nothing can be blurred without them.
     """
 
     stages: tuple[str, ...]
@@ -40,11 +41,12 @@ class Modality:
     section: str
     shipped: str
     full: str
+    boxes: bool = False
 
 
 MODALITIES: Mapping[str, Modality] = {
     "face": Modality(
-        ("faces", "face"), "pipeline.face.backends:BACKENDS", "face", "face_compact", "convnext"
+        ("faces", "face"), "pipeline.face.backends:BACKENDS", "face", "face_compact", "convnext", boxes=True
     ),
     "voice": Modality(
         ("audio", "speech", "voice"), "pipeline.voice.backends:BACKENDS", "voice", "voice_compact", "hubert"
@@ -58,7 +60,7 @@ MODALITIES: Mapping[str, Modality] = {
     ),
 }
 
-# What ``--export`` can write: one file per format, each a stage of its own.
+# What ``--export`` can write: a stage per format.
 EXPORTS: Mapping[ExportFormat, str] = {
     "elan": "pipeline.writers.exports.elan:run",
     "textgrid": "pipeline.writers.exports.textgrid:run",
@@ -176,7 +178,8 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
 def stages_for(modalities: tuple[str, ...], config: Config) -> tuple[Stage, ...]:
     """The stages of a run that reads ``modalities``; the runner leaves out wants that are not among them.
 
-    Where faces are to be blurred, what shows the picture needs the blur: it is not made without.
+    Where faces are to be blurred, what shows the picture needs the blur, and the blur the channels that find
+    them: none is made without.
     """
     chosen = {"probe", *FOUND, *WRITERS, "stills", "blur"}
     chosen |= {stage for modality in modalities for stage in MODALITIES[modality].stages}
@@ -185,12 +188,16 @@ def stages_for(modalities: tuple[str, ...], config: Config) -> tuple[Stage, ...]
     chosen -= set() if config.highlights.enabled else set(CREATOR_PACK)
     chosen -= {export_stage(name) for name in EXPORTS if name not in config.export.formats}
     found = (stage for stage in STAGES if stage.name in chosen)
-    return tuple(_needing(stage, BLURRED) if "blur" in chosen else stage for stage in found)
+    if "blur" not in chosen:
+        return tuple(found)
+    looking = tuple(MODALITIES[m].stages[-1] for m in modalities if MODALITIES[m].boxes)
+    return tuple(_needing(stage, looking if stage.name == "blur" else ()) for stage in found)
 
 
-def _needing(stage: Stage, names: frozenset[str]) -> Stage:
-    wants = tuple(name for name in stage.wants if name not in names)
-    return replace(stage, needs=(*stage.needs, *(n for n in stage.wants if n in names)), wants=wants)
+def _needing(stage: Stage, also: tuple[str, ...]) -> Stage:
+    """The stage needing what of ``BLURRED`` it wants, and ``also``."""
+    wants = tuple(name for name in stage.wants if name not in BLURRED)
+    return replace(stage, needs=(*stage.needs, *(n for n in stage.wants if n in BLURRED), *also), wants=wants)
 
 
 def section_of(stage: str, config: Config) -> Any:

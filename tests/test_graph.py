@@ -1,11 +1,22 @@
 """Which stages a run has, as its settings ask."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from pipeline.config import config_from_mapping
-from pipeline.graph import CREATOR_PACK, EXPORTS, OBSERVING, SETTINGS, STAGES, WRITERS, key_of, stages_for
+from pipeline.graph import (
+    CREATOR_PACK,
+    EXPORTS,
+    MODALITIES,
+    OBSERVING,
+    SETTINGS,
+    STAGES,
+    WRITERS,
+    key_of,
+    stages_for,
+)
 from pipeline.types import ExportFormat
 
 SHOWING = {"film", "stills", "keyframes"}  # stages that read the picture to show it
@@ -22,6 +33,15 @@ def test_what_shows_the_picture_needs_the_blur_once_it_is_asked_for():
     assert {name for name, stage in blurred.items() if "blur" in stage.needs} == SHOWING
     assert all("blur" not in stage.wants for stage in blurred.values())
     assert "film" in blurred["highlights"].needs and "film" in bare["highlights"].wants
+
+
+def test_the_blur_needs_every_channel_that_tells_where_faces_are(monkeypatch):
+    blur = stages(film={"blur_faces": True})["blur"]
+    assert set(blur.needs) == {"analysis", "face"}
+    posture = replace(MODALITIES["face"], stages=("posture",))
+    monkeypatch.setattr("pipeline.graph.MODALITIES", {**MODALITIES, "posture": posture})
+    found = stages_for((*OBSERVING, "posture"), config_from_mapping({"film": {"blur_faces": True}}))
+    assert set(next(s for s in found if s.name == "blur").needs) == {"analysis", "face", "posture"}
 
 
 def test_the_source_is_shown_by_no_other_stage():

@@ -167,6 +167,22 @@ def test_faces_that_could_not_be_blurred_are_not_shown(tmp_path, made, sections,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("broken", ["faces", "face"])
+def test_no_face_is_shown_when_nobody_could_look_where_faces_are(broken, tmp_path, made, monkeypatch):
+    def breaks(*_):
+        raise RuntimeError("the model broke")
+
+    monkeypatch.setattr(f"pipeline.face.stage.run_{broken}", breaks)
+    sections = {"film": {"blur_faces": True}, "highlights": {"enabled": True}}
+    result = run(Request(made(media.make_faces, 1), config_from_mapping(sections), tmp_path / "out"))
+    showing = {"film", "stills", "keyframes", "highlights"}
+    assert {broken, "blur", *showing} <= set(result.missing)
+    names = {path.name for path in result.files}
+    assert {"report.html", "integrated.csv"} <= names
+    assert not [name for name in names if name.endswith((".mp4", ".jpg"))] and "keyframes.csv" not in names
+    assert "data:image/jpeg" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_finding_the_video(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "inputs").mkdir()

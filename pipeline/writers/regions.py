@@ -1,9 +1,11 @@
 """Where faces are to be hidden, and when: from sampled boxes to regions that leave no frame bare.
 
 Faces are known at sampled times only. What lies between is covered by the hull of the boxes around it, wider
-where a face moves; gaps are held. A face that no channel has found is not hidden.
+where a face moves; gaps are held. A face that no channel has found is not hidden; :func:`unseen` tells where
+that is likely.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,7 +18,8 @@ from pipeline.types import Analysis, MediaInfo, Observation, Span
 SIDE, ABOVE, BELOW = 0.3, 0.4, 0.3
 # A face that moves between two sightings may go further and come back: so much of the way is added.
 OVERSHOOT = 0.5
-# One person, or another in the same place, unseen for no longer is held; else for this long on either side.
+# One person who comes back in the same place is held for however long; one who does elsewhere, or another in
+# the same place, after no longer than this. All else is held for so long on either side.
 HELD_US, AROUND_US = 4_000_000, 1_000_000
 # One who is lost while moving is followed for so long at the same speed, at most so many faces far.
 ONWARD_US, FURTHEST = 500_000, 1.5
@@ -67,16 +70,48 @@ class _Cover:
 
 def regions(analysis: Analysis) -> tuple[Region, ...]:
     """What to hide, from every observation of any modality that has a box; in order of time."""
-    media = analysis.media
+    tracks = _tracks(analysis)
+    covers = [cover for track in tracks for cover in _track(track)]
+    covers += [_bridge(last, first) for last, first in _found_anew(tracks)]
+    found = (_region(cover, analysis.media) for cover in covers)
+    return tuple(sorted((r for r in found if r is not None), key=lambda r: (r.span, r.box)))
+
+
+def unseen(analysis: Analysis) -> tuple[Span, ...]:
+    """Where someone out of sight between two sightings may be bare, in order of time.
+
+    These are gaps held for longer than ``HELD_US``, and those not held until anyone comes into sight, but for
+    gaps of up to ``AROUND_US``: the places at both ends are hidden throughout.
+    """
+    tracks = _tracks(analysis)
+    gaps = [
+        Span(a.span.end_us, b.span.start_us)
+        for track in tracks
+        for a, b in pairwise(track)
+        if b.span.start_us - a.span.end_us > HELD_US
+    ]
+    found = {id(last) for last, _ in _found_anew(tracks)}
+    begins_us = sorted(track[0].span.start_us for track in tracks)
+    for last in (track[-1] for track in tracks if id(track[-1]) not in found):
+        after = bisect_left(begins_us, last.span.end_us)
+        comes = (Span(last.span.end_us, us) for us in begins_us[after : after + 1])
+        gaps += [gap for gap in comes if gap.duration_us > AROUND_US]
+    joined: list[Span] = []
+    for gap in sorted(gaps):
+        if joined and gap.start_us <= joined[-1].end_us:
+            joined[-1] = Span(joined[-1].start_us, max(joined[-1].end_us, gap.end_us))
+        else:
+            joined.append(gap)
+    return tuple(joined)
+
+
+def _tracks(analysis: Analysis) -> list[list[_Cover]]:
     persons: dict[tuple[str, str | None], list[_Cover]] = {}
     for modality in analysis.modalities:
         for one in analysis.observations.get(modality, ()):
             if one.evidence.get(BOX_KEY):
                 persons.setdefault((modality, one.subject), []).append(_sighting(one))
-    tracks = [run for seen in persons.values() for run in _runs(sorted(seen, key=lambda c: c.span))]
-    covers = [*(cover for track in tracks for cover in _track(track)), *_bridges(tracks)]
-    found = (_region(cover, media) for cover in covers)
-    return tuple(sorted((r for r in found if r is not None), key=lambda r: (r.span, r.box)))
+    return [run for seen in persons.values() for run in _runs(sorted(seen, key=lambda c: c.span))]
 
 
 def at(found: Iterable[Region], time_us: int) -> tuple[Region, ...]:
@@ -93,10 +128,11 @@ def _sighting(one: Observation) -> _Cover:
 
 
 def _runs(seen: Sequence[_Cover]) -> Iterator[list[_Cover]]:
-    """Sightings of one person in order of time, parted where the gap is too long to be held."""
+    """Sightings of one person in order of time, parted where one comes back elsewhere after a long gap."""
     run = list(seen[:1])
     for before, after in pairwise(seen):
-        if after.span.start_us - before.span.end_us > HELD_US:
+        gap_us = after.span.start_us - before.span.end_us
+        if gap_us > HELD_US and not after.edges.meets(before.edges):  # another shot, as far as boxes tell
             yield run
             run = []
         run.append(after)
@@ -161,7 +197,7 @@ def _joined(covers: Sequence[_Cover]) -> Iterator[_Cover]:
     yield open_
 
 
-def _bridges(tracks: Sequence[Sequence[_Cover]]) -> Iterator[_Cover]:
+def _found_anew(tracks: Sequence[Sequence[_Cover]]) -> Iterator[tuple[_Cover, _Cover]]:
     """Where one track ends and another begins near it soon after: a face that was lost and found anew."""
     begins = sorted((track[0] for track in tracks), key=lambda c: c.span)
     for track in tracks:
@@ -169,7 +205,11 @@ def _bridges(tracks: Sequence[Sequence[_Cover]]) -> Iterator[_Cover]:
         for first in begins:
             gap_us = first.span.start_us - last.span.end_us
             if 0 < gap_us <= HELD_US and first.edges.meets(last.edges):
-                yield replace(_between(last, first), span=Span(last.span.end_us, first.span.start_us))
+                yield last, first
+
+
+def _bridge(last: _Cover, first: _Cover) -> _Cover:
+    return replace(_between(last, first), span=Span(last.span.end_us, first.span.start_us))
 
 
 def _region(cover: _Cover, media: MediaInfo) -> Region | None:

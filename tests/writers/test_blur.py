@@ -43,6 +43,30 @@ def test_the_stage(tmp_path: Path, analysis: Analysis) -> None:
     empty = replace(analysis, observations={}, modalities=(), moments=(), conflicts=())
     blur.run(written(empty, tmp_path / "in"), None, tmp_path, lambda fraction: None)
     assert (tmp_path / "blur.jsonl").read_bytes() == b""
+    assert warning(empty, tmp_path / "none").startswith("no face was found, so nothing is blurred: look at")
+    sound = replace(empty, media=replace(empty.media, has_video=False))
+    assert warning(sound, tmp_path / "sound") == ""
+
+
+def warning(analysis: Analysis, folder: Path) -> str:
+    """What the stage tells the person who runs it."""
+    out = folder / "out"
+    out.mkdir(parents=True)
+    blur.run(written(analysis, folder), None, out, lambda fraction: None)
+    told = out / "warnings.txt"
+    return told.read_text(encoding="utf-8") if told.is_file() else ""
+
+
+def test_where_a_face_may_be_bare_is_told_in_one_warning(tmp_path: Path) -> None:
+    seen = [(i * 2 * S, f"P{i + 1}", (20.0 + i % 3 * 250, 100.0, 60.0, 60.0)) for i in range(8)]
+    two = warning(analysis_of(seen[:3]), tmp_path / "two")
+    assert two == (
+        "a face was out of sight and may be bare at 0:00.2-0:02.0, 0:02.2-0:04.0: "
+        "look there before you share the film\n"
+    )
+    many = warning(analysis_of(seen), tmp_path / "many")
+    assert many.count("-") == 5 and "0:08.2-0:10.0 and 2 more stretches: look" in many
+    assert warning(analysis_of([(0, "P1", A), (S, "P1", A)]), tmp_path / "followed") == ""
 
 
 def hidden_film(source: Path, found: Sequence[Region], folder: Path, hide: bool = True) -> Path:

@@ -2,11 +2,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.types import Analysis, MediaInfo, Observation, Span, Status
-from pipeline.writers.regions import AROUND_US, HELD_US, Region, at, regions
+from pipeline.writers.regions import AROUND_US, HELD_US, Region, at, regions, unseen
 from tests.writers.conftest import make_analysis, with_posture
 
 S = 1_000_000
@@ -107,18 +108,71 @@ def test_held_before_after_and_through_a_gap() -> None:
     assert middle[0] <= 10 and middle[-1] >= 13
 
 
-def test_a_long_gap_is_held_on_both_sides_only() -> None:
+ELSEWHERE = (400.0, 100.0, 60.0, 60.0)
+
+
+def test_a_person_who_comes_back_in_place_is_held_for_however_long() -> None:
+    seen = [(10 * S, "P1", A), (40 * S, "P1", B)]
+    covered = set(times_covered(seen, A))
+    assert {t / 10 for t in range(90, 400)} <= covered
+    assert unseen(analysis_of(seen)) == (Span(10 * S + FIFTH, 40 * S),)  # who knows where they went meanwhile
+
+
+def test_a_long_gap_is_held_on_both_sides_only_when_a_person_comes_back_elsewhere() -> None:
     end_us = 10 * S + FIFTH
-    covered = times_covered([(10 * S, "P1", A), (end_us + HELD_US + 2 * S, "P1", A)], A)
+    seen = [(10 * S, "P1", A), (end_us + HELD_US + 2 * S, "P1", ELSEWHERE)]
+    covered = [*times_covered(seen, A), *times_covered(seen, ELSEWHERE)]
     assert end_us / S + AROUND_US / S - 0.1 in covered
     assert (end_us + HELD_US / 2 + S) / S not in covered
     assert 15.3 in covered and 17.3 in covered
+    assert unseen(analysis_of(seen)) == (Span(end_us, seen[1][0]),)
+
+
+@pytest.mark.parametrize(
+    ("seen", "where_s"),
+    [
+        ([(0, "P1", A), (4 * S, "P1", B)], []),  # held
+        ([(0, "P1", A), (4 * S, "P2", B)], []),  # found anew in place
+        ([(0, "P1", A), (S, "P2", ELSEWHERE)], []),  # both places are hidden until then
+        ([(0, "P1", A), (4 * S, "P2", ELSEWHERE)], [(0.2, 4)]),
+        ([(0, "P1", A), (8 * S, "P2", A)], [(0.2, 8)]),
+        ([(0, "P1", A), (FIFTH, "P2", ELSEWHERE), (S, "P2", ELSEWHERE)], []),
+        # in view all along is somebody else
+        ([*((t * S, "P2", ELSEWHERE) for t in range(9)), (S, "P1", A), (6 * S, "P3", B)], [(1.2, 6)]),
+        ([(0, "P1", A), (3 * S, "P2", ELSEWHERE), (3 * S, "P3", A), (20 * S, "P3", A)], [(3.2, 20)]),
+        ([(0, "P1", A), (9 * S, "P1", ELSEWHERE), (30 * S, "P2", A)], [(0.2, 9), (9.2, 30)]),
+        ([(0, "P1", A), (0, "P2", ELSEWHERE), (9 * S, "P1", A), (10 * S, "P2", ELSEWHERE)], [(0.2, 10)]),
+        ([], []),
+    ],
+)
+def test_where_a_face_may_be_bare_is_told(seen: Seen, where_s: list[tuple[float, float]]) -> None:
+    found = unseen(analysis_of(seen))
+    assert [(s.start_s, s.end_s) for s in found] == where_s
+    assert unseen(analysis_of(list(reversed(seen)))) == found
+
+
+@given(sightings)
+def test_what_is_neither_told_nor_hidden_was_never_seen(seen: Seen) -> None:
+    """Between the first and the last sighting some face is hidden, or the stretch is told."""
+    analysis = analysis_of(seen)
+    found, told = regions(analysis), unseen(analysis)
+    visible = [t for t, _, (x, y, w, h) in seen if x + w > 1 and y + h > 1 and x < 639 and y < 359]
+    if len(visible) == len(seen) > 0:
+        for time_us in range(min(visible), max(visible), S // 2):
+            assert at(found, time_us) or any(s.start_us <= time_us < s.end_us for s in told)
+
+
+def test_a_face_that_goes_further_between_two_samples_and_comes_back_is_covered() -> None:
+    seen = [(i * FIFTH, "P1", (x, 100.0, 60.0, 60.0)) for i, x in enumerate((200.0, 200.0, 320.0, 320.0))]
+    further = (140.0, 100.0, 60.0, 60.0)  # half as far again to the other side
+    analysis = analysis_of(seen)
+    assert inside(further, at(regions(analysis), FIFTH + FIFTH // 2), analysis.media)
 
 
 def test_a_face_lost_and_found_under_another_name_is_held() -> None:
     covered = times_covered([(10 * S, "P1", A), (13 * S, "P2", B)], A)
     assert {11.5, 11.6, 11.7} <= set(covered)
-    elsewhere = times_covered([(10 * S, "P1", A), (13 * S, "P2", (400.0, 100.0, 60.0, 60.0))], A)
+    elsewhere = times_covered([(10 * S, "P1", A), (13 * S, "P2", ELSEWHERE)], A)
     assert 11.5 not in elsewhere
 
 
