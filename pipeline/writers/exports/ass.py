@@ -66,8 +66,9 @@ def _style(tint: str, alignment: int, size: int) -> Any:
 
 
 def _hundredths(cue: Cue) -> tuple[int, int]:
-    """The format's grain, in milliseconds: from the hundredth it starts in to the one it ends in."""
-    return cue.start_ms // 10 * 10, -(-cue.end_ms // 10) * 10
+    """In milliseconds, to the format's grain: both half up, so that neighbours stay neighbours."""
+    start, end = ((time_ms + 5) // 10 * 10 for time_ms in (cue.start_ms, cue.end_ms))
+    return start, max(start + 10, end)
 
 
 def _style_of(cue: Cue) -> str:

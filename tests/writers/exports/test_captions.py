@@ -3,7 +3,9 @@
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -11,7 +13,7 @@ import pysubs2
 import pytest
 
 from pipeline.labels import EMOTIONS
-from pipeline.types import Analysis
+from pipeline.types import Analysis, Span, Utterance
 from pipeline.writers.exports.ass import ass
 from pipeline.writers.exports.cues import cues
 from pipeline.writers.exports.srt import srt
@@ -71,6 +73,24 @@ def test_pysubs2_reads_as_many_cues_at_the_same_times(case: str, write: Callable
     for one, cue in zip(read, cues(analysis), strict=True):
         assert abs(one.start - cue.start_ms) < grain and abs(one.end - cue.end_ms) < 2 * grain
         assert one.start < one.end
+
+
+def neighbours(border_us: int) -> Analysis:
+    """Three people speak one after the other, without a gap, then for no time at all."""
+    analysis = make_analysis()
+    edges = (0, border_us, 2 * border_us, 3 * border_us, 3 * border_us)
+    spoken = tuple(Utterance(Span(a, b), f"{a}", "en", "file") for a, b in pairwise(edges))
+    transcript = replace(analysis.transcript, utterances=spoken)
+    return replace(analysis, transcript=transcript, moments=(), fused=(), conflicts=())
+
+
+@pytest.mark.parametrize("write", [vtt, srt, ass])
+@pytest.mark.parametrize("border_us", [*range(990_000, 1_000_000, 1_000), 999_500, 999_499])
+def test_neighbours_do_not_overlap(border_us: int, write: Callable[[Analysis], str]) -> None:
+    """A player stacks what overlaps, and leaves it so as long as the later one is shown."""
+    read = pysubs2.SSAFile.from_string(write(neighbours(border_us)))
+    assert all(a.end == b.start for a, b in pairwise(list(read)[:3]))
+    assert all(one.end - one.start >= (10 if write is ass else 1) for one in read) and len(read) == 4
 
 
 @pytest.mark.parametrize(("suffix", "write"), [("vtt", vtt), ("srt", srt), ("ass", ass)])

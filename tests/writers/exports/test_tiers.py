@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.types import Analysis, Observation, Span, Status, Utterance
-from pipeline.writers.exports.tiers import Annotation, tiers, without_overlap
+from pipeline.writers.exports.tiers import Annotation, milliseconds, tiers, without_overlap
 from tests.writers.conftest import S, make_analysis, scores, with_posture
 from tests.writers.exports.cases import CASES, empty, overlapping
 
@@ -49,6 +49,13 @@ def test_what_is_shorter_than_the_grain_is_not_lost() -> None:
     brief = replace(analysis.transcript, utterances=(Utterance(Span(7, 8), "ah", None, "file"),))
     said = next(t for t in tiers(replace(analysis, transcript=brief)) if t.content == "words")
     assert said.annotations == (Annotation(0, 1, "ah"),)
+
+
+@pytest.mark.parametrize(
+    ("time_us", "time_ms"), [(0, 0), (499, 0), (500, 1), (1_499, 1), (1_500, 2), (1_999, 2), (-1_500, 0)]
+)
+def test_milliseconds_are_rounded_half_up(time_us: int, time_ms: int) -> None:
+    assert milliseconds(time_us) == time_ms
 
 
 @pytest.mark.parametrize("case", CASES)
