@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.types import Analysis, Conflict, State
-from pipeline.writers.columns import display
 from pipeline.writers.evidence import bayes_factor, grade, rule, vanishing
-from pipeline.writers.facts import Verdict, headline, hypothesis, one_line, time_code
+from pipeline.writers.facts import Shown, Verdict, headline, hypothesis, one_line, percent, time_code, who
 from pipeline.writers.palette import MARKS
 from pipeline.writers.report.chip import Block, Chip, block, chip, language_tag, seek, times
 from pipeline.writers.report.spread import Bars, Spreads
+from pipeline.writers.report.told import AS_MEASURED
 from pipeline.writers.stills import still_us
 
 KINDS: Mapping[str, str] = {
     "polarity": "one pleasant, one unpleasant",
     "blend": "different emotions of the same sign",
-    "masking": "one neutral, one strong: information, not counted as a conflict",
+    "masking": "one neutral, the other not: information, not counted as a conflict",
 }
 LEAD_IN_US = 1_000_000  # a face is understood by how it got there
 
@@ -43,7 +43,7 @@ class Card:
     language: str
     strength: str
     evidence: str
-    confidence: str
+    chance: str
     prior: str
     together: Chip | None
     without: tuple[tuple[str, Chip], ...]
@@ -53,8 +53,10 @@ class Card:
     still_told: str
 
 
-def card(rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, still: str = "") -> Card:
-    """Everything the template shows of one conflict."""
+def card(
+    rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, shown: Shown, *, still: str = ""
+) -> Card:
+    """Everything the template shows of one conflict; ``shown`` comes from :func:`persons.naming`."""
     best_us = conflict.best_us
     spread = (spreads.over(conflict.span, m) for m in conflict.modalities)
     return Card(
@@ -68,7 +70,7 @@ def card(rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, st
         best="" if best_us is None else time_code(best_us),
         best_seek="" if best_us is None else seek(max(0, best_us - LEAD_IN_US)),
         said=tuple(
-            (display(m).noun, chip(Verdict(conflict.emotions.get(m, "?"), conflict.probabilities.get(m))))
+            (who(m, shown), chip(Verdict(conflict.emotions.get(m, "?"), conflict.probabilities.get(m))))
             for m in conflict.modalities
         ),
         bars=tuple(bars for bars in spread if bars is not None),
@@ -78,14 +80,14 @@ def card(rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, st
         language=_language(conflict, analysis),
         strength=f"{conflict.strength:.2f}",
         evidence=f"Bayes factor {bayes_factor(conflict.evidence)}: {grade(conflict.evidence)} evidence",
-        confidence=f"{conflict.confidence:.1%}",
-        prior="" if conflict.prior is None else f"{conflict.prior:.1%}",
+        chance=f"{percent(conflict.confidence)}, {AS_MEASURED}",
+        prior="" if conflict.prior is None else percent(conflict.prior),
         together=None if conflict.fused is None else _state(conflict.fused),
-        without=tuple((display(m).noun, _state(read)) for m, read in conflict.without.items()),
+        without=tuple((who(m, shown), _state(read)) for m, read in conflict.without.items()),
         vanishes=vanishing(conflict),
         block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", analysis.media),
         still=still,
-        still_told=f"Frame at {time_code(still_us(conflict))}: {headline(conflict)}",
+        still_told=f"Frame at {time_code(still_us(conflict))}: {headline(conflict, shown)}",
     )
 
 

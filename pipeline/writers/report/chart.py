@@ -1,17 +1,19 @@
 """The timeline as numbers for the script that draws it: what to show when, nothing about how.
 
-Times are integer milliseconds, shares per cent, emotions and statuses places in ``keys``.
+Times are integer milliseconds, emotions and statuses places in ``keys``, shares whole per cent; .5 and 99.5
+stand for what only rounding would make nothing or all.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.labels import EMOTIONS, VALENCE
 from pipeline.types import Analysis, Conflict, Observation, Scores, Span
 from pipeline.writers.columns import display
-from pipeline.writers.facts import Lane, headline, lanes
+from pipeline.writers.facts import Lane, Shown, headline, lanes, percent
 from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT, LETTERS, MARKS, ink
+from pipeline.writers.persons import naming
 
 MS_US = 1_000
 LEVEL_US = 400_000  # a longer sample is drawn as a level stretch, a shorter one as a point
@@ -35,14 +37,14 @@ def chart(analysis: Analysis, order: Sequence[Conflict]) -> Mapping[str, Any]:
         "starts": [_ms(m.span.start_us) for m in analysis.moments],
         "ends": [_ms(m.span.end_us) for m in analysis.moments],
         "lanes": [_lane(lane, keys) for lane in shown],
-        "conflicts": _conflicts(order),
+        "conflicts": _conflicts(order, naming(analysis)),
         "curves": [curve for m in analysis.modalities if (curve := _curve(analysis, m)) is not None],
     }
 
 
 def _lane(lane: Lane, keys: Sequence[str]) -> Mapping[str, Any]:
     place = {key: i for i, key in enumerate(keys)}
-    shares = [None if v.confidence is None else round(100 * v.confidence) for _, v in lane.stretches]
+    shares = [None if v.confidence is None else _share(v.confidence) for _, v in lane.stretches]
     return {
         "name": lane.display.noun,
         "keys": [place[v.key] for _, v in lane.stretches],
@@ -50,7 +52,7 @@ def _lane(lane: Lane, keys: Sequence[str]) -> Mapping[str, Any]:
     }
 
 
-def _conflicts(order: Sequence[Conflict]) -> list[Mapping[str, Any]]:
+def _conflicts(order: Sequence[Conflict], named: Callable[[Conflict], Shown]) -> list[Mapping[str, Any]]:
     row = stacked([c.span for c in order])
     return [
         {
@@ -58,7 +60,7 @@ def _conflicts(order: Sequence[Conflict]) -> list[Mapping[str, Any]]:
             "end": _ms(c.span.end_us),
             "kind": c.kind,
             "mark": MARKS[c.kind],
-            "title": headline(c),
+            "title": headline(c, named(c)),
             "row": row[i],
         }
         for i, c in enumerate(order)
@@ -92,10 +94,22 @@ def _curve(analysis: Analysis, modality: str) -> Mapping[str, Any] | None:
         end_us = max(end_us or 0, o.span.end_us)
     if not points:
         return None
-    points = points[:: -(-len(points) // MOST_POINTS)]
+    points = thinned(points, -(-len(points) // MOST_POINTS))
     at = [t for t, _ in points]
     steps = [b - a for a, b in zip([0, *at[:-1]], at, strict=True)]
     return {"name": display(modality).noun, "steps": steps, "values": [value for _, value in points]}
+
+
+def thinned(points: Sequence[tuple[int, int | None]], step: int) -> list[tuple[int, int | None]]:
+    """One of ``step`` points of each unbroken run, and every break."""
+    kept: list[tuple[int, int | None]] = []
+    place = 0
+    for point in points:
+        broken = point[1] is BREAK
+        if broken or place % step == 0:
+            kept.append(point)
+        place = 0 if broken else place + 1
+    return kept
 
 
 def _level(span: Span, value: int, since_us: int) -> list[tuple[int, int | None]]:
@@ -115,6 +129,11 @@ def _is_shown(analysis: Analysis, modality: str, seen: Observation, starts: Sequ
     i = bisect_right(starts, (seen.span.start_us + seen.span.end_us) // 2) - 1
     reading = analysis.moments[i].by_modality.get(modality) if i >= 0 else None
     return reading is not None and reading.subject == seen.subject
+
+
+def _share(share: float) -> float:
+    said = percent(share)
+    return {"<1%": 0.5, ">99%": 99.5}.get(said) or int(said.removesuffix("%"))
 
 
 def valence(scores: Scores) -> float:

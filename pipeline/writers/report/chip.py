@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from pipeline.types import US_PER_S, MediaInfo, Span
-from pipeline.writers.facts import Verdict, time_code
+from pipeline.writers.facts import Verdict, percent, time_code
 from pipeline.writers.palette import LETTERS, is_emotion
 
 LETTERED = 0.025  # of the film: narrower, and a letter would stand over its neighbours
@@ -35,7 +35,7 @@ class Block:
 
 def chip(said: Verdict) -> Chip:
     """A verdict in its colour."""
-    share = "" if said.confidence is None else f"{said.confidence:.0%}"
+    share = "" if said.confidence is None else percent(said.confidence)
     return Chip(said.key.replace("_", " "), share, said.key if is_emotion(said.key) else "")
 
 

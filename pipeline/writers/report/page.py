@@ -9,14 +9,15 @@ from pipeline.writers.columns import display
 from pipeline.writers.evidence import reliability, scale
 from pipeline.writers.facts import Verdict, fused_verdict, lanes, one_line, ranked, thinned, verdict
 from pipeline.writers.palette import LETTERS, MARKS
-from pipeline.writers.persons import person_colours
+from pipeline.writers.persons import naming, person_colours
 from pipeline.writers.report.card import Card, card
 from pipeline.writers.report.chart import chart
 from pipeline.writers.report.chip import Block, Chip, block, chip, language_tag, seek, times
+from pipeline.writers.report.coverage import Coverage, coverage_of
 from pipeline.writers.report.scripts import as_json
 from pipeline.writers.report.shares import Share, emotion_shares
 from pipeline.writers.report.spread import spreads
-from pipeline.writers.report.told import Coverage, Skipped, coverage_of, skipped, summary, trust
+from pipeline.writers.report.told import Skipped, nothing_found, skipped, summary, trust
 
 COLUMNS = 600  # of the still timeline: what is finer is told by its longest part
 
@@ -61,6 +62,7 @@ class Page:
     names: tuple[str, ...]
     strips: tuple[Strip, ...]
     cards: tuple[Card, ...]
+    nothing: str
     lines: tuple[Line, ...]
     shares: tuple[Share, ...]
     persons: Mapping[str, str]
@@ -79,7 +81,7 @@ class Page:
 def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
     """Everything the template shows; ``stills`` are pictures as data URIs, by the rank of their conflict."""
     order = ranked(analysis.conflicts)
-    shown, spread, pictures = lanes(analysis), spreads(analysis), stills or {}
+    shown, spread, named, pictures = lanes(analysis), spreads(analysis), naming(analysis), stills or {}
     coverage = tuple(coverage_of(analysis, modality) for modality in analysis.modalities)
     return Page(
         title=one_line(analysis.name),
@@ -97,9 +99,10 @@ def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
             for lane in shown
         ),
         cards=tuple(
-            card(rank, conflict, analysis, spread, pictures.get(rank, ""))
+            card(rank, conflict, analysis, spread, named(conflict), still=pictures.get(rank, ""))
             for rank, conflict in enumerate(order, start=1)
         ),
+        nothing=nothing_found(analysis),
         lines=_lines(analysis, order),
         shares=emotion_shares(analysis),
         persons=person_colours(analysis),

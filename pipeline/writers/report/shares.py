@@ -1,4 +1,4 @@
-"""How much of the time each emotion was shown: by everyone, and by each person who can be told apart."""
+"""How much of the time each emotion was shown: by whoever was read, and by each person told apart."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis
 from pipeline.writers.columns import display
-from pipeline.writers.facts import Verdict, lanes, observed, time_code
+from pipeline.writers.facts import Lane, Verdict, lanes, observed, percent, time_code
 from pipeline.writers.palette import LETTERS, is_emotion
 from pipeline.writers.persons import person_colours
+from pipeline.writers.report.coverage import covered_us
 
 UNKNOWN = "nothing to read"
+ANYONE = "whoever was read"
 MOST_PERSONS = 8  # with bars; a person who was lost for long comes back under a new number
 LETTERED = 0.05  # of the bar: a narrower part has no room for its letter
 
@@ -41,13 +43,14 @@ class Share:
 
 
 def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
-    """Everyone's bars, one per lane of the timeline, as shares of the film; then those of each person.
+    """Bars of whoever was read, one per lane of the timeline, as shares of the film; then each person's.
 
     A person's are shares of the time that a channel has samples of the person, with no claim on the rest.
     """
-    everyone = [
-        _share("everyone", "", lane.display.noun, _times((v, s.duration_us) for s, v in lane.stretches))
-        for lane in lanes(analysis)
+    channels = [[m] for m in analysis.modalities] + [list(analysis.modalities)]
+    anyone = [
+        _share(ANYONE, "", lane.display.noun, _times(_as_covered(analysis, lane, channel)))
+        for lane, channel in zip(lanes(analysis), channels, strict=True)
     ]
     own = {
         (subject, modality): times
@@ -55,7 +58,15 @@ def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
         for modality in analysis.modalities
         if (times := _of_person(analysis, modality, subject))
     }
-    return (*(share for share in everyone if share.parts), *_of_persons(analysis, own))
+    return (*(share for share in anyone if share.parts), *_of_persons(analysis, own))
+
+
+def _as_covered(analysis: Analysis, lane: Lane, channels: Sequence[str]) -> Iterator[tuple[Verdict, int]]:
+    """What a lane says of each row, for as long as its channel, the longest of several, was read there."""
+    for moment, (span, said) in zip(analysis.moments, lane.stretches, strict=True):
+        read = round(max(covered_us(moment, channel) for channel in channels))
+        yield said, read
+        yield Verdict(UNKNOWN, None), span.duration_us - read
 
 
 def _of_persons(analysis: Analysis, own: Mapping[tuple[str, str], Mapping[str, int]]) -> Iterator[Share]:
@@ -92,4 +103,4 @@ def _share(who: str, colour: str, name: str, times: Mapping[str, int]) -> Share:
 
 def _part(key: str, share: float) -> Part:
     letter = LETTERS.get(key, "–") if share >= LETTERED else ""
-    return Part(key if is_emotion(key) else "", letter, f"{100 * share:.2f}", f"{share:.0%}")
+    return Part(key if is_emotion(key) else "", letter, f"{100 * share:.2f}", percent(share))

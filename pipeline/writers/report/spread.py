@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis, Moment, Scores, Span
 from pipeline.writers.columns import display
+from pipeline.writers.facts import percent
 from pipeline.writers.palette import LETTERS
 
 LEAST_QUALITY = 1e-6  # a poor sample still counts where there is no other
@@ -124,6 +125,6 @@ def spreads(analysis: Analysis) -> Spreads:
 
 def _bars(name: str, mean: NDArray[np.float64]) -> Bars:
     shares = dict(zip(EMOTIONS, (float(p) for p in mean), strict=True))
-    told = ", ".join(f"{e} {p:.0%}" for e, p in sorted(shares.items(), key=lambda one: -one[1]))
-    bars = tuple(Bar(e, LETTERS[e], f"{100 * p:.1f}", f"{p:.0%}") for e, p in shares.items())
+    told = ", ".join(f"{e} {percent(p)}" for e, p in sorted(shares.items(), key=lambda one: -one[1]))
+    bars = tuple(Bar(e, LETTERS[e], f"{100 * p:.1f}", percent(p)) for e, p in shares.items())
     return Bars(name, bars, told)

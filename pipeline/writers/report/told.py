@@ -1,22 +1,23 @@
 """What the page tells in sentences and figures beside its pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.types import ALARMS, US_PER_S, Analysis
-from pipeline.writers.columns import display
-from pipeline.writers.evidence import bayes_factor, expected_by_chance, factor_of, of_film
-from pipeline.writers.facts import hypothesis, ranked, time_code, verdict
-from pipeline.writers.palette import is_emotion
+from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict
+from pipeline.writers.evidence import (
+    about,
+    bayes_factor,
+    caution,
+    compared_us,
+    expected_by_chance,
+    factor_of,
+    of_film,
+)
+from pipeline.writers.facts import hypothesis, percent, ranked, time_code, who
+from pipeline.writers.persons import naming
+from pipeline.writers.report.coverage import Coverage
 
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of the film a modality could read, and why not the rest."""
-
-    name: str
-    read: str
-    gaps: str
+AS_MEASURED = "if the models are as good as measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,54 +31,50 @@ class Skipped:
 
 
 def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]:
-    """Sentences to read aloud: what was measured, in numbers, and how far it can be trusted."""
+    """Sentences to read aloud: what was found, in numbers, and how far it can be trusted."""
     read = ", ".join(f"{c.name} {c.read}" for c in coverage) or "nothing"
     lasts = time_code(analysis.media.duration_us)
     sentences = [f"The video lasts {lasts}. An emotion could be read in this share of it: {read}."]
     order = ranked(analysis.conflicts)
     counted = [c for c in order if c.kind in ALARMS]
-    if not counted:
-        sentences.append("No moment was found where they contradict each other.")
-    else:
-        first = counted[0]
-        said = " and ".join(f"{display(m).noun} {first.emotions.get(m, '?')}" for m in first.modalities)
-        guess = f", {hypothesis(first)}" if first.label else ""
-        when = time_code(first.span.start_us)
-        many, at = f"{len(counted)} moments were", f"; the strongest at {when}"
-        if len(counted) == 1:
-            many, at = "One moment was", f", at {when}"
-        where = f"{many} found where they contradict each other{at}"
-        sentences.append(f"{where}: {said}{guess}.")
+    sentences += _counted(counted, analysis) if counted else [nothing_found(analysis)]
     if masked := len(order) - len(counted):
-        sentences.append(f"In {masked} more, one stayed neutral while another showed a strong emotion.")
+        moments = "more" if counted else "moment" if masked == 1 else "moments"
+        sentences.append(f"In {masked} {moments}, one stayed neutral while another showed an emotion.")
     expected = expected_by_chance(analysis)
     if expected is not None:
-        caution = (
-            ", no fewer than were found: when they happen tells nothing"
-            if expected >= len(counted) > 0
-            else ""
-        )
+        so = caution(len(counted), expected)
         sentences.append(
             "If what they show had nothing to do with each other in time,"
-            f" about {expected:.1f} such moments would be expected here by chance{caution}."
+            f" {about(expected)} such moments would be expected here by chance{f', {so}' if so else ''}."
         )
     return tuple(sentences)
 
 
-def coverage_of(analysis: Analysis, modality: str) -> Coverage:
-    """By length of the rows, each counting as far as it was covered."""
-    total = max(1, sum(m.span.duration_us for m in analysis.moments))
-    read = 0.0
-    gaps: dict[str, int] = {}
-    for moment in analysis.moments:
-        reading = moment.by_modality.get(modality)
-        said = verdict(moment, modality, analysis.modalities)
-        if reading and is_emotion(said.key):
-            read += reading.coverage * moment.span.duration_us
-        else:
-            gaps[said.key] = gaps.get(said.key, 0) + moment.span.duration_us
-    reasons = (f"{key.replace('_', ' ')} {us / total:.0%}" for key, us in sorted(gaps.items()))
-    return Coverage(display(modality).noun, f"{read / total:.0%}", ", ".join(reasons))
+def nothing_found(analysis: Analysis) -> str:
+    """That there was nothing to find, or that nothing could be looked at, and why."""
+    compared = compared_us(analysis)
+    if compared:
+        share = percent(compared / max(1, analysis.media.duration_us))
+        found = "No moment was found where they contradict each other"
+        return f"{found}; two of them or more could be compared in {share} of the film."
+    if len(analysis.modalities) < 2:
+        return "Nothing could be compared, because there are not two channels to compare."
+    reasons = "; ".join(f"{' with '.join(one.nouns)}: {one.explained}" for one in of_film(analysis))
+    return f"Nothing could be compared, because {reasons or 'nothing was read'}."
+
+
+def _counted(counted: Sequence[Conflict], analysis: Analysis) -> Iterator[str]:
+    first = counted[0]
+    shown = naming(analysis)(first)
+    said = " and ".join(f"{who(m, shown)} {first.emotions.get(m, '?')}" for m in first.modalities)
+    guess = f", {hypothesis(first)}" if first.label else ""
+    many, at = f"{len(counted)} moments were", "; the one with the most evidence at"
+    if len(counted) == 1:
+        many, at = "One moment was", ", at"
+    when = time_code(first.span.start_us)
+    yield f"{many} found where they may contradict each other{at} {when}: {said}{guess}."
+    yield f"That they really do there has a chance of {percent(first.confidence)}, {AS_MEASURED}."
 
 
 def trust(analysis: Analysis) -> tuple[tuple[str, str], ...]:
@@ -87,7 +84,7 @@ def trust(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     by_chance = (
         "too little material to tell"
         if expected is None
-        else f"about {expected:.1f} in this video ({rate:.2f} a minute)"
+        else f"{about(expected)} in this video ({rate:.2f} a minute)"
     )
     return (
         ("conflicts found", f"{alarms} (and {len(analysis.conflicts) - alarms} of masking, not counted)"),
@@ -112,7 +109,7 @@ def skipped(analysis: Analysis) -> tuple[Skipped, ...]:
             " with ".join(one.nouns),
             one.explained,
             f"{one.time_us / US_PER_S:.1f} s",
-            f"{one.time_us / whole:.0%}",
+            percent(one.time_us / whole),
         )
         for one in of_film(analysis)
     )

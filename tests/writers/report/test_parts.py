@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from PIL import Image
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis, Observation, Scores, Span, Status
 from pipeline.writers.report import html
-from pipeline.writers.report.chart import chart, stacked, valence
+from pipeline.writers.report.chart import chart, stacked, thinned, valence
 from pipeline.writers.report.chip import language_tag
+from pipeline.writers.report.coverage import OTHERS, coverage_of, read_and_gaps
 from pipeline.writers.report.scripts import as_json, policy, scripts
-from pipeline.writers.report.shares import MOST_PERSONS, UNKNOWN, emotion_shares
+from pipeline.writers.report.shares import ANYONE, MOST_PERSONS, UNKNOWN, emotion_shares
 from pipeline.writers.report.spread import spreads
 from pipeline.writers.report.stills import MOST, WIDTH_PX, pictures
 from pipeline.writers.stills import still_name
 from tests.writers.conftest import S, scores, with_posture
+
+SCRIPTS = re.compile(r"<script.*?</script>", re.DOTALL)
 
 
 def shares_of(analysis: Analysis, span: Span, modality: str) -> dict[str, str]:
@@ -64,17 +68,71 @@ def test_shares_of_time(analysis: Analysis) -> None:
     told = emotion_shares(analysis)
     found = {(s.who, s.name): {p.emotion or UNKNOWN: p.text for p in s.parts} for s in told}
     assert list(found) == [
-        *(("everyone", name) for name in ("face", "voice", "words", "together")),
+        *((ANYONE, name) for name in ("face", "voice", "words", "together")),
         ("P1", "face"),
         ("P2", "face"),
     ]
-    face = found["everyone", "face"]
-    assert (face["sad"], face[UNKNOWN], face["happy"]) == ("73%", "27%", "0%")
-    assert found["everyone", "words"]["happy"] == "33%" and found["everyone", "words"]["neutral"] == "27%"
+    face = found[ANYONE, "face"]
+    assert (face["sad"], face[UNKNOWN], face["happy"]) == ("55%", "45%", "0%")
+    assert found[ANYONE, "words"]["happy"] == "25%" and found[ANYONE, "words"]["neutral"] == "20%"
+    assert found[ANYONE, "together"][UNKNOWN] == "45%"
     assert found["P2", "face"]["neutral"] == "100%" and found["P1", "face"][UNKNOWN] == "0%"
     assert [s.lasts for s in told][-2:] == ["0:01.5", "0:00.2"]
     assert ("P1", "posture") in {(s.who, s.name) for s in emotion_shares(with_posture(analysis))}
     assert emotion_shares(replace(analysis, moments=(), fused=(), observations={}, conflicts=())) == ()
+
+
+def test_a_row_read_in_part_counts_in_part(analysis: Analysis) -> None:
+    """What the bars say was read is what the table of coverage says."""
+    first, *rest = analysis.moments
+    face = replace(first.by_modality["face"], coverage=0.1)
+    found = replace(
+        analysis, moments=(replace(first, by_modality={**first.by_modality, "face": face}), *rest)
+    )
+    for one in (analysis, found, with_posture(analysis)):
+        unknown = {s.name: s.parts[-1].text for s in emotion_shares(one) if s.who == ANYONE}
+        for modality in one.modalities:
+            read = coverage_of(one, modality)
+            assert int(read.read[:-1]) + int(unknown[read.name][:-1]) == pytest.approx(100, abs=1)
+    assert coverage_of(found, "face").read != coverage_of(analysis, "face").read
+
+
+def test_what_was_read_and_what_was_not_are_the_whole(analysis: Analysis) -> None:
+    for modality in analysis.modalities:
+        read, gaps = read_and_gaps(analysis, modality)
+        assert read + sum(gaps.values()) == pytest.approx(analysis.media.duration_us, abs=10)
+    assert coverage_of(analysis, "face").gaps.startswith("no face")
+    first = analysis.moments[0]
+    alone = replace(analysis, moments=(first,), fused=analysis.fused[:1])
+    assert dict(read_and_gaps(alone, "face")[1]) == {OTHERS: pytest.approx(250_000)}
+    seen = {"face": (Observation("face", Span(0, 10 * S), Status.NO_FACE),)}
+    assert dict(read_and_gaps(replace(alone, observations=seen), "face")[1]) == {
+        "no_face": pytest.approx(250_000)
+    }
+    assert dict(read_and_gaps(replace(alone, observations={}), "face")[1]) == {
+        "not_observed": pytest.approx(250_000)
+    }
+
+
+def test_nothing_rounds_to_certainty(analysis: Analysis) -> None:
+    first, *rest = analysis.moments
+    sure = {**first.by_modality, "face": replace(first.by_modality["face"], scores=scores("sad", 0.9976))}
+    seen = tuple(
+        replace(o, scores=scores("sad", 0.9976)) if o.scores else o for o in analysis.observations["face"]
+    )
+    conflicts = tuple(
+        replace(c, probabilities=dict.fromkeys(c.modalities, 0.9976)) for c in analysis.conflicts
+    )
+    found = replace(
+        analysis,
+        moments=(replace(first, by_modality=sure), *rest),
+        observations={**analysis.observations, "face": seen},
+        conflicts=conflicts,
+    )
+    text = SCRIPTS.sub("", html(found))
+    assert "sad &gt;99%" in text and not re.search(r"(sad|happy) 100%", text.split('id="shares"')[0])
+    assert chart(found, ())["lanes"][0]["shares"][0] == 99.5
+    assert shares_of(found, Span(0, S), "face")["H"] == "<1%"
 
 
 def test_persons_who_were_seen_briefly_have_no_bars(analysis: Analysis) -> None:
@@ -116,6 +174,14 @@ def test_a_curve_breaks_where_nothing_was_read(analysis: Analysis) -> None:
     again = replace(late, status=Status.OK, scores=one.scores)
     found = chart(replace(analysis, observations={"voice": (one, again)}), ())["curves"][0]
     assert found["values"] == [-36, -36, None, -36, -36] and found["steps"] == [0, 1400, 0, 500, 1100]
+
+
+def test_a_thinned_curve_keeps_its_breaks() -> None:
+    level = [(at, 5) for at in range(10)]
+    points = [*level, (10, None), (20, 1), (21, None), *((at, 7) for at in range(30, 35))]
+    kept = thinned(points, 4)
+    assert kept == [(0, 5), (4, 5), (8, 5), (10, None), (20, 1), (21, None), (30, 7), (34, 7)]
+    assert thinned(points, 1) == points and thinned([], 3) == []
 
 
 def test_utterances_that_overlap_do_not_run_back_in_time(analysis: Analysis) -> None:
