@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,8 @@ def _write(arguments: argparse.Namespace) -> int:
     asked = Asked(arguments.show_evidence, arguments.with_masking, arguments.with_foils)
     folders = list({folder.resolve(): folder for folder in arguments.folders}.values())
     analyses = [read_analysis(folder) for folder in folders]
+    if arguments.out:
+        _refuse_twins(folders, [one.media.sha256 for one in analyses])
     targets = (
         {arguments.out: analyses}
         if arguments.out
@@ -123,6 +126,19 @@ def _write(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_twins(folders: Sequence[Path], films: Sequence[str]) -> None:
+    """One film's events in one sheet are marked once."""
+    from pipeline.review.events import ReviewError
+
+    first: dict[str, Path] = {}
+    for folder, film in zip(folders, films, strict=True):
+        if film in first:
+            raise ReviewError(
+                f"{first[film]} and {folder} are results of one film; name one of them, or leave out --out"
+            )
+        first[film] = folder
+
+
 def _import(arguments: argparse.Namespace) -> int:
     import json
 
@@ -143,7 +159,10 @@ def _count(text: str) -> int:
 
 def _precision(text: str) -> float:
     """An argument that is a share above 0 and under 1."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a share between 0 and 1, as {PRECISION}")
     return number

@@ -158,10 +158,12 @@ def test_marks_are_kept(tmp_path, capsys):
         (("--import", "vlog/analysis.json"), "no columns Event and Verdict"),
         (("--import", "ann.csv", "--out", "x.csv"), "--out is for writing a sheet"),
         (("vlog", "--with-foils", "3", "--show-evidence"), "give the foils away"),
+        (("vlog", "again", "--out", "both.csv"), "vlog and again are results of one film; name one of them"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):
     results(tmp_path / "vlog", make_analysis())
+    results(tmp_path / "again", replace(make_analysis(), conflicts=()))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / ANALYSIS_FILE).write_text("{}", encoding="utf-8")
     before = sorted(tmp_path.rglob("*"))
@@ -172,7 +174,16 @@ def test_a_mistake_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsy
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("flags", [("--precision", "1"), ("--with-foils", "0"), ("--with-foils", "x")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--precision", "1"),
+        ("--precision", "abc"),
+        ("--precision", "nan"),
+        ("--with-foils", "0"),
+        ("--with-foils", "x"),
+    ],
+)
 def test_a_number_out_of_range(flags, capsys):
     assert review("vlog", *flags) == EXIT_USAGE
     assert "is not a" in capsys.readouterr().err

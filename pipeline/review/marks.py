@@ -24,13 +24,11 @@ class Marked:
     notes: Mapping[tuple[str, str], str]  # by event and rater
 
 
-def gather(sheets: Iterable[Sheet], known: Mapping[str, frozenset[str]]) -> Marked:
+def gather(sheets: Iterable[Sheet]) -> Marked:
     """Put the sheets of all raters together; a rater is named in the column or by the file.
 
-    ``known`` holds the events of every film whose analysis is at hand, by the start of the film's SHA-256.
-
     Raises:
-        ReviewError: an unknown verdict or event, an event that one rater marked twice, a sheet without marks.
+        ReviewError: an unknown verdict, what is no event, an event that one rater marked twice, no marks.
     """
     said: dict[tuple[str, str], Verdict] = {}  # by event and rater; who write their name ANN and Ann are one
     asked: dict[str, Named] = {}
@@ -42,7 +40,7 @@ def gather(sheets: Iterable[Sheet], known: Mapping[str, frozenset[str]]) -> Mark
             raise ReviewError(f"{sheet.path} carries no marks; write right, wrong or unsure under {VERDICT}")
         for row in sheet.rows:
             where = f"{sheet.path}, row {row.number}"
-            asked[row.event] = _named(row, where, known)
+            asked[row.event] = _named(row, where)
             if not row.verdict:
                 continue
             shown = row.rater or sheet.path.stem
@@ -63,16 +61,11 @@ def gather(sheets: Iterable[Sheet], known: Mapping[str, frozenset[str]]) -> Mark
     return Marked(marks, dict(sorted(asked.items())), tuple(names[key] for key in sorted(names)), shown_notes)
 
 
-def _named(row: Row, where: str, known: Mapping[str, frozenset[str]]) -> Named:
+def _named(row: Row, where: str) -> Named:
     named = parse_id(row.event)
     if named is None:
         raise ReviewError(
             f"{where}: {row.event!r} is no event of ours; copy the cell under {EVENT} anew from the sheet"
-        )
-    if not named.foil and named.video in known and row.event not in known[named.video]:
-        raise ReviewError(
-            f"{where}: the analysis at hand has no event {row.event}; the sheet is of another version, so "
-            "name the results it was made from with --results"
         )
     return named
 

@@ -1,6 +1,6 @@
 """What the marks of all raters come to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,8 @@ class Outcome:
     """Figures over events take one verdict each, that of most raters.
 
     ``chance`` is each film with the alarms a minute expected by chance at its present operating point.
-    ``proposal`` is None where no analysis of the marked films was at hand.
+    ``proposal`` is None where the events are in no analysis at hand; ``without_analysis`` counts those whose
+    film has none.
     """
 
     raters: tuple[str, ...]
@@ -81,12 +82,16 @@ def read(sheets: Sequence[Path], results: Sequence[Path], precision_asked: float
 def outcome(sheets: Sequence[Sheet], films: Mapping[str, Analysis], precision_asked: float) -> Outcome:
     """``films`` by the start of their SHA-256. Raises ReviewError."""
     found = {sha: {event.id: event for event in events(film)} for sha, film in films.items()}
-    marked = gather(sheets, {sha: frozenset(known) for sha, known in found.items()})
+    marked = gather(sheets)
     alarm = {e for e, named in marked.asked.items() if not named.foil and named.kind in ALARMS}
     foil = {e for e, named in marked.asked.items() if named.foil}
     verdicts = of_events(marked.marks)
     film_events = {event: one for known in found.values() for event, one in known.items()}
-    seen = [films[sha] for sha in sorted({marked.asked[e].video for e in alarm & set(verdicts)} & set(films))]
+    judged = alarm & set(verdicts)
+    seen = [films[sha] for sha in sorted({marked.asked[e].video for e in judged & set(film_events)})]
+    changed = [
+        films[marked.asked[e].video].name for e in judged - set(film_events) if _is_of(marked, e, films)
+    ]
     return Outcome(
         raters=marked.raters,
         asked=len(marked.asked),
@@ -101,13 +106,30 @@ def outcome(sheets: Sequence[Sheet], films: Mapping[str, Analysis], precision_as
         disagreements=_disagreements(marked, films),
         proposal=_proposal(_judged(verdicts, alarm, film_events), seen, precision_asked),
         chance=tuple((film.name, film.false_alarms_per_minute) for film in seen),
-        without_analysis=sum(e not in film_events for e in alarm & set(verdicts)),
-        notes=tuple(
-            f"{sheet.path} is not in Unicode: letters in notes and names may be garbled"
-            for sheet in sheets
-            if not sheet.readable
+        without_analysis=sum(not _is_of(marked, e, films) for e in judged),
+        notes=(
+            *_unknown(changed),
+            *(
+                f"{sheet.path} is not in Unicode: letters in notes and names may be garbled"
+                for sheet in sheets
+                if not sheet.readable
+            ),
         ),
     )
+
+
+def _is_of(marked: Marked, event: str, films: Mapping[str, Analysis]) -> bool:
+    return marked.asked[event].video in films
+
+
+def _unknown(films: Sequence[str]) -> Iterator[str]:
+    """What became of events of ``films``, a name per event, that their analysis at hand does not know."""
+    if films:
+        names = ", ".join(map(one_line, sorted(set(films))))
+        yield (
+            f"{len(films)} marked events are not in the analysis at hand of {names}, which was made with "
+            "other settings or another version: they count in the figures above, not in the operating point"
+        )
 
 
 def _by_kind(marked: Marked, verdicts: Mapping[str, Verdict], among: set[str]) -> dict[str, Precision]:

@@ -145,7 +145,7 @@ def test_the_order_of_rows_and_files_changes_nothing(raters, random):
             sheet_of(Path(f"{names[i]}.csv"), {e: raters[i][e] for e in rows if e in raters[i]})
             for i in order
         ]
-        marked = gather(sheets, {})
+        marked = gather(sheets)
         return marked, kappas(marked.marks, marked.raters), alpha(marked.marks, marked.raters)
 
     order, rows = list(range(len(raters))), list(EVENTS)

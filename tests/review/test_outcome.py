@@ -70,3 +70,17 @@ def test_foils_are_no_alarms(tmp_path):
     assert (found.alarms.right, found.alarms.wrong) == (1, 0)
     assert (found.foils.right, found.foils.wrong) == (0, 1)
     assert found.proposal.points[0].kept.marked == 1
+
+
+def test_marks_count_though_the_film_was_analysed_again(tmp_path):
+    before, after = film_with([4.0, 40.0, 50.0], enter=0.75), film_with([40.0], enter=0.9)
+    sheets = two_raters(tmp_path, before, "rrw", "rrr")  # strongest first: 50 and 40 are gone
+    found = outcome(sheets, {SHA: after}, 0.8)
+    assert (found.alarms.marked, found.kappas[0].n, found.without_analysis) == (3, 3, 0)
+    assert found.proposal.points[0].kept.marked == 1 and found.proposal.present == 0.9
+    (note,) = found.notes
+    assert note.startswith("2 marked events are not in the analysis at hand of film ab, which was made with")
+    assert note in as_text(found) and as_json(found)["notes"] == [note]
+    none = outcome(sheets, {SHA: film_with([])}, 0.8)
+    assert none.alarms.marked == 3 and none.proposal is None and none.notes[0].startswith("3 marked events")
+    assert outcome(sheets, {SHA: before}, 0.8).notes == ()
