@@ -126,7 +126,9 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
         help="also a reel of the strongest moments, a still of each, and a sheet of key frames",
     )
     command.add_argument(
-        "--export", metavar="LIST", help=f"files for other tools: some of {','.join(get_args(ExportFormat))}"
+        "--export",
+        metavar="LIST",
+        help=f"files for other tools: all, or some of {','.join(get_args(ExportFormat))}",
     )
     command.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML, see docs/CONFIG.md")
     command.add_argument("--force", action="store_true", help="run every stage again")
@@ -213,12 +215,13 @@ def _end_interrupted() -> int:
 
 def _config(arguments: argparse.Namespace) -> Any:
     from pipeline.config import config_from_mapping, load_config
+    from pipeline.plan import formats_listed, listed
 
     flags: dict[str, dict[str, Any]] = {}
     if arguments.profile:
         flags.setdefault("run", {})["profile"] = arguments.profile
     if arguments.only:
-        flags.setdefault("run", {})["only"] = [part.strip() for part in arguments.only.split(",")]
+        flags.setdefault("run", {})["only"] = listed("--only", arguments.only)
     if arguments.language:
         flags["transcript"] = {"language": arguments.language}
     if arguments.no_video:
@@ -230,7 +233,7 @@ def _config(arguments: argparse.Namespace) -> Any:
     if arguments.highlights:
         flags["highlights"] = {"enabled": True}
     if arguments.export:
-        flags["export"] = {"formats": [part.strip() for part in arguments.export.split(",")]}
+        flags["export"] = {"formats": formats_listed(arguments.export)}
     return load_config(arguments.config, flags) if arguments.config else config_from_mapping(flags)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline.config import Config, ConfigError
 from pipeline.engine.runner import recipe_for
@@ -16,9 +16,11 @@ from pipeline.engine.store import Artifact, Store, file_digest
 from pipeline.fusion.readings import OTHER, load_rules
 from pipeline.graph import OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
+from pipeline.types import ExportFormat
 
 WORK = ".work"
 SAMPLE = "sample.mp4"
+ALL = "all"  # of the export formats
 INPUTS = Path("inputs")
 OUTPUTS = Path("outputs")
 
@@ -53,6 +55,22 @@ class Plan:
     settings: Mapping[str, Any]
     keys: Mapping[str, Any]
     store: Store
+
+
+def listed(flag: str, text: str) -> list[str]:
+    """What a flag lists, between commas. Raises UsageError when that is nothing."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UsageError(f"{flag} lists nothing; leave it out, or see `emotion-pipeline analyze --help`")
+    return parts
+
+
+def formats_listed(text: str) -> list[str]:
+    """What ``--export`` lists; ``all`` is every format. Raises UsageError."""
+    known, parts = get_args(ExportFormat), listed("--export", text)
+    if unknown := next((part for part in parts if part not in (*known, ALL)), None):
+        raise UsageError(f"--export takes {ALL} or some of {', '.join(known)}; {unknown!r} is none of them")
+    return list(known) if ALL in parts else parts
 
 
 def find_video(name: str | None) -> Path:

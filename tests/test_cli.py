@@ -82,6 +82,9 @@ def test_mistakes_in_arguments(tmp_path, made, capsys):
         (("--transcript", tmp_path / "broken.srt"), "broken.srt"),
         (("--transcript", tmp_path / "none.srt"), "there is no subtitle file"),
         (("--only", "face,smell"), "'smell'"),
+        (("--only", " ,"), "--only lists nothing"),
+        (("--export", "elan,excel"), "--export takes all or some of elan, textgrid, vtt"),
+        (("--export", ",,"), "--export lists nothing"),
         (("--profile", "full"), "models pull"),
         (("--out", settings / "below"), "cannot write into"),
     ):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,10 +12,10 @@ from pipeline.config import ConfigError, config_from_mapping
 from pipeline.job import run
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.models.known import known_for
-from pipeline.plan import Request, UsageError, find_video
+from pipeline.plan import Request, UsageError, find_video, formats_listed, listed
 from pipeline.profile import resolve
 from pipeline.summary import as_json, as_text
-from pipeline.types import Status
+from pipeline.types import ExportFormat, Status
 from tests.made import media
 
 
@@ -193,6 +194,12 @@ def test_finding_the_video(tmp_path, monkeypatch):
     for name in ("none.mp4", "x" * 300 + ".mp4", "\udcb2\udcc9.mp4"):
         with pytest.raises(UsageError):
             find_video(name)
+
+
+def test_lists_in_flags():
+    assert listed("--only", " face,, voice,") == ["face", "voice"]
+    assert formats_listed("elan,,vtt") == ["elan", "vtt"]
+    assert formats_listed("all") == formats_listed("vtt, all") == list(get_args(ExportFormat))
 
 
 def test_a_reading_of_a_modality_there_is_not_is_refused_before_anything_runs(tmp_path, made):
