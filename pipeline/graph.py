@@ -172,6 +172,10 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "film": ("film", frozenset({"crf", "preset", "max_height_px", "style"})),
     "keyframes": ("highlights", frozenset({"keyframes", "expressive"})),
     "highlights": ("highlights", frozenset({"most", "lead_in_s"})),
+    # What these lead to.
+    "export-elan": ("film", frozenset({"enabled"})),
+    "export-label-studio": ("film", frozenset({"enabled"})),
+    "export-fcpxml": ("film", frozenset({"enabled", "max_height_px", "style"})),
 }
 
 

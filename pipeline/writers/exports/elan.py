@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
+from pipeline.writers.exports.linked import linked, warn_if_missing
 from pipeline.writers.exports.tiers import Tier, tiers
 from pipeline.writers.facts import one_line
-from pipeline.writers.film.video import FILM
 
 EAF = "annotations.eaf"
 AUTHOR, DATE = "emotion-pipeline", "1970-01-01T00:00:00+00:00"
@@ -22,10 +23,11 @@ VOCABULARY = "emotions"
 UNDETERMINED = ("und", "http://cdb.iso.org/lg/CDB-00130975-001", "undetermined (und)")
 
 
-def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: Progress) -> None:
     """Stage ``export-elan``."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     document(analysis).to_file(str(out / EAF))
+    warn_if_missing(analysis, settings, EAF, out)
     progress(1.0)
 
 
@@ -36,8 +38,8 @@ def document(analysis: Analysis) -> Any:
     eaf = Eaf(author=AUTHOR)
     eaf.adocument["DATE"] = DATE
     eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    if analysis.media.has_video:
-        eaf.add_linked_file(f"./{FILM}", relpath=f"./{FILM}", mimetype="video/mp4")
+    if film := linked(analysis):
+        eaf.add_linked_file(f"./{film}", relpath=f"./{film}", mimetype="video/mp4")
     _types(eaf)
     shown = tiers(analysis)
     for tier in shown:

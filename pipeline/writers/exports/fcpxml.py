@@ -7,46 +7,48 @@ reader reads it. The format has no colours: a conflict is a marker to be done, m
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 from xml.etree import ElementTree
 
+from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import ALARMS, Analysis
 from pipeline.writers.evidence import because
+from pipeline.writers.exports.linked import linked, size_px, warn_if_missing
 from pipeline.writers.exports.markers import Marker, film_frames, film_name, frame_rate, markers, rate_note
 from pipeline.writers.facts import one_line
-from pipeline.writers.film.video import FILM
 
 FCPXML = "markers.fcpxml"
 VERSION = "1.8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n'
 FORMAT, ASSET = "r1", "r2"
-WITHOUT_PICTURE_PX = (1280, 720)  # a timeline has a size even when its film has none
 START = "0s"
 
 
-def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: Progress) -> None:
     """Stage ``export-fcpxml``."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
-    (out / FCPXML).write_text(fcpxml(analysis), encoding="utf-8", newline="\n")
+    (out / FCPXML).write_text(fcpxml(analysis, settings), encoding="utf-8", newline="\n")
+    warn_if_missing(analysis, settings, FCPXML, out)
     progress(1.0)
 
 
-def fcpxml(analysis: Analysis) -> str:
-    """The whole document."""
+def fcpxml(analysis: Analysis, film: FilmSection) -> str:
+    """The whole document; without a picture the markers stand on a gap as long as the sound."""
     root = ElementTree.Element("fcpxml", version=VERSION)
     rate, name = frame_rate(analysis.media), film_name(analysis)
     duration = rational(film_frames(analysis), rate)
-    _resources(root, analysis, duration)
+    _resources(root, analysis, film, duration)
     event = ElementTree.SubElement(ElementTree.SubElement(root, "library"), "event", name=name)
     project = ElementTree.SubElement(event, "project", name=name)
     timed = {"duration": duration, "format": FORMAT, "tcFormat": "NDF"}
     sequence = ElementTree.SubElement(project, "sequence", {**timed, "tcStart": START})
     spine = ElementTree.SubElement(sequence, "spine")
-    whole = {"ref": ASSET, "name": name, "offset": START, "start": START, **timed}
-    clip = ElementTree.SubElement(spine, "asset-clip", whole)
+    whole = {"name": name, "offset": START, "start": START, "duration": duration}
+    if linked(analysis):
+        clip = ElementTree.SubElement(spine, "asset-clip", {"ref": ASSET, **whole, **timed})
+    else:
+        clip = ElementTree.SubElement(spine, "gap", whole)
     ElementTree.SubElement(clip, "note").text = rate_note(analysis.media)
     for one in sorted(markers(analysis), key=lambda marker: marker.frame):
         ElementTree.SubElement(clip, "marker", _marker(one, rate))
@@ -54,22 +56,17 @@ def fcpxml(analysis: Analysis) -> str:
     return HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _resources(root: ElementTree.Element, analysis: Analysis, duration: str) -> None:
+def _resources(root: ElementTree.Element, analysis: Analysis, film: FilmSection, duration: str) -> None:
     media, rate = analysis.media, frame_rate(analysis.media)
-    size = (media.width_px, media.height_px) if media.has_video else WITHOUT_PICTURE_PX
+    size = size_px(analysis, film)
     resources = ElementTree.SubElement(root, "resources")
     frame = {"frameDuration": rational(1, rate), "width": str(size[0]), "height": str(size[1])}
     ElementTree.SubElement(resources, "format", {"id": FORMAT, **frame})
-    name = film_name(analysis)
-    asset = {
-        "id": ASSET,
-        "name": name,
-        "src": f"./{FILM}" if media.has_video else f"./{quote(name, safe='')}",
-    }
-    asset |= {"start": START, "duration": duration, "format": FORMAT}
-    asset |= {"hasVideo": "1"} if media.has_video else {}
-    asset |= {"hasAudio": "1", "audioSources": "1"} if media.has_audio else {}
-    ElementTree.SubElement(resources, "asset", asset)
+    if source := linked(analysis):
+        asset = {"id": ASSET, "name": film_name(analysis), "src": f"./{source}"}
+        asset |= {"start": START, "duration": duration, "format": FORMAT, "hasVideo": "1"}
+        asset |= {"hasAudio": "1", "audioSources": "1"} if media.has_audio else {}
+        ElementTree.SubElement(resources, "asset", asset)
 
 
 def _marker(marker: Marker, rate: Fraction) -> dict[str, str]:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any, get_args
 from xml.etree import ElementTree
 
+from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import Analysis, ConflictKind
 from pipeline.writers.exports.cues import conflict_colour
+from pipeline.writers.exports.linked import linked, warn_if_missing
 from pipeline.writers.exports.markers import film_name, frame_rate
 from pipeline.writers.exports.tiers import CONFLICTS, Annotation, Tier, milliseconds, tiers
 from pipeline.writers.facts import headline, one_line, ranked
-from pipeline.writers.film.video import FILM
 from pipeline.writers.palette import colour
 
 TASKS, SETUP = "label_studio.json", "label_studio.xml"
@@ -28,7 +29,7 @@ NOTHING = "no picture: Label Studio export skipped\n"
 TIMELINE_PX = 200
 
 
-def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
+def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: Progress) -> None:
     """Stage ``export-label-studio``, or one warning when there is no picture to label."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     if not analysis.media.has_video:
@@ -37,6 +38,7 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     text = json.dumps(tasks(analysis), ensure_ascii=False, indent=1, allow_nan=False)
     (out / TASKS).write_text(text + "\n", encoding="utf-8", newline="\n")
     (out / SETUP).write_text(setup(analysis), encoding="utf-8", newline="\n")
+    warn_if_missing(analysis, settings, TASKS, out)
     progress(1.0)
 
 
@@ -46,7 +48,7 @@ def tasks(analysis: Analysis) -> list[dict[str, Any]]:
     lengths = [(a.end_ms - a.start_ms, a.score) for t in _channels(analysis) for a in t.annotations]
     total = sum(length for length, _ in lengths)
     score = sum(length * (mean or 0.0) for length, mean in lengths) / total if total else 0.0
-    data = {VIDEO: FILM, "fps": _fps(analysis), "name": film_name(analysis)}
+    data = {VIDEO: linked(analysis), "fps": _fps(analysis), "name": film_name(analysis)}
     prediction = {"model_version": MODEL_VERSION, "score": round(score, 4), "result": result}
     return [{"data": data, "predictions": [prediction]}]
 

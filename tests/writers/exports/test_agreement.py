@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import FilmSection
 from pipeline.graph import EXPORTS
 from pipeline.types import Analysis, ExportFormat
 from pipeline.writers.table import tables
@@ -22,7 +23,7 @@ def export(name: ExportFormat, analysis: Analysis, folder: Path) -> dict[str, Pa
     out.mkdir(parents=True)
     module, function = EXPORTS[name].split(":")
     inputs = written(analysis, folder / "in")
-    getattr(import_module(module), function)(inputs, None, out, lambda fraction: None)
+    getattr(import_module(module), function)(inputs, FilmSection(), out, lambda fraction: None)
     return {path.name: path for path in sorted(out.iterdir())}
 
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from pympi.Elan import Eaf
 
+from pipeline.config import FilmSection
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis
 from pipeline.writers.exports import elan
@@ -21,7 +22,7 @@ ORDER = [
 
 
 def export(analysis: Analysis, folder: Path) -> Path:
-    elan.run(written(analysis, folder / "in"), None, folder, lambda fraction: None)
+    elan.run(written(analysis, folder / "in"), FilmSection(), folder, lambda fraction: None)
     return folder / "annotations.eaf"
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pipeline.config import FilmSection
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis
 from pipeline.writers.exports import label_studio
@@ -17,7 +18,7 @@ from tests.writers.exports.cases import CASES
 
 
 def export(analysis: Analysis, folder: Path) -> tuple[dict[str, object], ElementTree.Element]:
-    label_studio.run(written(analysis, folder / "in"), None, folder, lambda fraction: None)
+    label_studio.run(written(analysis, folder / "in"), FilmSection(), folder, lambda fraction: None)
     (task,) = json.loads((folder / "label_studio.json").read_text(encoding="utf-8"))
     return task, ElementTree.parse(folder / "label_studio.xml").getroot()
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import opentimelineio as otio
 import pytest
 
+from pipeline.config import FilmSection
 from pipeline.types import Analysis, Conflict
 from pipeline.writers.exports import fcpxml
 from pipeline.writers.exports.edl import edl, reel, resolve_edl
@@ -16,6 +17,7 @@ from pipeline.writers.exports.markers import film_frames, frame_rate, markers, r
 from tests.writers.conftest import S, make_analysis
 from tests.writers.exports.cases import CASES
 
+FILMED = FilmSection()
 NTSC = Fraction(30000, 1001)
 
 
@@ -44,13 +46,13 @@ def test_a_standard_rate_is_chosen_and_said_in_both_files(fps: float, rate: Frac
     analysis = filmed(fps)
     assert frame_rate(analysis.media) == rate
     assert said in rate_note(analysis.media) and "non-drop-frame" in rate_note(analysis.media)
-    assert said in edl(analysis) and said in fcpxml.fcpxml(analysis)
+    assert said in edl(analysis) and said in fcpxml.fcpxml(analysis, FILMED)
 
 
 def test_a_varying_rate_and_no_picture_are_said() -> None:
     assert "varies around 24.60" in edl(filmed(24.6, varies=True))
     silent = CASES["without picture"]()
-    assert frame_rate(silent.media) == 25 and "has no picture" in fcpxml.fcpxml(silent)
+    assert frame_rate(silent.media) == 25 and "has no picture" in fcpxml.fcpxml(silent, FILMED)
 
 
 def test_time_code_counts_frames_and_drops_none() -> None:
@@ -71,7 +73,7 @@ def test_opentimelineio_reads_the_film_and_its_markers(fps: float) -> None:
     assert clip.source_range.duration.value == film_frames(analysis)
     assert (clip.name, clip.metadata["cmx_3600"]["reel"]) == (analysis.name, "A_B_BOLD")
 
-    timeline: Any = otio.adapters.read_from_string(fcpxml.fcpxml(analysis), "fcpx_xml")
+    timeline: Any = otio.adapters.read_from_string(fcpxml.fcpxml(analysis, FILMED), "fcpx_xml")
     (project,) = timeline
     (clip,) = project.find_clips()
     assert {m.name for m in clip.markers} == set(wanted) and clip.name == analysis.name
@@ -81,7 +83,7 @@ def test_opentimelineio_reads_the_film_and_its_markers(fps: float) -> None:
 
 @pytest.mark.parametrize("fps", [25.0, 23.976, 29.97])
 def test_times_in_fcpxml_are_whole_frames(fps: float) -> None:
-    root = ElementTree.fromstring(fcpxml.fcpxml(filmed(fps)).split("\n", 2)[2])
+    root = ElementTree.fromstring(fcpxml.fcpxml(filmed(fps), FILMED).split("\n", 2)[2])
     frame = root.find(".//format").attrib["frameDuration"]  # type: ignore[union-attr]
     length = Fraction(frame.removesuffix("s"))
     assert length == 1 / frame_rate(filmed(fps).media)
@@ -95,18 +97,26 @@ def test_times_in_fcpxml_are_whole_frames(fps: float) -> None:
 
 
 def test_fcpxml_is_laid_out_as_its_dtd_asks() -> None:
-    root = ElementTree.fromstring(fcpxml.fcpxml(make_analysis()).split("\n", 2)[2])
+    root = ElementTree.fromstring(fcpxml.fcpxml(make_analysis(), FILMED).split("\n", 2)[2])
     assert [child.tag for child in root] == ["resources", "library"]
     clip = root.find("library/event/project/sequence/spine/asset-clip")
     assert clip is not None and [child.tag for child in clip] == ["note", "marker", "marker", "marker"]
     asset = root.find("resources/asset")
     assert asset is not None and asset.attrib["src"] == "./annotated.mp4"
     assert (asset.attrib["hasVideo"], asset.attrib["hasAudio"]) == ("1", "1")
-    (picture,) = root.findall("resources/format")
-    assert (picture.attrib["width"], picture.attrib["height"]) == ("160", "120")
     named = {one.attrib["id"] for one in root.iter() if "id" in one.attrib}
     asked = {one.attrib[key] for one in root.iter() for key in ("ref", "format") if key in one.attrib}
     assert asked <= named
+
+
+def test_without_a_picture_nothing_is_linked_and_every_marker_is_there() -> None:
+    text = fcpxml.fcpxml(CASES["without picture"](), FILMED)
+    root = ElementTree.fromstring(text.split("\n", 2)[2])
+    assert [child.tag for child in root.find("resources") or ()] == ["format"] and "src=" not in text
+    (gap,) = root.find("library/event/project/sequence/spine") or ()
+    assert gap.tag == "gap" and [child.tag for child in gap] == ["note", "marker", "marker", "marker"]
+    assert set(gap.attrib) == {"name", "offset", "start", "duration"}
+    assert otio.adapters.read_from_string(text, "fcpx_xml")
 
 
 def test_two_that_start_together_have_a_frame_each_and_the_stronger_its_own() -> None:
