@@ -5,7 +5,9 @@ A modality that is not listed here is shown under its own name and comes after t
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
+from pipeline.labels import EMOTIONS
 from pipeline.records import BOX_KEY, SPEECH_SHARE_KEY
 
 
@@ -30,6 +32,12 @@ FUSED = Display("Fused", "together", None)
 START, END, CONTENT, PERSON = "Start_Time", "End_Time", "Content", "Person"
 EVIDENCE, BEST_FRAME, WORDS, RULE = "Evidence", "Best_Frame", "Words", "Rule"
 READ_TOGETHER, VANISHES_IF, NOT_COMPARED = "Read_Together", "Vanishes_If", "Not_Compared"
+Kind = Literal["integer", "number", "text"]
+INTEGERS = frozenset({"Rank"})
+# Columns of numbers by their whole name, by how it ends, by how it starts; all others hold text.
+NUMBERS = frozenset({START, END, EVIDENCE, "Strength", "Confidence", "Quality", "Speech_Share"})
+ENDINGS = ("_Confidence", "_Strength", "_Weight", "_Coverage", "_Probability")
+STARTS = ("Box_", *(f"{kind}_{name}" for kind in ("Smoothed", "Raw") for name in (*EMOTIONS, "unmapped")))
 INTEGRATED, CONFLICTS = "integrated.csv", "conflicts.csv"
 
 
@@ -37,6 +45,13 @@ def display(modality: str) -> Display:
     """Names of any modality, known or plugged in."""
     capitalised = "_".join(part.capitalize() for part in modality.split("_"))
     return KNOWN.get(modality) or Display(capitalised, modality.replace("_", " "), f"{modality}.csv")
+
+
+def kind_of(column: str) -> Kind:
+    """What a column of a sheet holds."""
+    if column in INTEGERS:
+        return "integer"
+    return "number" if column in NUMBERS or column.endswith(ENDINGS) or column.startswith(STARTS) else "text"
 
 
 def probability_column(shown: Display) -> str:

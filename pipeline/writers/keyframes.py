@@ -12,11 +12,11 @@ from pipeline.records import ANALYSIS_FILE, BOX_KEY, FRAME_TIME_KEY, WARNINGS_FI
 from pipeline.types import US_PER_S, Analysis, Observation, Scores
 from pipeline.writers.columns import PERSON, display
 from pipeline.writers.contact_sheet import Shot, contact_sheet
-from pipeline.writers.facts import time_code
+from pipeline.writers.facts import one_line, time_code
 from pipeline.writers.fonts import font_for
 from pipeline.writers.persons import person_colours
 from pipeline.writers.stills import QUALITY, images, read_regions
-from pipeline.writers.table import Row, milliseconds, share, text_cell, write_sheet
+from pipeline.writers.table import Row, milliseconds, share, write_sheet
 
 SHEET, PICTURE = "keyframes.csv", "keyframes.jpg"
 COLUMNS = (
@@ -153,8 +153,8 @@ def _row(frame: KeyFrame) -> Row:
     return {
         "Time_Code": time_code(frame.time_us),
         "Seconds": milliseconds(frame.time_us),
-        PERSON: text_cell(frame.subject or ""),
-        "Channel": text_cell(display(frame.modality).prefix),
+        PERSON: one_line(frame.subject or ""),
+        "Channel": one_line(display(frame.modality).prefix),
         "Emotion": frame.emotion,
         "Probability": share(frame.probability),
         "Expressiveness": share(frame.expressiveness),

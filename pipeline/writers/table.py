@@ -2,7 +2,7 @@
 
 UTF-8 with BOM (Excel shows Chinese), ``\\n`` line ends, every cell formatted here, so equal analyses are
 equal bytes. A text cell that a spreadsheet would run as a formula (it starts with ``= + - @``) gets a leading
-apostrophe; the text as it was said is in ``transcript.srt`` and ``analysis.json``.
+apostrophe where the sheet is written; rows hold the text as it was said.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,7 @@ from pipeline.writers.columns import (
     Display,
     display,
     in_column_order,
+    kind_of,
     probability_column,
     without_column,
 )
@@ -104,7 +105,7 @@ def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: S
     row = {
         START: seconds(moment.span.start_us),
         END: seconds(moment.span.end_us),
-        CONTENT: text_cell(moment.utterance.text) if moment.utterance else "",
+        CONTENT: one_line(moment.utterance.text) if moment.utterance else "",
         **_verdict_cells("Fused", fused_verdict(fused)),
     }
     persons = []
@@ -118,7 +119,7 @@ def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: S
         row[f"{prefix}_Status"] = str(reading.status) if reading else said.key
         if reading and reading.subject:
             persons.append(reading.subject)
-    row[PERSON] = text_cell(" ".join(dict.fromkeys(persons)))
+    row[PERSON] = one_line(" ".join(dict.fromkeys(persons)))
     here = [(rank, c) for rank, c in enumerate(order, start=1) if c.span.overlap_us(moment.span)]
     if here:
         strongest = here[0][1]
@@ -160,8 +161,8 @@ def _conflict_cells(conflict: Conflict) -> Row:
         "Kind": conflict.kind,
         "Strength": share(conflict.strength),
         "Confidence": share(conflict.confidence),
-        "Reading": text_cell(hypothesis(conflict)),
-        "Why": text_cell(because(conflict)),
+        "Reading": one_line(hypothesis(conflict)),
+        "Why": one_line(because(conflict)),
     }
 
 
@@ -169,12 +170,12 @@ def _evidence_cells(conflict: Conflict) -> Row:
     return {
         EVIDENCE: f"{conflict.evidence:.2f}",
         BEST_FRAME: "" if conflict.best_us is None else time_code(conflict.best_us),
-        WORDS: text_cell(conflict.words),
+        WORDS: one_line(conflict.words),
         **{probability_column(display(m)): share(p) for m, p in conflict.probabilities.items()},
         READ_TOGETHER: state(conflict.fused),
         **{without_column(display(m)): state(read) for m, read in conflict.without.items()},
-        RULE: text_cell(rule(conflict)),
-        VANISHES_IF: text_cell(vanishing(conflict)),
+        RULE: one_line(rule(conflict)),
+        VANISHES_IF: one_line(vanishing(conflict)),
     }
 
 
@@ -201,7 +202,7 @@ def _sample_row(observation: Observation, shown: Display) -> Row:
     row = {
         START: milliseconds(observation.span.start_us),
         END: milliseconds(observation.span.end_us),
-        PERSON: text_cell(observation.subject or ""),
+        PERSON: one_line(observation.subject or ""),
         "Status": str(observation.status),
         "Quality": share(observation.quality),
         **{key.removeprefix("_"): cell for key, cell in _verdict_cells("", observed(observation)).items()},
@@ -249,13 +250,19 @@ def _plain(value: float) -> str:
 
 def text_cell(text: str) -> str:
     """One line that no spreadsheet runs as a formula."""
-    line = one_line(text)
-    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+    return _harmless(one_line(text))
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """A sheet as a spreadsheet opens it; cells that a row lacks are empty."""
+    """A sheet as a spreadsheet opens it, text made harmless; cells that a row lacks are empty."""
     import pandas as pd
 
     frame = pd.DataFrame(rows, columns=list(columns), dtype=str).fillna("")
+    for column in columns:
+        if kind_of(column) == "text":
+            frame[column] = frame[column].map(_harmless)
     frame.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")

@@ -100,6 +100,13 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert text_cell(text).startswith("'")
 
 
+def test_a_negative_number_stays_one(analysis: Analysis, tmp_path: Path) -> None:
+    seen = list(analysis.observations["face"])
+    seen[0] = replace(seen[0], subject="-P1", evidence={**seen[0].evidence, "box": [-6.5, 0, 40, 48]})
+    row = run(replace(analysis, observations={"face": tuple(seen)}), tmp_path)["faces.csv"][0]
+    assert (row["Box_X"], row["Person"]) == ("-6.5", "'-P1")
+
+
 def test_every_cell_is_one_line(analysis: Analysis) -> None:
     for _, rows in tables(analysis).values():
         assert not [cell for row in rows for cell in row.values() if len(cell.splitlines()) > 1]

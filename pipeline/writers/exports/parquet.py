@@ -1,27 +1,22 @@
-"""The tables as Parquet, typed: the rows and columns of the sheets with numbers as numbers, and nulls."""
+"""The tables as Parquet, typed: the rows and columns of the sheets with numbers as numbers, and nulls.
+
+Text is as it was said: what keeps a spreadsheet from running it as a formula is the sheets' own.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.stage import Progress
-from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis
-from pipeline.writers.columns import END, EVIDENCE, START
+from pipeline.writers.columns import Kind, kind_of
 from pipeline.writers.table import Row, tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["integer", "number", "text"]
 Value = int | float | str | None
-
-INTEGERS = frozenset({"Rank"})
-# Columns of numbers by their whole name, by how it ends, by how it starts; all others hold text.
-NUMBERS = frozenset({START, END, EVIDENCE, "Strength", "Confidence", "Quality", "Speech_Share"})
-ENDINGS = ("_Confidence", "_Strength", "_Weight", "_Coverage", "_Probability")
-STARTS = ("Box_", *(f"{kind}_{name}" for kind in ("Smoothed", "Raw") for name in (*EMOTIONS, "unmapped")))
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -34,13 +29,6 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
         table = arrow(columns, rows, {"table": name, "schema_version": str(analysis.schema_version)})
         pq.write_table(table, out / f"{Path(name).stem}.parquet", compression="zstd")
         progress(done / len(sheets))
-
-
-def kind_of(column: str) -> Kind:
-    """What a column holds."""
-    if column in INTEGERS:
-        return "integer"
-    return "number" if column in NUMBERS or column.endswith(ENDINGS) or column.startswith(STARTS) else "text"
 
 
 def typed(cell: str, kind: Kind) -> Value:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.types import Analysis
 from pipeline.writers import table as sheets
 from pipeline.writers.exports import parquet
-from pipeline.writers.table import tables
+from pipeline.writers.table import tables, text_cell
 from tests.writers.conftest import with_posture, written
 from tests.writers.exports.cases import CASES
 
@@ -35,8 +35,20 @@ def test_every_cell_is_the_sheets(case: str, tmp_path: Path) -> None:
         table = pq.read_table(folder / f"{Path(name).stem}.parquet")
         assert table.column_names == list(cells.columns) and table.num_rows == len(cells)
         for row, wanted in zip(table.to_pylist(), cells.to_dict("records"), strict=True):
-            assert {c: as_cell(row[c], cell) for c, cell in wanted.items()} == wanted
+            told = {c: as_cell(row[c], cell) for c, cell in wanted.items()}
+            assert {
+                c: text_cell(cell) if isinstance(row[c], str) else cell for c, cell in told.items()
+            } == wanted
     assert {p.stem for p in folder.glob("*.parquet")} == {Path(name).stem for name in tables(analysis)}
+
+
+def test_text_is_as_it_was_said(analysis: Analysis, tmp_path: Path) -> None:
+    """No spreadsheet opens the file, so nothing stands before what would be a formula there."""
+    folder = export(analysis, tmp_path)
+    assert pd.read_parquet(folder / "integrated.parquet")["Content"][1] == "=SUM(A1:A9)"
+    assert pd.read_parquet(folder / "conflicts.parquet")["Words"][1] == "=SUM(A1:A9)"
+    sheets.run(written(analysis, tmp_path / "in"), None, tmp_path, lambda fraction: None)
+    assert "'=SUM(A1:A9)" in (tmp_path / "integrated.csv").read_text(encoding="utf-8")
 
 
 def test_numbers_are_numbers_and_what_is_absent_is_null(analysis: Analysis, tmp_path: Path) -> None:
