@@ -12,7 +12,7 @@ from pipeline.labels import EMOTIONS, VALENCE
 from pipeline.types import Analysis, Conflict, Observation, Scores, Span
 from pipeline.writers.columns import display
 from pipeline.writers.facts import Lane, Shown, headline, lanes, percent
-from pipeline.writers.palette import ABSENT, COLOURS, CONFLICT, LETTERS, MARKS, ink
+from pipeline.writers.palette import COLOURS, CONFLICT, LETTERS, MARKS, ink
 from pipeline.writers.persons import naming
 
 MS_US = 1_000
@@ -32,7 +32,6 @@ def chart(analysis: Analysis, order: Sequence[Conflict]) -> Mapping[str, Any]:
         "letters": [LETTERS[e] for e in EMOTIONS],
         "fills": [COLOURS[e] for e in EMOTIONS],
         "inks": [ink(COLOURS[e]) for e in EMOTIONS],
-        "absent": ABSENT,
         "conflictFill": CONFLICT,
         "starts": [_ms(m.span.start_us) for m in analysis.moments],
         "ends": [_ms(m.span.end_us) for m in analysis.moments],

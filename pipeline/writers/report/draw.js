@@ -18,6 +18,9 @@ function clock(seconds, tenths = false) {
   return hours ? `${hours}:${pad(minutes)}:${text}` : `${minutes}:${text}`;
 }
 
+/** A share as the rest of the page writes it: .5 and 99.5 are what only rounding would make nothing or all. */
+const percent = (share) => ({ 0.5: "<1%", 99.5: ">99%" })[share] ?? `${share}%`;
+
 /** Colours of the page as it is shown now, light or dark. */
 function themeColours() {
   const probe = document.createElement("i");
@@ -180,12 +183,14 @@ async function drawTimeline(data, host, rows) {
   const [begin, end] = [data.starts[0] / 1000, data.ends[data.ends.length - 1] / 1000];
   const clashes = source("l", "r", "t", "b", "c");
   const blends = source("l", "r", "t", "b"); // apart: a hatching per row would be made anew for each
+  const maskings = source("l", "r", "t", "b");
   const letters = source("x", "y", "s", "c");
   const drawn = {
     absent: figure.quad({ left: begin, right: end, top: rows.lanes.map(({ top }) => -top), bottom: rows.lanes.map(({ top, height }) => -(top + height)), line_color: null, hatch_pattern: "right_diagonal_line", hatch_scale: 7, hatch_weight: 1 }),
     known: figure.quad({ ...edges, fill_color: field("c"), line_alpha: field("e"), source: known }),
     clashes: figure.quad({ ...edges, line_color: null, fill_color: field("c"), source: clashes }),
     blends: figure.quad({ ...edges, line_color: null, fill_color: null, hatch_pattern: "left_diagonal_line", hatch_scale: 7, hatch_weight: 1.4, hatch_color: "#4d3500", source: blends }),
+    maskings: figure.quad({ ...edges, line_width: 2, source: maskings }), // hollow, as in the film
     letters: figure.text({ x: field("x"), y: field("y"), text: field("s"), text_color: field("c"), text_align: "center", text_baseline: "middle", text_font_size: "12px", text_font_style: "bold", source: letters }),
   };
   const lines = data.curves.map((curve, i) => {
@@ -198,11 +203,12 @@ async function drawTimeline(data, host, rows) {
     zero = figure.line({ x: [0, length], y: [y, y], line_width: 1, line_dash: [1, 3] });
   }
 
+  let colours = themeColours();
   const fill = (width) => {
     const [from, to] = [xRange.start * 1000, xRange.end * 1000];
     axis.ticker.ticks = ticksOf(xRange.start, xRange.end, width);
     const px = width / (to - from);
-    const [k, c, h, s] = [known, clashes, blends, letters].map((one) =>
+    const [k, c, h, m, s] = [known, clashes, blends, maskings, letters].map((one) =>
       Object.fromEntries(Object.keys(one.data).map((name) => [name, []])),
     );
     const add = (columns, values) => Object.keys(columns).forEach((name, i) => columns[name].push(values[i]));
@@ -220,14 +226,15 @@ async function drawTimeline(data, host, rows) {
     for (const { start, end, kind, mark, row } of data.conflicts) {
       const spare = Math.max(0, 3 / px - (end - start)) / 2; // no conflict is too short to be seen
       const masking = kind === "masking";
-      const top = row * ROW.conflict + (masking ? 4 : 1);
-      const bottom = (row + 1) * ROW.conflict - (masking ? 4 : 1);
+      const [top, bottom] = [row * ROW.conflict + 1.5, (row + 1) * ROW.conflict - 1.5];
       const edge = [(start - spare) / 1000, (end + spare) / 1000, -top, -bottom];
-      add(c, [...edge, masking ? data.absent : data.conflictFill]);
+      if (masking) add(m, edge);
+      else add(c, [...edge, data.conflictFill]);
       if (kind === "blend") add(h, edge);
-      if ((end - start) * px >= LETTER && !masking) add(s, [(start + end) / 2000, -(top + bottom) / 2, mark, "#000000"]);
+      const ink = masking ? colours.text : "#000000";
+      if ((end - start) * px >= LETTER) add(s, [(start + end) / 2000, -(top + bottom) / 2, mark, ink]);
     }
-    [known.data, clashes.data, blends.data, letters.data] = [k, c, h, s];
+    [known.data, clashes.data, blends.data, maskings.data, letters.data] = [k, c, h, m, s];
     lines.forEach(({ points }, i) => {
       const [x, y] = pointsOf(data.curves[i], from, to, width);
       const { top, height } = rows.curve;
@@ -235,7 +242,7 @@ async function drawTimeline(data, host, rows) {
     });
   };
   const recolour = () => {
-    const now = themeColours();
+    const now = (colours = themeColours());
     axis.major_label_text_color = now.quiet;
     axis.major_label_text_font_size = "12px";
     axis.major_label_text_font = getComputedStyle(document.body).fontFamily;
@@ -244,6 +251,8 @@ async function drawTimeline(data, host, rows) {
     drawn.known.glyph.line_color = now.back;
     drawn.absent.glyph.fill_color = now["gap-a"];
     drawn.absent.glyph.hatch_color = now["gap-b"];
+    drawn.maskings.glyph.line_color = now.quiet;
+    drawn.maskings.glyph.fill_color = now.back;
     lines.forEach(({ glyph }) => (glyph.glyph.line_color = now.text));
     if (zero) zero.glyph.line_color = now.quiet;
   };

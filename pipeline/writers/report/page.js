@@ -1,3 +1,4 @@
+const PAGE = 10; // s that the page keys move the timeline by
 const BACK = 1.5; // s: pressed within them, "previous" goes to the conflict before the one just begun
 
 /** Everything that is clicked. */
@@ -21,6 +22,7 @@ function listenToClicks(player) {
     const target = event.target.closest("[data-seek]") ?? row?.querySelector("[data-seek]");
     if (!target) return;
     player.seek(Number(target.dataset.seek), true);
+    player.uncover(target.closest("article, tr"));
     // After a click with the mouse the space bar is to pause the film, not to press the button again.
     if (event.detail) target.blur();
   });
@@ -50,6 +52,7 @@ function listenToKeys(data, player, timeline, table) {
   const step = (event) => (event.shiftKey ? 5 : 1);
   const keys = {
     " ": () => player.toggle(),
+    k: () => player.toggle(),
     ArrowLeft: (event) => player.seek(player.time() - step(event)),
     ArrowRight: (event) => player.seek(player.time() + step(event)),
     n: () => to(next()),
@@ -61,6 +64,16 @@ function listenToKeys(data, player, timeline, table) {
     "/": () => table?.search.focus(),
     "?": () => help.showModal(),
   };
+  const by = (seconds) => () => player.seek(player.time() + seconds);
+  // What a slider answers to (ARIA Authoring Practices), beside the arrows that everything answers to.
+  const slider = {
+    Home: () => player.seek(0),
+    End: () => player.seek(player.length),
+    PageUp: by(PAGE),
+    PageDown: by(-PAGE),
+    ArrowUp: by(1),
+    ArrowDown: by(-1),
+  };
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help.open) return;
@@ -68,7 +81,7 @@ function listenToKeys(data, player, timeline, table) {
     // These have a use of their own for the space bar, and a focused film for the arrows too.
     if (key === " " && target.closest("button, a, summary, video")) return;
     if (key.startsWith("Arrow") && target.closest("video")) return;
-    const act = keys[key];
+    const act = keys[key] ?? (target.id === "surface" && slider[key]);
     if (!act) return;
     event.preventDefault();
     act(event);
@@ -95,10 +108,12 @@ function markNow(player, timeline, table) {
 /** Paper has nothing to click on: what is folded is laid open for it. */
 function listenToPrinting() {
   const folds = [...document.querySelectorAll("details")];
+  const stills = [...document.querySelectorAll("img")];
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = folds.filter((one) => !one.open);
     closed.forEach((one) => (one.open = true));
+    stills.forEach((one) => (one.loading = "eager"));
   });
   addEventListener("afterprint", () => closed.forEach((one) => (one.open = false)));
 }

@@ -7,7 +7,17 @@ from pipeline.labels import EMOTIONS
 from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard, Moment
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import reliability, scale
-from pipeline.writers.facts import Verdict, fused_verdict, lanes, one_line, ranked, thinned, verdict
+from pipeline.writers.facts import (
+    Verdict,
+    fused_verdict,
+    lanes,
+    one_line,
+    ranked,
+    thinned,
+    time_code,
+    verdict,
+)
+from pipeline.writers.film.strip import ticks
 from pipeline.writers.palette import LETTERS, MARKS
 from pipeline.writers.persons import naming, person_colours
 from pipeline.writers.report.card import Card, card
@@ -19,6 +29,7 @@ from pipeline.writers.report.shares import Share, emotion_shares
 from pipeline.writers.report.spread import spreads
 from pipeline.writers.report.told import Skipped, nothing_found, skipped, summary, trust
 
+PAPER_PX, LABEL_PX = 640, 48  # width of the still timeline, and of a time under it
 COLUMNS = 600  # of the still timeline: what is finer is told by its longest part
 
 
@@ -61,6 +72,7 @@ class Page:
     has_film: bool
     names: tuple[str, ...]
     strips: tuple[Strip, ...]
+    ticks: tuple[tuple[str, str], ...]
     cards: tuple[Card, ...]
     nothing: str
     lines: tuple[Line, ...]
@@ -98,6 +110,7 @@ def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
             )
             for lane in shown
         ),
+        ticks=_ticks(analysis.media.duration_us),
         cards=tuple(
             card(rank, conflict, analysis, spread, named(conflict), still=pictures.get(rank, ""))
             for rank, conflict in enumerate(order, start=1)
@@ -120,6 +133,12 @@ def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
         duration_s=f"{analysis.media.duration_us / US_PER_S:.3f}",
         data=as_json(chart(analysis, order)),
     )
+
+
+def _ticks(duration_us: int) -> tuple[tuple[str, str], ...]:
+    """Round times with their places in per cent of the film."""
+    marked = ticks(duration_us, PAPER_PX, LABEL_PX)
+    return tuple((f"{100 * us / max(1, duration_us):.2f}", time_code(us)[:-2]) for us in marked)
 
 
 def _lines(analysis: Analysis, order: Sequence[Conflict]) -> tuple[Line, ...]:

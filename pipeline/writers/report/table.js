@@ -23,8 +23,16 @@ function makeTable(data) {
 
   let order = rows.map((_, i) => i);
   let kept = order;
-  const extend = (upTo) => body.append(...kept.slice(body.rows.length, upTo).map((i) => rows[i]));
+  const numbered = (i, place) => {
+    rows[i].setAttribute("aria-rowindex", place + 2); // the head is the first
+    return rows[i];
+  };
+  const extend = (upTo) => {
+    const there = body.rows.length;
+    body.append(...kept.slice(there, upTo).map((i, n) => numbered(i, there + n)));
+  };
   const show = () => {
+    table.setAttribute("aria-rowcount", kept.length + 1);
     body.replaceChildren();
     extend(PORTION);
     box.scrollTop = 0;
@@ -42,6 +50,7 @@ function makeTable(data) {
     );
     show();
     count.textContent = `${kept.length} of ${rows.length}`;
+    form.classList.toggle("filtered", kept.length < rows.length);
     none.hidden = kept.length > 0;
   };
   // Only what is near is in the page: an hour has some 2,000 rows.

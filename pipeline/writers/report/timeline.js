@@ -18,7 +18,7 @@ function teller(data, wordsOf) {
   };
   const chip = (lane, i) => {
     const [key, share] = [lane.keys[i], lane.shares[i]];
-    const text = data.keys[key] + (share === null ? "" : ` ${share}%`);
+    const text = data.keys[key] + (share === null ? "" : ` ${percent(share)}`);
     if (key >= data.fills.length) return make("span", text, "absent");
     return make("span", text, `chip e-${data.keys[key]}`);
   };
@@ -197,6 +197,7 @@ function makeTimeline(data, player, wordsOf) {
   let drawing = null;
   let asked = false;
   let told = "";
+  let announced = null;
   const width = () => surface.clientWidth - 2 * INSET;
   const refill = () => {
     if (!drawing || asked || width() <= 0) return; // not shown, on paper for instance
@@ -218,17 +219,21 @@ function makeTimeline(data, player, wordsOf) {
     place();
     refill();
   });
-  const follow = () => {
+  const follow = (sought) => {
     const [at, span] = [player.time(), view.to - view.from];
-    if (player.playing() && (at > view.to || at < view.from)) view.set(at - span * 0.1, at + span * 0.9);
+    if ((player.playing() || sought) && (at > view.to || at < view.from)) view.set(at - span * 0.1, at + span * 0.9);
     place();
     const ms = at * 1000;
     const what = `${Math.floor(at * 10)}`;
-    if (what === told) return;
+    if (what !== told) tell(now, ms);
     told = what;
-    tell(now, ms);
+    // A film that runs is not read out ten times a second: only where another moment or conflict begins.
+    const stretch = `${momentAt(ms)} ${conflictsAt(ms)}`;
+    if (!sought && stretch === announced) return;
+    announced = stretch;
+    const parts = [...now.children].map((one) => one.textContent.trim());
     surface.setAttribute("aria-valuenow", at.toFixed(1));
-    surface.setAttribute("aria-valuetext", now.textContent);
+    surface.setAttribute("aria-valuetext", parts.filter(Boolean).join(", "));
   };
   const point = (seconds, event) => {
     if (event.pointerType === "touch" || event.buttons) return leave();
@@ -253,7 +258,7 @@ function makeTimeline(data, player, wordsOf) {
     document.getElementById("still").hidden = true;
     nameRows(data, rows);
     listen(surface, view, { go: (seconds) => player.seek(seconds), point, leave });
-    follow();
+    follow(true);
     drawing = await drawTimeline(data, document.getElementById("canvas"), rows);
     new ResizeObserver(() => {
       place();

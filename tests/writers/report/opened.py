@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.types import Analysis
-from tests.writers.conftest import HOSTILE, make_analysis
+from tests.writers.conftest import HOSTILE, make_analysis, ok
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -126,7 +126,11 @@ def wild() -> Analysis:
     """The made analysis with hostile text wherever there can be text."""
     plain = make_analysis()
     said = tuple(replace(u, text=WILD, language='zh"><b>') for u in plain.transcript.utterances)
-    moments = tuple(replace(m, utterance=replace(said[0], span=m.span)) for m in plain.moments)
+    sure = ok("sad", 0.9976, "P1")
+    moments = tuple(
+        replace(m, utterance=replace(said[0], span=m.span), by_modality={**m.by_modality, "face": sure})
+        for m in plain.moments
+    )
     conflicts = tuple(replace(c, label=WILD, words=WILD) for c in plain.conflicts)
     return replace(
         plain,

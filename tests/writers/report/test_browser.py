@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from pipeline.writers.report import REPORT, html
+from pipeline.writers.report.stills import data_uri
 from tests.made.long_timeline import long_timeline
 from tests.writers.conftest import make_analysis, with_posture
 from tests.writers.report.opened import (
@@ -24,8 +25,18 @@ from tests.writers.report.opened import (
     wild,
 )
 
-if TYPE_CHECKING:
-    pass
+# How often a screen reader is told something new of the slider.
+TOLD = """() => {
+  window.told = [];
+  new MutationObserver(() => told.push(document.getElementById("surface").ariaValueText))
+    .observe(document.getElementById("surface"), { attributeFilter: ["aria-valuetext"] });
+}"""
+# Whether a finger on something would reach it, and not what lies over it.
+REACHED = """(selector) => {
+  const one = document.querySelector(selector);
+  const { x, y, width, height } = one.getBoundingClientRect();
+  return one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}"""
 
 
 def test_it_loads_without_complaint_or_request(folder: Path, tab: Opened) -> None:
@@ -36,6 +47,7 @@ def test_it_loads_without_complaint_or_request(folder: Path, tab: Opened) -> Non
     counted = page.evaluate(COLOURS)
     for fill in ("#0072b2", "#d55e00", "#f0e442", "#e69f00"):  # sad, angry, happy, conflict
         assert counted.get(fill, 0) > 200
+    assert counted.get("#595b5f", 0) > 60 > counted.get("#7a7a7a", 0)  # masking is hollow
     policy = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (e) => String(e))")
     assert "sent" not in policy and any("Content Security Policy" in told for told in tab.complaints)
 
@@ -69,8 +81,17 @@ def test_keys(folder: Path, tab: Opened) -> None:
         rest(page, at_s)
     page.keyboard.press("Space")
     until(page, f"{TIME} > 0.05")
+    page.evaluate(TOLD)
+    until(page, f"{TIME} > 0.45")
     page.keyboard.press("Space")
     assert page.evaluate("document.getElementById('video').paused")
+    assert page.evaluate("told") == []  # still the first moment
+    page.focus("#conflict-3 [data-seek='1.000']")
+    page.keyboard.press("Enter")
+    until(page, f"{TIME} > 1.05")
+    page.keyboard.press("k")  # the space bar would press the button again
+    assert page.evaluate("document.getElementById('video').paused")
+    assert page.evaluate("told").pop().startswith("0:01.0, face sad 66%, voice angry 55%, words unsupported")
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
@@ -79,6 +100,35 @@ def test_keys(folder: Path, tab: Opened) -> None:
     page.keyboard.type("n p 0?")
     assert page.input_value("#search") == "n p 0?" and page.evaluate(TIME) == before
     assert not page.locator("#help").is_visible()
+
+
+def test_the_slider_answers_as_sliders_do(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    until(page, "document.getElementById('video').readyState > 0")
+    page.focus("#whole")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "surface"  # and nothing nameless before it
+    scrolled = page.evaluate("scrollY")
+    for key, at_s in (
+        *(("ArrowUp", 1.0), ("ArrowRight", 2.0), ("ArrowDown", 1.0), ("PageUp", 3.0)),
+        *(("PageDown", 0.0), ("End", 3.0), ("Home", 0.0)),
+    ):
+        page.keyboard.press(key)
+        rest(page, at_s)
+    page.keyboard.press("+")
+    until(page, "document.getElementById('shown').textContent.startsWith('0:00.0')")
+    page.keyboard.press("End")  # the view goes along
+    rest(page, 3.0)
+    assert page.inner_text("#shown").startswith("0:01.0") and page.locator("#playhead").is_visible()
+    assert page.evaluate("scrollY") == scrolled
+
+
+def test_everything_has_a_name(folder: Path, tab: Opened) -> None:
+    page = tab.open(folder / REPORT)
+    assert page.get_by_role("article", name="1 polarity face (P1) sad 70% words happy 91% maybe").count() == 1
+    assert page.get_by_role("heading", level=3).all_inner_texts()[1] == "2 ◆ blend"
+    for name in ("Light or dark", "Keyboard shortcuts"):
+        assert page.get_by_role("button", name=name).count() == 1
 
 
 def test_zooming(folder: Path, tab: Opened) -> None:
@@ -141,6 +191,7 @@ def test_hostile_text_stays_text(film: Path, tab: Opened) -> None:
     page.mouse.move(*place(page, 0.5))
     assert "7*7" in page.inner_text("h1") and "<img src=x" in page.inner_text("h1")
     assert page.locator("img").count() == 0 and page.locator("script").count() == 4
+    assert "face sad >99%" in page.inner_text("#tip").replace("\n", " ")
     for told in (page.inner_text("#tip"), page.inner_text("#now"), page.inner_text("#conflict-1")):
         assert "<img src=x onerror=alert(1)> {{7*7}}" in told and "<!--<script>" in told
     assert page.locator(".said").first.text_content() == WILD
@@ -171,12 +222,24 @@ def test_light_and_dark(folder: Path, tab: Opened, request: pytest.FixtureReques
 @pytest.mark.parametrize("tab", [PHONE], indirect=True, ids=["phone"])
 def test_on_a_phone(film: Path, tab: Opened) -> None:
     path = film.parent / "four.html"
-    path.write_text(html(with_posture(make_analysis())), encoding="utf-8")
+    Image.new("RGB", (540, 960)).save(path.with_suffix(".png"))
+    stills = {1: data_uri(path.with_suffix(".png"))}
+    path.write_text(html(with_posture(make_analysis()), stills), encoding="utf-8")
     page = tab.open(path)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate(BEYOND) == []
     page.touchscreen.tap(*place(page, 1.5))
     rest(page, 1.5)
+    page.locator(".still").scroll_into_view_if_needed()
+    until(page, "document.querySelector('.still').complete && document.querySelector('.still').height > 0")
+    still = page.locator(".still").bounding_box()
+    assert still is not None and still["height"] <= 16 * 16 and still["width"] < still["height"]
+    button = "#conflict-2 [data-seek='0.000']"
+    page.evaluate(f"document.querySelector(`{button}`).scrollIntoView({{block: 'end'}})")
+    page.evaluate("scrollBy(0, 8)")
+    page.tap(button)  # in the corner where the small player comes up
+    page.wait_for_selector(".mini")
+    until(page, f"({REACHED})(`{button}`)")
     assert tab.complaints == []
 
 
@@ -201,6 +264,7 @@ def test_without_the_film(tmp_path: Path, tab: Opened) -> None:
 def test_without_scripts(folder: Path, tab: Opened) -> None:
     page = tab.open(folder / REPORT, drawn=False)
     assert page.locator("#still").is_visible() and page.locator("#still rect").count() == 3 + 4 * 5
+    assert page.locator(".axis span").all_inner_texts() == ["0:00", "0:01", "0:02", "0:03"]
     assert page.locator("#conflict-3").is_visible() and page.locator(".moments tbody tr").count() == 5
     assert not page.locator(".js-only").first.is_visible() and page.locator("video").is_visible()
 
@@ -210,7 +274,7 @@ def test_on_paper(folder: Path, tab: Opened) -> None:
     page.click("#theme")  # whatever is on the screen, paper is white
     page.click("#theme")
     page.emulate_media(media="print", color_scheme="dark")
-    for hidden in ("video", "#chart", "#filters", "#theme"):
+    for hidden in ("video", "#chart", "#search", "#theme"):
         assert not page.locator(hidden).is_visible()
     assert page.locator("#still").is_visible() and page.locator("#conflict-3").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -232,14 +296,24 @@ def test_little_to_show(tmp_path: Path, tab: Opened, what: str) -> None:
     page = tab.open(path, drawn=what == "sound")
     page.keyboard.press("n")
     page.keyboard.press("+")
-    assert ("Nothing was found" in page.inner_text("#conflicts")) == (what == "nothing")
+    assert ("Nothing could be compared" in page.inner_text("#conflicts")) == (what == "nothing")
     assert tab.complaints == []
 
 
-def test_many_conflicts_wait_behind_a_button(tmp_path: Path, tab: Opened) -> None:
+def test_many_conflicts_wait_behind_a_button_and_not_on_paper(tmp_path: Path, tab: Opened) -> None:
     path = tmp_path / REPORT
     path.write_text(html(long_timeline(120, 40, 25)), encoding="utf-8")
     page = tab.open(path)
     assert page.locator("#conflict-20").is_visible() and not page.locator("#conflict-21").is_visible()
+    page.fill("#search", "laughed")
+    counted(page, "6 of 81")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert all(card.is_visible() for card in page.locator(".card").all())
+    after = page.evaluate("getComputedStyle(document.getElementById('count'), '::after').content")
+    assert page.locator("#count").is_visible() and after == '" rows, filtered"'
+    page.emulate_media(media="screen")
+    page.fill("#search", "")
+    counted(page, "81 of 81")
     page.locator(".ranks a", has_text="25").first.click()
     assert page.locator("#conflict-21").is_visible() and not page.locator("#show-all").is_visible()

@@ -15,6 +15,9 @@ def test_filter_sort_and_search(tmp_path: Path, tab: Opened) -> None:
     assert page.inner_text("#count") == f"{rows} of {rows}"
     page.fill("#search", "太好了")
     counted(page, f"5 of {rows}")
+    assert page.get_attribute(".moments", "aria-rowcount") == "6"
+    indices = [row.get_attribute("aria-rowindex") for row in page.locator(".moments tbody tr").all()]
+    assert indices == ["2", "3", "4", "5", "6"]
     assert len(seen(page)) == 5 and all("太好了" in words for words in seen(page))
     page.fill("#search", "ALL OF US")
     until(page, "document.querySelector('tr:not([hidden]) .said').textContent.startsWith('Well')")
