@@ -187,7 +187,7 @@ class HighlightsSection(Section):
     enabled: bool = Field(False, description="Whether to cut a reel, stills and a sheet of key frames.")
     most: int = Field(3, ge=1, description="Conflicts in the reel, the strongest first.")
     lead_in_s: float = Field(1.0, ge=0, description="What the reel shows before and after each.")
-    keyframes: int = Field(16, ge=1, description="Pictures on the sheet of key frames.")
+    keyframes: int = Field(16, ge=1, le=200, description="Pictures on the sheet of key frames; 200 at most.")
     expressive: float = Field(
         0.5, ge=0, le=1, description="Least probability of any emotion but neutral that a key frame shows."
     )

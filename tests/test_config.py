@@ -38,6 +38,10 @@ def test_flags_win_over_the_file(tmp_path):
         ({"voice": {"hop_s": -1}}, "setting voice.hop_s: Input should be greater than 0 (got -1)"),
         ({"voice": {"hop_s": 5}}, "setting voice: hop_s (5) leaves holes between windows of 3 s"),
         ({"conflict": {"leave": 0.95}}, "setting conflict: leave (0.95) must not be above enter (0.9)"),
+        (
+            {"highlights": {"keyframes": 201}},
+            "setting highlights.keyframes: Input should be less than or equal to 200 (got 201)",
+        ),
         ({"zzzzzz": {}}, "unknown setting 'zzzzzz'; see docs/CONFIG.md"),
     ],
 )

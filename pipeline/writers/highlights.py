@@ -61,6 +61,11 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
     film = inputs["film"] / FILM if "film" in inputs else None
     lead_in_us = round(settings.lead_in_s * US_PER_S)
     cuts = reel(analysis.conflicts, analysis.media.duration_us, lead_in_us, settings.most)
+    if not cuts:
+        (out / WARNINGS_FILE).write_text(
+            "no conflict lies inside the film: highlights skipped\n", encoding="utf-8"
+        )
+        return
     write_highlights(source_of(inputs["source"], film, analysis.media), cuts, out, progress)
 
 

@@ -58,11 +58,7 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
     chosen = keyframes(analysis, settings.keyframes, settings.expressive)
     write_sheet(out / SHEET, COLUMNS, [_row(frame) for frame in chosen])
     if not chosen:
-        why = (
-            f"no frame shows an emotion with {settings.expressive:.0%}; lower highlights.expressive"
-            if analysis.media.has_video
-            else "no picture"
-        )
+        why = _why_none(analysis, settings.expressive)
         (out / WARNINGS_FILE).write_text(f"{why}: no sheet of key frames\n", encoding="utf-8")
         return
     times_us = [frame.time_us for frame in chosen]
@@ -85,6 +81,14 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
         shots, len(chosen), analysis.media, font_for(analysis.transcript.language), progress
     )
     sheet.save(out / PICTURE, "JPEG", quality=QUALITY)
+
+
+def _why_none(analysis: Analysis, least_expressive: float) -> str:
+    if not analysis.media.has_video:
+        return "no picture"
+    if not per_second(analysis):
+        return "no face could be read"
+    return f"no frame shows an emotion with {least_expressive:.0%}; lower highlights.expressive"
 
 
 def keyframes(analysis: Analysis, most: int, least_expressive: float) -> tuple[KeyFrame, ...]:

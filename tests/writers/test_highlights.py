@@ -188,10 +188,11 @@ def test_a_film_with_chapters_and_metadata(made: Made, tmp_path: Path) -> None:
     assert len(grey(path)) == 25 and b"private" not in path.read_bytes()
 
 
-@pytest.mark.parametrize("what", ["conflicts", "picture"])
+@pytest.mark.parametrize("what", ["conflicts", "conflicts inside", "picture"])
 def test_nothing_to_cut_is_one_warning(made: Made, tmp_path: Path, analysis: Analysis, what: str) -> None:
     less = {
         "conflicts": replace(analysis, conflicts=()),
+        "conflicts inside": replace(analysis, conflicts=(event(3 * S, 4 * S), event(9 * S, 9 * S))),
         "picture": replace(analysis, media=replace(analysis.media, has_video=False)),
     }[what]
     inputs = {"source": made("plain.mp4"), **written(less, tmp_path / "in")}

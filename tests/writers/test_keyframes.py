@@ -165,14 +165,27 @@ def test_hidden_where_the_blur_is_there(made: Made, tmp_path: Path) -> None:
     assert detail[0] >= 1 and detail[1] == 0
 
 
-@pytest.mark.parametrize("kind", ["nothing expressive", "no observations", "no picture"])
-def test_nothing_to_show_is_an_empty_sheet_and_one_warning(made: Made, tmp_path: Path, kind: str) -> None:
-    source = made(made_media.make_audio_only if kind == "no picture" else "plain.mp4")
-    analysis = seen((0, "happy", 0.2)) if kind == "nothing expressive" else replace(seen(), observations={})
+NO_FACE = replace(
+    seen(), observations={"face": (Observation("face", Span(0, S), Status.NO_FACE, evidence={"time_us": 0}),)}
+)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "why"),
+    [
+        (seen((0, "happy", 0.2)), "no frame shows an emotion with 50%; lower highlights.expressive"),
+        (NO_FACE, "no face could be read"),
+        (replace(seen(), observations={}), "no face could be read"),  # the channel failed
+        (NO_FACE, "no picture"),
+    ],
+)
+def test_nothing_to_show_is_an_empty_sheet_and_one_warning(
+    made: Made, tmp_path: Path, analysis: Analysis, why: str
+) -> None:
+    source = made(made_media.make_audio_only if why == "no picture" else "plain.mp4")
     names, rows = made_sheet(source, analysis, tmp_path)
     assert names == ["keyframes.csv", "warnings.txt"] and rows == []
-    (line,) = (tmp_path / "out" / "warnings.txt").read_text().splitlines()
-    assert ("no picture" in line) == (kind == "no picture")
+    assert (tmp_path / "out" / "warnings.txt").read_text() == f"{why}: no sheet of key frames\n"
 
 
 def test_any_modality_with_a_box(made: Made, tmp_path: Path) -> None:

@@ -45,3 +45,24 @@ def test_quotes_are_doubled_and_a_label_stays_on_its_line(analysis: Analysis, tm
     )
     assert any('""quoted""' in line and line.rstrip().endswith('next line"') for line in lines)
     assert textgrid.label("item [3] items[") == "item ［3] items["
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_praat_itself_reads_every_label_where_it_stands(case: str, tmp_path: Path) -> None:
+    import parselmouth
+
+    analysis = CASES[case]()
+    grid = parselmouth.read(str(export(analysis, tmp_path)))
+    shown = tiers(analysis)
+    assert parselmouth.praat.call(grid, "Get number of tiers") == len(shown)
+    for number, tier in enumerate(shown, start=1):
+        assert parselmouth.praat.call(grid, "Get tier name...", number) == textgrid.label(tier.name)
+        read = []
+        for at in range(1, parselmouth.praat.call(grid, "Get number of intervals...", number) + 1):
+            text = parselmouth.praat.call(grid, "Get label of interval...", number, at)
+            edges = (
+                parselmouth.praat.call(grid, f"Get {edge} time of interval...", number, at)
+                for edge in ("start", "end")
+            )
+            read += [(*(round(edge * 1000) for edge in edges), text)] if text else []
+        assert read == [(a.start_ms, a.end_ms, textgrid.label(a.value)) for a in tier.annotations]
