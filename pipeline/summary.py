@@ -8,14 +8,19 @@ from pipeline.job import Result
 from pipeline.labels import top
 from pipeline.types import ALARMS, US_PER_S, Analysis, Status
 from pipeline.writers.evidence import (
+    about,
     bayes_factor,
     because,
+    caution,
+    compared_us,
     expected_by_chance,
     factor_of,
     grade,
+    nothing_found,
     of_film,
 )
-from pipeline.writers.facts import headline, ranked, time_code
+from pipeline.writers.facts import headline, percent, ranked, time_code
+from pipeline.writers.persons import naming
 
 MOST_LISTED = 3
 
@@ -26,16 +31,14 @@ def modality_facts(analysis: Analysis) -> dict[str, dict[str, Any]]:
     for modality in analysis.modalities:
         by_status: dict[str, int] = defaultdict(int)
         by_emotion: dict[str, int] = defaultdict(int)
-        covered = 0
         for moment in analysis.moments:
             reading = moment.by_modality[modality]
             by_status[reading.status] += moment.span.duration_us
             if reading.scores is not None:
-                by_emotion[top(reading.scores)[0]] += moment.span.duration_us
-                covered += round(reading.coverage * moment.span.duration_us)
+                by_emotion[top(reading.scores)[0]] += round(reading.coverage * moment.span.duration_us)
         subjects = {o.subject for o in analysis.observations.get(modality, ()) if o.subject is not None}
         facts[modality] = {
-            "coverage": round(covered / max(1, analysis.media.duration_us), 4),
+            "coverage": round(sum(by_emotion.values()) / max(1, analysis.media.duration_us), 4),
             "dominant_emotion": max(by_emotion, key=lambda e: (by_emotion[e], e)) if by_emotion else None,
             "subjects": len(subjects),
             "status": max(by_status, key=lambda s: (by_status[s], s)) if by_status else Status.FAILED.value,
@@ -48,6 +51,7 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
     analysis = result.analysis
     found: Mapping[str, Any] = {}
     if analysis is not None:
+        shown = naming(analysis)
         found = {
             "duration_s": round(analysis.media.duration_us / US_PER_S, 3),
             "modalities": modality_facts(analysis),
@@ -74,7 +78,7 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
                     "strength": c.strength,
                     "confidence": c.confidence,
                     "reading": c.label,
-                    "why": because(c),
+                    "why": because(c, shown(c)),
                     "evidence": c.evidence,
                     "probabilities": dict(c.probabilities),
                     "prior": c.prior,
@@ -117,8 +121,8 @@ def _found(analysis: Analysis) -> list[str]:
             continue
         persons = f", {facts['subjects']} persons" if facts["subjects"] > 1 else ""
         lines.append(
-            f"  {modality:<6} mostly {facts['dominant_emotion']}, read in {facts['coverage']:.0%} of the film"
-            f"{persons}{with_model}"
+            f"  {modality:<6} mostly {facts['dominant_emotion']}, "
+            f"read in {percent(facts['coverage'])} of the film{persons}{with_model}"
         )
     transcript = analysis.transcript
     if transcript.utterances:
@@ -129,16 +133,16 @@ def _found(analysis: Analysis) -> list[str]:
 def _conflict_lines(analysis: Analysis) -> list[str]:
     alarms = [c for c in analysis.conflicts if c.kind in ALARMS]
     masked = len(analysis.conflicts) - len(alarms)
-    by_chance = expected_by_chance(analysis)
-    expected = (
-        "too little material to estimate how many chance would give"
-        if by_chance is None
-        else f"chance alone would give about {by_chance:.1f}"
-    )
-    counted = f"{_count(len(alarms), 'conflict')} ({expected}), {_count(masked, 'stretch', 'es')} of masking"
+    if not analysis.conflicts and not compared_us(analysis):
+        return [nothing_found(analysis)]
+    shown = naming(analysis)
+    expected = _by_chance(len(alarms), expected_by_chance(analysis))
+    found = _count(len(alarms), "possible conflict")
+    counted = f"{found} ({expected}), {_count(masked, 'stretch', 'es')} of masking"
     lines = [counted, *_strictness(analysis)]
     lines += [
-        f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  {headline(conflict)} "
+        f"  {time_code(conflict.span.start_us)}-{time_code(conflict.span.end_us)}  "
+        f"{headline(conflict, shown(conflict))} "
         f"({grade(conflict.evidence)} evidence {bayes_factor(conflict.evidence)}, "
         f"strength {conflict.strength:.2f}, confidence {conflict.confidence:.2f})"
         for conflict in ranked(analysis.conflicts)[:MOST_LISTED]
@@ -148,6 +152,13 @@ def _conflict_lines(analysis: Analysis) -> list[str]:
         for one in of_film(analysis)[:MOST_LISTED]
     ]
     return lines + ([f"not compared: {', '.join(not_compared)}"] if not_compared else [])
+
+
+def _by_chance(alarms: int, expected: float | None) -> str:
+    if expected is None:
+        return "too little material to estimate how many chance would give"
+    so = caution(alarms, expected)
+    return f"chance alone would give {about(expected)}{f', {so}' if so else ''}"
 
 
 def _count(many: int, noun: str, ending: str = "s") -> str:

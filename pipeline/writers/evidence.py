@@ -185,3 +185,16 @@ def caution(found: int, expected: float) -> str:
         return "so it may be chance" if expected < MOST else "so it may well be chance"
     many = "all" if expected >= found else "most" if expected >= MOST * found else "some"
     return f"so {many} of them may be chance"
+
+
+def nothing_found(analysis: Analysis) -> str:
+    """That there was nothing to find, or that nothing could be looked at, and why."""
+    compared = compared_us(analysis)
+    if compared:
+        share = percent(compared / max(1, analysis.media.duration_us))
+        found = "No moment was found where they contradict each other"
+        return f"{found}; two of them or more could be compared in {share} of the film."
+    if len(analysis.modalities) < 2:
+        return "Nothing could be compared, because there are not two channels to compare."
+    reasons = "; ".join(f"{' with '.join(one.nouns)}: {one.explained}" for one in of_film(analysis))
+    return f"Nothing could be compared, because {reasons or 'nothing was read'}."

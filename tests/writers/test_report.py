@@ -103,7 +103,7 @@ def test_the_summary_can_be_read_aloud(analysis: Analysis) -> None:
         "face 55%, voice 35%, words 45%.",
         "2 moments were found where they may contradict each other; the one with the most evidence at "
         "0:00.0: face (P1) sad and words happy, maybe tears of joy.",
-        "That they really do there has a chance of 70%, if the models are as good as measured.",
+        "The chance that they really do there is 70%, if the models are as good as measured.",
         "In 1 more, one stayed neutral while another showed an emotion.",
         "If what they show had nothing to do with each other in time, "
         "fewer than 0.1 such moments would be expected here by chance.",

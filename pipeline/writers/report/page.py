@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.labels import EMOTIONS
 from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard, Moment
 from pipeline.writers.columns import display
-from pipeline.writers.evidence import reliability, scale
+from pipeline.writers.evidence import nothing_found, reliability, scale
 from pipeline.writers.facts import (
     Verdict,
     fused_verdict,
@@ -27,7 +27,7 @@ from pipeline.writers.report.coverage import Coverage, coverage_of
 from pipeline.writers.report.scripts import as_json
 from pipeline.writers.report.shares import Share, emotion_shares
 from pipeline.writers.report.spread import spreads
-from pipeline.writers.report.told import Skipped, nothing_found, skipped, summary, trust
+from pipeline.writers.report.told import Skipped, skipped, summary, trust
 
 PAPER_PX, LABEL_PX = 640, 48  # width of the still timeline, and of a time under it
 COLUMNS = 600  # of the still timeline: what is finer is told by its longest part

@@ -31,7 +31,7 @@ function teller(data, wordsOf) {
       part.append(chip(lane, i));
       parts.push(part);
     }
-    for (const place of conflictsAt(ms)) parts.push(make("span", `${place + 1} · ${data.conflicts[place].title}`, "clash"));
+    for (const place of conflictsAt(ms)) parts.push(make("span", `${place + 1} · ${data.conflicts[place].title}`, `clash ${data.conflicts[place].kind}`));
     const words = make("p", i < 0 ? "" : wordsOf(i), "words");
     words.dir = "auto";
     host.replaceChildren(...parts, words);

@@ -8,9 +8,9 @@ from pipeline.writers.evidence import (
     about,
     bayes_factor,
     caution,
-    compared_us,
     expected_by_chance,
     factor_of,
+    nothing_found,
     of_film,
 )
 from pipeline.writers.facts import hypothesis, percent, ranked, time_code, who
@@ -51,19 +51,6 @@ def summary(analysis: Analysis, coverage: Sequence[Coverage]) -> tuple[str, ...]
     return tuple(sentences)
 
 
-def nothing_found(analysis: Analysis) -> str:
-    """That there was nothing to find, or that nothing could be looked at, and why."""
-    compared = compared_us(analysis)
-    if compared:
-        share = percent(compared / max(1, analysis.media.duration_us))
-        found = "No moment was found where they contradict each other"
-        return f"{found}; two of them or more could be compared in {share} of the film."
-    if len(analysis.modalities) < 2:
-        return "Nothing could be compared, because there are not two channels to compare."
-    reasons = "; ".join(f"{' with '.join(one.nouns)}: {one.explained}" for one in of_film(analysis))
-    return f"Nothing could be compared, because {reasons or 'nothing was read'}."
-
-
 def _counted(counted: Sequence[Conflict], analysis: Analysis) -> Iterator[str]:
     first = counted[0]
     shown = naming(analysis)(first)
@@ -74,7 +61,7 @@ def _counted(counted: Sequence[Conflict], analysis: Analysis) -> Iterator[str]:
         many, at = "One moment was", ", at"
     when = time_code(first.span.start_us)
     yield f"{many} found where they may contradict each other{at} {when}: {said}{guess}."
-    yield f"That they really do there has a chance of {percent(first.confidence)}, {AS_MEASURED}."
+    yield f"The chance that they really do there is {percent(first.confidence)}, {AS_MEASURED}."
 
 
 def trust(analysis: Analysis) -> tuple[tuple[str, str], ...]:
