@@ -92,7 +92,8 @@ def integrated_columns(modalities: Sequence[str]) -> list[str]:
 
 def integrated_rows(analysis: Analysis) -> list[Row]:
     """One row per moment; a row shows the strongest of its conflicts and the ranks of all of them."""
-    order = ranked(analysis.conflicts)
+    shown = naming(analysis)
+    order = [(c.span, _conflict_cells(c, shown(c))) for c in ranked(analysis.conflicts)]
     pairs = zip(analysis.moments, analysis.fused, strict=True)
     return [
         _moment_row(moment, fused, analysis.modalities, order)
@@ -101,7 +102,9 @@ def integrated_rows(analysis: Analysis) -> list[Row]:
     ]
 
 
-def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: Sequence[Conflict]) -> Row:
+def _moment_row(
+    moment: Moment, fused: Fused, requested: Sequence[str], order: Sequence[tuple[Span, Row]]
+) -> Row:
     row = {
         START: seconds(moment.span.start_us),
         END: seconds(moment.span.end_us),
@@ -120,10 +123,9 @@ def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str], order: S
         if reading and reading.subject:
             persons.append(reading.subject)
     row[PERSON] = one_line(" ".join(dict.fromkeys(persons)))
-    here = [(rank, c) for rank, c in enumerate(order, start=1) if c.span.overlap_us(moment.span)]
+    here = [(rank, cells) for rank, (at, cells) in enumerate(order, start=1) if at.overlap_us(moment.span)]
     if here:
-        strongest = here[0][1]
-        row |= {f"Conflict_{name}": cell for name, cell in _conflict_cells(strongest).items()}
+        row |= {f"Conflict_{name}": cell for name, cell in here[0][1].items()}
         row["Conflict_Ranks"] = " ".join(str(rank) for rank, _ in here)
     return row
 
@@ -141,6 +143,7 @@ def conflict_columns(modalities: Sequence[str]) -> list[str]:
 
 def conflict_rows(analysis: Analysis) -> list[Row]:
     """One row per conflict, strongest evidence first; a modality that takes no part has an empty cell."""
+    shown = naming(analysis)
     return [
         {
             "Rank": str(rank),
@@ -148,7 +151,7 @@ def conflict_rows(analysis: Analysis) -> list[Row]:
             END: seconds(conflict.span.end_us),
             "Time_Code": time_code(conflict.span.start_us),
             "Modalities": " ".join(display(m).prefix for m in conflict.modalities),
-            **_conflict_cells(conflict),
+            **_conflict_cells(conflict, shown(conflict)),
             **{f"{display(m).prefix}_Emotion": emotion for m, emotion in conflict.emotions.items()},
             **_evidence_cells(conflict),
         }
@@ -156,13 +159,13 @@ def conflict_rows(analysis: Analysis) -> list[Row]:
     ]
 
 
-def _conflict_cells(conflict: Conflict) -> Row:
+def _conflict_cells(conflict: Conflict, shown: Shown) -> Row:
     return {
         "Kind": conflict.kind,
         "Strength": share(conflict.strength),
         "Confidence": share(conflict.confidence),
         "Reading": one_line(hypothesis(conflict)),
-        "Why": one_line(because(conflict)),
+        "Why": one_line(because(conflict, shown)),
     }
 
 
