@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, BOX_KEY, SPEECH_SHARE_KEY, read_record
-from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
+from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores, Span
 from pipeline.writers.columns import (
     BEST_FRAME,
     CONFLICTS,
@@ -36,6 +36,7 @@ from pipeline.writers.columns import (
 )
 from pipeline.writers.evidence import because, not_compared_cell, rule, state, vanishing
 from pipeline.writers.facts import (
+    Shown,
     Verdict,
     fused_verdict,
     hypothesis,
@@ -45,6 +46,7 @@ from pipeline.writers.facts import (
     time_code,
     verdict,
 )
+from pipeline.writers.persons import naming
 
 Row = dict[str, str]
 
