@@ -30,6 +30,7 @@ from pipeline.writers.palette import (
     ink,
     is_emotion,
 )
+from pipeline.writers.persons import naming
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,9 +76,9 @@ def timeline(analysis: Analysis) -> "Figure":
     _draw_conflicts(axes, analysis, len(shown))
     _finish(axes, analysis, shown)
     _legend(axes, analysis)
-    font = _font(analysis, 9)
+    font, shown_in = _font(analysis, 9), naming(analysis)
     for line, conflict in enumerate(named):
-        text = drawable(headline(conflict), font_for(analysis.transcript.language))
+        text = drawable(headline(conflict, shown_in(conflict)), font_for(analysis.transcript.language))
         text = f"{MARKS[conflict.kind]} {time_code(conflict.span.start_us)}  {text}"
         figure.text(0.075, (0.24 * (len(named) - line) - 0.12) / height_in, text, **font)
     return figure

@@ -4,14 +4,15 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.types import ALARMS, Conflict, Span
-from pipeline.writers.facts import SEPARATOR, headline, one_line
+from pipeline.types import ALARMS, Analysis, ConflictKind, Span
+from pipeline.writers.facts import SEPARATOR, headline, one_line, ranked
 from pipeline.writers.film.ass import escaped, event, filled
 from pipeline.writers.film.layout import Box, Layout, covered, place_band
 from pipeline.writers.film.lines import wrapped
 from pipeline.writers.film.subtitles import Spoken, marked, tint
 from pipeline.writers.fonts import Font
 from pipeline.writers.palette import ABSENT, CONFLICT, MARKS
+from pipeline.writers.persons import naming
 
 Standing = Sequence[tuple[Span, Box]]
 
@@ -54,12 +55,29 @@ def subtitle_bands(spoken: Sequence[Spoken], seen: Standing, layout: Layout, fon
     return _placed([(page,) for page in pages], (), seen, layout, at_top=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What a conflict is called while it lasts."""
+
+    span: Span
+    kind: ConflictKind
+    text: str
+
+
+def badges(analysis: Analysis) -> tuple[Badge, ...]:
+    """One per conflict, strongest first, with the persons named where there are several."""
+    shown = naming(analysis)
+    return tuple(
+        Badge(c.span, c.kind, f"{MARKS[c.kind]} {headline(c, shown(c))}") for c in ranked(analysis.conflicts)
+    )
+
+
 def badge_bands(
-    conflicts: Sequence[Conflict], before: Sequence[Band], seen: Standing, layout: Layout, font: Font
+    called: Sequence[Badge], before: Sequence[Band], seen: Standing, layout: Layout, font: Font
 ) -> tuple[Band, ...]:
     """What conflicts are called at the head of the picture while they last, off the bands that are there."""
     setter = _Setter(layout, font)
-    forms = [_badges(conflict, setter) for conflict in conflicts]
+    forms = [_forms(badge, setter) for badge in called]
     return _placed(forms, before, seen, layout, at_top=True)
 
 
@@ -120,13 +138,13 @@ def _pages(spoken: Spoken, setter: _Setter) -> Iterator[_Page]:
         yield _Page(span, "Subtitle", ground, shown, text_px, setter.size(shown, text_px))
 
 
-def _badges(conflict: Conflict, setter: _Setter) -> tuple[_Page, ...]:
+def _forms(badge: Badge, setter: _Setter) -> tuple[_Page, ...]:
     """The badge over the width of the picture, and narrower ones, should there be room beside a face only."""
-    ground = CONFLICT if conflict.kind in ALARMS else ABSENT
-    text, text_px = f"{MARKS[conflict.kind]} {headline(conflict)}", setter.layout.label_px
-    forms = [_by_parts(text, text_px, setter.widest_px / share, setter) for share in (1, 2, 3)]
+    ground = CONFLICT if badge.kind in ALARMS else ABSENT
+    text_px = setter.layout.label_px
+    forms = [_by_parts(badge.text, text_px, setter.widest_px / share, setter) for share in (1, 2, 3)]
     return tuple(
-        _Page(conflict.span, "Badge", ground, lines, text_px, setter.size(lines, text_px)) for lines in forms
+        _Page(badge.span, "Badge", ground, lines, text_px, setter.size(lines, text_px)) for lines in forms
     )
 
 

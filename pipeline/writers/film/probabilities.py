@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.labels import EMOTIONS
 from pipeline.types import Span
+from pipeline.writers.columns import display
 from pipeline.writers.film.ass import ass_colour, escaped, event, rectangle
 from pipeline.writers.film.face_boxes import NOBODY, Face
 from pipeline.writers.film.layout import Layout
@@ -18,10 +19,11 @@ HIDDEN, SHOWN = "\\1a&HFF&", "\\1a&H00&"
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Lengths in steps of :data:`STEP` for a while."""
+    """Lengths in steps of :data:`STEP` for a while, and whose they are from which channel (``P1 face``)."""
 
     span: Span
     subject: str | None
+    name: str
     lengths: tuple[int, ...]
 
 
@@ -42,7 +44,7 @@ def bars(shown: Sequence[Face], modality: str) -> tuple[Bars, ...]:
 def bar_events(
     found: Iterable[Bars], colours: Mapping[str, str], layout: Layout, place: Panel, font: Font
 ) -> Iterator[str]:
-    """One drawing per row of the legend, from slot to slot, and the person's id before it."""
+    """One drawing per row of the legend, from slot to slot, and before them whose they are."""
     found = tuple(found)
     for row in range(place.legend_rows):
         left, top, _ = place.slot(row * place.legend_columns)
@@ -50,18 +52,20 @@ def bar_events(
         for one in _joined(_of_row(bar, row, place.legend_columns) for bar in found):
             if drawing := _drawing(one.lengths, row, place):
                 yield event(1, one.span, "Bar", at, drawing)
-    size = 100 * place.font_px / layout.label_px
     middle = layout.height_px + (place.legend_top_px + layout.panel_px) // 2
-    tags = f"\\an4\\pos({place.font_px // 3},{middle})\\fscx{size:.4g}\\fscy{size:.4g}"
     for one in _joined(replace(bar, lengths=()) for bar in found):
-        if one.subject is not None:
-            tint = f"\\c{ass_colour(colours.get(one.subject, NOBODY))}"
-            yield event(1, one.span, "Bar", tags + tint, escaped(one.subject))
+        room_px = place.left_px - place.font_px // 2
+        narrowed = min(1.0, room_px / max(1, font.width_px(one.name, place.font_px)))
+        size = 100 * narrowed * place.font_px / layout.label_px
+        tags = f"\\an4\\pos({place.font_px // 3},{middle})\\fscx{size:.4g}\\fscy{size:.4g}"
+        tint = f"\\c{ass_colour(colours.get(one.subject or '', NOBODY))}"
+        yield event(1, one.span, "Bar", tags + tint, escaped(one.name))
 
 
 def _bars(face: Face) -> Bars:
     assert face.scores is not None
-    return Bars(face.span, face.subject, tuple(round(p / STEP) for p in face.scores.probabilities))
+    name = f"{face.subject or ''} {display(face.modality).noun}".strip()
+    return Bars(face.span, face.subject, name, tuple(round(p / STEP) for p in face.scores.probabilities))
 
 
 def _joined(all_bars: Iterable[Bars]) -> Iterator[Bars]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.types import Analysis, FilmStyle
-from pipeline.writers.facts import lanes, ranked
+from pipeline.writers.facts import lanes
 from pipeline.writers.film.ass import BOXED, OUTLINED, Style, script
-from pipeline.writers.film.bands import Band, badge_bands, band_event, padding, subtitle_bands
+from pipeline.writers.film.bands import Band, badge_bands, badges, band_event, padding, subtitle_bands
 from pipeline.writers.film.face_boxes import Face, box_events, faces, label_events, standing
 from pipeline.writers.film.face_boxes import padding as chip_padding
 from pipeline.writers.film.layout import Layout
@@ -21,16 +21,24 @@ def ass_script(analysis: Analysis, layout: Layout, font: Font, style: FilmStyle 
     shown = faces(analysis, layout)
     seen = sorted((span, box) for span, _, box in standing(shown))
     subtitles = () if style == "minimal" else subtitle_bands(spoken(analysis), seen, layout, font)
-    conflicts = () if style == "subtitles" else ranked(analysis.conflicts)
-    badges = badge_bands(conflicts, subtitles, seen, layout, font)
+    called = () if style == "subtitles" else badges(analysis)
+    above = badge_bands(called, subtitles, seen, layout, font)
     events = [
-        *(() if style == "subtitles" else _faces(analysis, shown, (*subtitles, *badges), layout, font)),
+        *(() if style == "subtitles" else _faces(analysis, shown, (*subtitles, *above), layout, font)),
         *(band_event(2, band, layout) for band in subtitles),
-        *(band_event(3, band, layout) for band in badges),
+        *(band_event(3, band, layout) for band in above),
         *(_probabilities(analysis, shown, layout, font) if style == "full" else ()),
     ]
     height_px = layout.height_px + layout.panel_px
     return script(layout.width_px, height_px, _styles(layout), font, events)
+
+
+def drawn(analysis: Analysis, style: FilmStyle) -> Iterator[str]:
+    """The words from outside that a film of this style has in its picture."""
+    if style != "minimal":
+        yield from (utterance.text for utterance in analysis.transcript.utterances)
+    if style != "subtitles":
+        yield from (badge.text for badge in badges(analysis))
 
 
 def _styles(layout: Layout) -> dict[str, Style]:

@@ -12,10 +12,10 @@ from pipeline.media.encode import film_settings, media_input, run_ffmpeg
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
 from pipeline.writers.blur import BLUR_FILE, Region, blurred, mask_script
-from pipeline.writers.facts import headline, lanes
+from pipeline.writers.facts import lanes
 from pipeline.writers.film.chapters import chapters, ffmetadata
 from pipeline.writers.film.layout import Layout, film_layout
-from pipeline.writers.film.script import ass_script
+from pipeline.writers.film.script import ass_script, drawn
 from pipeline.writers.film.soft_subtitles import hide_words, language, web_vtt
 from pipeline.writers.film.strip import Panel, panel, playhead_image, strip_image
 from pipeline.writers.film.subtitles import spoken
@@ -53,8 +53,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
         (out / WARNINGS_FILE).write_text("no picture: film skipped\n", encoding="utf-8")
         return
     font = font_for(analysis.transcript.language)
-    texts = [*(u.text for u in analysis.transcript.utterances), *(headline(c) for c in analysis.conflicts)]
-    if missing := undrawable(texts, font):
+    if missing := undrawable(drawn(analysis, settings.style), font):
         said = (
             f"no font here can draw {missing[:20]!r}: the film shows boxes there; "
             "install a Noto font and run again with --force"

@@ -16,7 +16,7 @@ def conflict(start_us: int, end_us: int, label: str = "", evidence: float = 2.0)
 
 def lasting(analysis: Analysis, *conflicts: Conflict, seconds: float = 10) -> Analysis:
     media = replace(analysis.media, duration_us=round(seconds * S))
-    return replace(analysis, media=media, conflicts=conflicts)
+    return replace(analysis, media=media, conflicts=conflicts, observations={})
 
 
 def listed(analysis: Analysis) -> list[tuple[float, float, str]]:
@@ -44,7 +44,31 @@ def test_overlapping_conflicts_follow_each_other_by_start(analysis: Analysis) ->
         analysis, conflict(0, 6 * S, "a"), conflict(2 * S, 4 * S, "b"), conflict(2 * S, 8 * S, "c")
     )
     assert [(a, b) for a, b, _ in listed(found)] == [(0, 2), (2, 8), (8, 10)]
-    assert "maybe b | " in listed(found)[1][2] and listed(found)[1][2].endswith("maybe c")
+    assert "maybe b | " in listed(found)[1][2] and listed(found)[1][2].endswith("maybe c | 1. (continued)")
+
+
+def test_a_long_conflict_is_named_until_its_end(analysis: Analysis) -> None:
+    """Others that begin and end inside it do not hide that it goes on."""
+    found = lasting(
+        analysis, conflict(S, 9 * S, "a", 9.0), conflict(2 * S, 3 * S, "b"), conflict(5 * S, 6 * S, "c", 5.0)
+    )
+    assert listed(found) == [
+        (0, 1, "0:00.0"),
+        (1, 2, "1. blend · face ? · maybe a"),
+        (2, 3, "3. blend · face ? · maybe b | 1. (continued)"),
+        (3, 5, "1. (continued) blend · face ? · maybe a"),
+        (5, 6, "2. blend · face ? · maybe c | 1. (continued)"),
+        (6, 9, "1. (continued) blend · face ? · maybe a"),
+        (9, 10, "0:09.0"),
+    ]
+
+
+def test_a_long_title_still_says_what_goes_on(analysis: Analysis) -> None:
+    found = lasting(analysis, conflict(S, 9 * S, "a", 9.0), conflict(2 * S, 3 * S, "b" * 200))
+    title = listed(found)[2][2]
+    assert len(title) == LONGEST_TITLE and title.endswith("b… | 1. (continued)")
+    many = lasting(analysis, *(conflict(i, 9 * S, "a") for i in range(0, 900_000, 1000)))
+    assert max(len(title) for _, _, title in listed(many)) <= LONGEST_TITLE
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def font() -> Font:
     return font_for("en")
 
 
-def face(start: int, end: int, who: str, found: Scores | None) -> Face:
+def face(start: int, end: int, who: str | None, found: Scores | None) -> Face:
     return Face(Span(start, end), "face", who, (0, 0, 9, 9), Verdict("sad", 0.5), found)
 
 
@@ -58,11 +58,13 @@ def test_equal_bars_are_one_and_a_face_that_is_not_read_has_none() -> None:
 def test_a_bar_is_as_long_as_its_probability(font: Font, size: tuple[int, int]) -> None:
     layout, place = placed(font, *size)
     lengths = tuple(50 if e == "sad" else 25 if e == "angry" else 0 for e in EMOTIONS)
-    lines = list(bar_events([Bars(Span(0, 10), "P1", lengths)], {"P1": "#B8A1E3"}, layout, place, font))
+    lines = list(
+        bar_events([Bars(Span(0, 10), "P1", "P1 face", lengths)], {"P1": "#B8A1E3"}, layout, place, font)
+    )
     drawn = " ".join(lines)
     full = place.slot(EMOTIONS.index("sad"))[2]
     assert f"m 0 0 l {full} 0 " in drawn and f"m 0 0 l {round(full / 2)} 0 " in drawn
-    assert lines[-1].endswith("}P1") and "&H00E3A1B8" in lines[-1]
+    assert lines[-1].endswith("}P1 face") and "&H00E3A1B8" in lines[-1]
     assert len(lines) == 1 + place.legend_rows
 
 
@@ -73,3 +75,19 @@ def test_slots_lie_side_by_side_inside_the_panel(font: Font) -> None:
             left, top, width = place.slot(index)
             assert left + width <= layout.width_px and width > 0
             assert place.legend_top_px < top <= layout.panel_px - place.bar_px
+
+
+def test_bars_say_whose_they_are_and_from_which_channel(font: Font) -> None:
+    layout, place = placed(font, 360, 640)
+    found = [bars([face(0, 10, who, scores("sad", 0.8))], "face") for who in ("P1", None, "a long name")]
+    names = [list(bar_events(one, {}, layout, place, font))[-1].split("}")[1] for one in found]
+    assert names == ["P1 face", "face", "a long name face"]
+
+
+def test_a_long_name_keeps_off_the_bars(font: Font) -> None:
+    layout, place = placed(font, 640, 360)
+    one = Bars(Span(0, 10), "P1", "P1 facial thermography", (0,) * 7)
+    (line,) = bar_events([one], {}, layout, place, font)
+    size_px = float(line.split("\\fscx")[1].split("\\")[0]) / 100 * layout.label_px
+    width_px = font.width_px(one.name, 100) * size_px / 100
+    assert place.font_px // 3 + width_px <= place.left_px

@@ -5,8 +5,7 @@ import pysubs2
 import pytest
 
 from pipeline.types import Analysis, Conflict, FilmStyle, Observation, Span, Status, Utterance
-from pipeline.writers.facts import ranked
-from pipeline.writers.film.bands import Band, badge_bands, subtitle_bands
+from pipeline.writers.film.bands import Band, badge_bands, badges, subtitle_bands
 from pipeline.writers.film.face_boxes import faces, standing
 from pipeline.writers.film.layout import Layout, covered, film_layout
 from pipeline.writers.film.script import ass_script
@@ -78,27 +77,39 @@ def test_labels_carry_person_emotion_and_probability(analysis: Analysis, font: F
     assert {e.plaintext for e in events(analysis, font, "Person", "minimal")} == {"P1", "P2"}
 
 
+def test_a_badge_names_nobody_where_there_is_one_person(analysis: Analysis, font: Font) -> None:
+    alone = tuple(o for o in analysis.observations["face"] if o.subject != "P2")
+    shown = events(replace(analysis, observations={"face": alone}), font, "Badge")
+    assert one_line(shown[1]) == "◆ blend · face sad, voice angry"
+
+
+def test_no_label_claims_certainty(analysis: Analysis, font: Font) -> None:
+    sure = replace(analysis.observations["face"][0], scores=scores("happy", 0.9976))
+    (label,) = events(replace(analysis, observations={"face": (sure,)}), font, "Label")
+    assert label.plaintext == "happy >99%"
+
+
 def test_the_badge_leaves_the_face_free(analysis: Analysis, font: Font) -> None:
     layout = film_layout(larger(analysis).media, 1080, 0)
     for y in (0, 100, 200, 340):
         seen = [(Span(0, 1_000_000), (200, y, 200, 160))]
-        (badge,) = badge_bands(analysis.conflicts[2:], (), seen, layout, font)
+        (badge,) = badge_bands(badges(analysis)[:1], (), seen, layout, font)
         assert covered(badge.box, [box for _, box in seen]) == 0
 
 
 def test_a_badge_is_narrower_where_there_is_room_beside_a_face_only(analysis: Analysis, font: Font) -> None:
     layout = film_layout(larger(analysis).media, 1080, 0)
     seen = [(Span(0, 1_000_000), (0, 0, 400, 360))]
-    (badge,) = badge_bands(analysis.conflicts[2:], (), seen, layout, font)
+    (badge,) = badge_bands(badges(analysis)[:1], (), seen, layout, font)
     assert covered(badge.box, [seen[0][1]]) == 0 and len(badge.lines) > 1
 
 
 def test_badges_name_every_conflict_with_its_times(analysis: Analysis, font: Font) -> None:
     badges = [(one_line(e), e.start, e.end) for e in events(analysis, font, "Badge")]
     assert badges == [
-        ("▲ polarity · face sad, words happy · maybe tears of joy", 0, 1000),
-        ("◆ blend · face sad, voice angry", 0, 1400),
-        ("○ masking · face sad, words neutral · maybe plain words, visible feeling", 1900, 2700),
+        ("▲ polarity · face (P1) sad, words happy · maybe tears of joy", 0, 1000),
+        ("◆ blend · face (P1) sad, voice angry", 0, 1400),
+        ("○ masking · face (P1) sad, words neutral · maybe plain words, visible feeling", 1900, 2700),
     ]
 
 
@@ -106,7 +117,7 @@ def all_bands(analysis: Analysis, font: Font, size: tuple[int, int]) -> tuple[Ba
     layout = film_layout(larger(analysis, *size).media, 2000, 4)
     seen = sorted((span, box) for span, _, box in standing(faces(analysis, layout)))
     subtitles = subtitle_bands(spoken(analysis), seen, layout, font)
-    return (*subtitles, *badge_bands(ranked(analysis.conflicts), subtitles, seen, layout, font))
+    return (*subtitles, *badge_bands(badges(analysis), subtitles, seen, layout, font))
 
 
 @pytest.mark.parametrize("size", [(360, 640), (640, 360), (1280, 720)])
@@ -163,7 +174,7 @@ def test_an_unknown_modality_with_boxes_is_drawn(analysis: Analysis, font: Font)
 def test_a_user_kind_of_conflict_reading_stays_text(analysis: Analysis, font: Font) -> None:
     wild = Conflict(Span(0, 1_000_000), "blend", ("face",), 0.1, 0.1, HOSTILE, {})
     (badge,) = events(replace(larger(analysis), conflicts=(wild,)), font, "Badge")
-    assert "face ?" in badge.plaintext and "alert" in badge.plaintext
+    assert "face (P1) ?" in badge.plaintext and "alert" in badge.plaintext
 
 
 def test_glyphs(font: Font) -> None:
