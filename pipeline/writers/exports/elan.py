@@ -27,7 +27,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
     """Stage ``export-elan``."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     document(analysis).to_file(str(out / EAF))
-    warn_if_missing(analysis, settings, EAF, out)
+    warn_if_missing(analysis, settings, out)
     progress(1.0)
 
 

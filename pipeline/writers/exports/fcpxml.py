@@ -29,7 +29,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
     """Stage ``export-fcpxml``."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     (out / FCPXML).write_text(fcpxml(analysis, settings), encoding="utf-8", newline="\n")
-    warn_if_missing(analysis, settings, FCPXML, out)
+    warn_if_missing(analysis, settings, out)
     progress(1.0)
 
 

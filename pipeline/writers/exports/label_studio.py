@@ -38,7 +38,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
     text = json.dumps(tasks(analysis), ensure_ascii=False, indent=1, allow_nan=False)
     (out / TASKS).write_text(text + "\n", encoding="utf-8", newline="\n")
     (out / SETUP).write_text(setup(analysis), encoding="utf-8", newline="\n")
-    warn_if_missing(analysis, settings, TASKS, out)
+    warn_if_missing(analysis, settings, out)
     progress(1.0)
 
 

@@ -20,10 +20,10 @@ def linked(analysis: Analysis) -> str | None:
     return FILM if analysis.media.has_video else None
 
 
-def warn_if_missing(analysis: Analysis, film: FilmSection, file: str, out: Path) -> None:
-    """Leave one warning in ``out`` when ``file`` leads to a film that is not made."""
+def warn_if_missing(analysis: Analysis, film: FilmSection, out: Path) -> None:
+    """Leave a warning in ``out`` when the film is not made; the same for all, so that a run tells it once."""
     if linked(analysis) and not film.enabled:
-        warning = f"{file} leads to {FILM}, which --no-video leaves out: relink it to your video\n"
+        warning = f"exports lead to {FILM}, which --no-video leaves out: relink them to your video\n"
         (out / WARNINGS_FILE).write_text(warning, encoding="utf-8")
 
 
