@@ -9,7 +9,7 @@ from pipeline.types import Analysis, Observation, Scores, Span
 from pipeline.writers.facts import Verdict, observed, percent
 from pipeline.writers.film.ass import ass_colour, escaped, event, filled, rectangle
 from pipeline.writers.film.bands import Band
-from pipeline.writers.film.layout import Box, Layout, place_label
+from pipeline.writers.film.layout import Box, Layout, covered, place_label
 from pipeline.writers.fonts import Font
 from pipeline.writers.palette import DARK, colour
 
@@ -132,6 +132,7 @@ def _chips(
     height = round(font.ass_size(layout.label_px)) + 2 * pad
     width_px = cache(lambda text: font.width_px(text, layout.label_px))  # few different ones in hours
     present: list[Band] = []
+    placed: dict[tuple[str, str | None], tuple[tuple[int, int], Box, tuple[int, int]]] = {}
     coming = sorted(bands, key=lambda band: band.span.start_us, reverse=True)
     for together in _sampled_together(shown):
         span = Span(together[0].span.start_us, max(face.span.end_us for face in together))
@@ -143,7 +144,16 @@ def _chips(
             words = [*_person(face, colours), ("Label", filled(colour(face.said.key)), _read(face.said))]
             widths = [width_px(text) + 2 * pad for _, _, text in words]
             size = (sum(widths), height)
-            x, y = place_label(size, face.box, boxes, layout.frame, taken)
+            before = placed.get(face.owner)
+            if (
+                before
+                and before[:2] == (size, face.box)
+                and not covered((*before[2], *size), [*boxes, *taken])
+            ):
+                x, y = before[2]
+            else:
+                x, y = place_label(size, face.box, boxes, layout.frame, taken)
+            placed[face.owner] = size, face.box, (x, y)
             taken.append((x, y, *size))
             for (style, tags, text), width in zip(words, widths, strict=True):
                 yield Chip(face.span, style, (x + pad, y + pad), tags, text)

@@ -3,6 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.types import MediaInfo
 
@@ -12,6 +16,7 @@ Box = tuple[int, int, int, int]  # left, top, width, height
 LANE_SHARE, LEAST_LANE_PX = 0.031, 11.8
 # Heights of the panel's other rows in lanes: conflict marks, time axis, legend with bars of probability.
 MARKS_ROW, AXIS_ROW, LEGEND_ROW = 0.85, 0.85, 1.5
+NEAREST = 6  # faces, and as many other things, whose corners are tried for a label
 LEGEND_WIDTH = 39  # in lanes, of a legend in one row
 
 
@@ -91,20 +96,53 @@ def place_label(
         *((right - width, top - height), (right - width, bottom)),
     ]
 
-    def cost(at: tuple[int, int]) -> tuple[int, int]:
-        area = (*at, width, height)
-        return covered(area, faces), covered(area, taken)
-
-    best = min((_inside(at, size, frame) for at in beside), key=cost)
-    if cost(best) == (0, 0):
+    best = min((_inside(at, size, frame) for at in beside), key=lambda at: _cost(at, size, faces, taken))
+    if _cost(best, size, faces, taken) == (0, 0):
         return best
+    near = [*nearest(around, faces), *nearest(around, taken)]
+    return _least_covering([best, *_corners(size, near, frame)], size, around, faces, taken)
 
-    def far(at: tuple[int, int]) -> int:
-        return abs(at[0] + width // 2 - left - box_width // 2) + abs(
-            at[1] + height // 2 - top - box_height // 2
-        )
 
-    return min([best, *_corners(size, [*faces, *taken], frame)], key=lambda at: (cost(at), far(at)))
+def _cost(
+    at: tuple[int, int], size: tuple[int, int], faces: Sequence[Box], taken: Sequence[Box]
+) -> tuple[int, int]:
+    return covered((*at, *size), faces), covered((*at, *size), taken)
+
+
+def nearest(to: Box, boxes: Iterable[Box]) -> list[Box]:
+    """The ``NEAREST`` boxes by distance of their middles: a label far from its face belongs to nobody."""
+
+    def far(box: Box) -> int:
+        across, down = 2 * (box[0] - to[0]) + box[2] - to[2], 2 * (box[1] - to[1]) + box[3] - to[3]
+        return across * across + down * down
+
+    return nsmallest(NEAREST, boxes, key=far)
+
+
+def _least_covering(
+    places: Sequence[tuple[int, int]],
+    size: tuple[int, int],
+    around: Box,
+    faces: Sequence[Box],
+    taken: Sequence[Box],
+) -> tuple[int, int]:
+    """The place that covers least face, then least of what is taken, then the nearest; all in arrays, since
+    a crowd has hundreds of places at every sampled frame.
+    """
+    at = np.array(places, np.int64)
+    middle = (around[0] + around[2] // 2, around[1] + around[3] // 2)
+    far = np.abs(at + np.array(size) // 2 - np.array(middle)).sum(axis=1)
+    order = np.lexsort((far, _covered_by(at, size, taken), _covered_by(at, size, faces)))
+    return places[int(order[0])]
+
+
+def _covered_by(at: NDArray[np.int64], size: tuple[int, int], boxes: Sequence[Box]) -> NDArray[np.int64]:
+    """Like :func:`covered`, (n,) pixels for left top corners (n, 2)."""
+    box = np.array(boxes, np.int64).reshape(-1, 4)
+    low, high = box[:, :2], box[:, :2] + box[:, 2:]
+    inside = np.minimum(at[:, None] + np.array(size), high) - np.maximum(at[:, None], low)
+    pixels: NDArray[np.int64] = np.maximum(inside, 0).prod(axis=2).sum(axis=1)
+    return pixels
 
 
 def _corners(

@@ -1,4 +1,5 @@
 from itertools import product
+from time import process_time
 
 import pytest
 
@@ -39,6 +40,28 @@ def test_a_label_finds_the_only_free_place() -> None:
     taken: list[Box] = [(0, 400, 700, 50), (900, 400, 380, 320)]
     x, y = place_label((190, 40), faces[0], faces, HD.frame, taken)
     assert covered((x, y, 190, 40), [*faces, *taken]) == 0
+
+
+def crowd(people: int) -> list[Box]:
+    """In rows of eight, so near that nothing is free beside anyone."""
+    return [(20 + i % 8 * 155, 10 + i // 8 * 140, 130, 125) for i in range(people)]
+
+
+def test_a_label_in_a_crowd_covers_as_little_face_as_anywhere_near() -> None:
+    faces = crowd(32)
+    for face in faces:
+        x, y = place_label((150, 15), face, faces, HD.frame)
+        assert covered((x, y, 150, 15), faces) == 0
+
+
+def test_labels_of_a_crowd_are_placed_quickly() -> None:
+    """Work grows with the people, not with their cube: 30 of them for 10 seconds."""
+    faces, begin = crowd(30), process_time()
+    for _ in range(10):
+        taken: list[Box] = []
+        for face in faces:
+            taken.append((*place_label((190, 40), face, faces, HD.frame, taken), 190, 40))
+    assert process_time() - begin < 1.5
 
 
 @pytest.mark.parametrize("at_top", [False, True])
