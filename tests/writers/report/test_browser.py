@@ -25,12 +25,6 @@ from tests.writers.report.opened import (
     wild,
 )
 
-# How often a screen reader is told something new of the slider.
-TOLD = """() => {
-  window.told = [];
-  new MutationObserver(() => told.push(document.getElementById("surface").ariaValueText))
-    .observe(document.getElementById("surface"), { attributeFilter: ["aria-valuetext"] });
-}"""
 # Whether a finger on something would reach it, and not what lies over it.
 REACHED = """(selector) => {
   const one = document.querySelector(selector);
@@ -73,64 +67,6 @@ def test_clicks_move_the_film(folder: Path, tab: Opened) -> None:
     assert tab.complaints == []
 
 
-def test_keys(folder: Path, tab: Opened) -> None:
-    page = tab.open(folder / REPORT)
-    until(page, "document.getElementById('video').readyState > 0")
-    for key, at_s in (("ArrowRight", 1.0), ("Shift+ArrowLeft", 0.0), ("n", 1.9), ("p", 0.0)):
-        page.keyboard.press(key)
-        rest(page, at_s)
-    page.keyboard.press("Space")
-    until(page, f"{TIME} > 0.05")
-    page.evaluate(TOLD)
-    until(page, f"{TIME} > 0.45")
-    page.keyboard.press("Space")
-    assert page.evaluate("document.getElementById('video').paused")
-    assert page.evaluate("told") == []  # still the first moment
-    page.focus("#conflict-3 [data-seek='1.000']")
-    page.keyboard.press("Enter")
-    until(page, f"{TIME} > 1.05")
-    page.keyboard.press("k")  # the space bar would press the button again
-    assert page.evaluate("document.getElementById('video').paused")
-    assert page.evaluate("told").pop().startswith("0:01.0, face sad 66%, voice angry 55%, words unsupported")
-    page.keyboard.press("?")
-    assert page.locator("#help").is_visible()
-    page.keyboard.press("Escape")
-    before = page.evaluate(TIME)
-    page.click("#search")
-    page.keyboard.type("n p 0?")
-    assert page.input_value("#search") == "n p 0?" and page.evaluate(TIME) == before
-    assert not page.locator("#help").is_visible()
-
-
-def test_the_slider_answers_as_sliders_do(folder: Path, tab: Opened) -> None:
-    page = tab.open(folder / REPORT)
-    until(page, "document.getElementById('video').readyState > 0")
-    page.focus("#whole")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "surface"  # and nothing nameless before it
-    scrolled = page.evaluate("scrollY")
-    for key, at_s in (
-        *(("ArrowUp", 1.0), ("ArrowRight", 2.0), ("ArrowDown", 1.0), ("PageUp", 3.0)),
-        *(("PageDown", 0.0), ("End", 3.0), ("Home", 0.0)),
-    ):
-        page.keyboard.press(key)
-        rest(page, at_s)
-    page.keyboard.press("+")
-    until(page, "document.getElementById('shown').textContent.startsWith('0:00.0')")
-    page.keyboard.press("End")  # the view goes along
-    rest(page, 3.0)
-    assert page.inner_text("#shown").startswith("0:01.0") and page.locator("#playhead").is_visible()
-    assert page.evaluate("scrollY") == scrolled
-
-
-def test_everything_has_a_name(folder: Path, tab: Opened) -> None:
-    page = tab.open(folder / REPORT)
-    assert page.get_by_role("article", name="1 polarity face (P1) sad 70% words happy 91% maybe").count() == 1
-    assert page.get_by_role("heading", level=3).all_inner_texts()[1] == "2 ◆ blend"
-    for name in ("Light or dark", "Keyboard shortcuts"):
-        assert page.get_by_role("button", name=name).count() == 1
-
-
 def test_zooming(folder: Path, tab: Opened) -> None:
     page = tab.open(folder / REPORT)
     whole = page.evaluate(COLOURS)["#0072b2"]
@@ -163,8 +99,12 @@ def test_zooming(folder: Path, tab: Opened) -> None:
     until(page, "scrollY > 100")
 
 
-def test_the_playhead_can_be_dragged(folder: Path, tab: Opened) -> None:
+def test_the_pointer_is_told_who_says_what_and_drags_the_playhead(folder: Path, tab: Opened) -> None:
     page = tab.open(folder / REPORT)
+    page.mouse.move(*place(page, 0.55))
+    told = page.inner_text("#tip").replace("\n", " ")
+    for part in ("0:00.5", "face sad 70%", "voice angry 55%", "1 · polarity", "我真的很開心"):
+        assert part in told
     page.mouse.click(*place(page, 1.0))
     rest(page, 1.0)
     page.mouse.move(*place(page, 1.0))
@@ -174,14 +114,6 @@ def test_the_playhead_can_be_dragged(folder: Path, tab: Opened) -> None:
     page.mouse.up()
     page.mouse.click(*place(page, 0.5))  # the view is as wide as before
     rest(page, 0.5)
-
-
-def test_the_tip_tells_who_says_what(folder: Path, tab: Opened) -> None:
-    page = tab.open(folder / REPORT)
-    page.mouse.move(*place(page, 0.55))
-    told = page.inner_text("#tip").replace("\n", " ")
-    for part in ("0:00.5", "face sad 70%", "voice angry 55%", "1 · polarity", "我真的很開心"):
-        assert part in told
 
 
 def test_hostile_text_stays_text(film: Path, tab: Opened) -> None:
@@ -234,7 +166,7 @@ def test_on_a_phone(film: Path, tab: Opened) -> None:
     until(page, "document.querySelector('.still').complete && document.querySelector('.still').height > 0")
     still = page.locator(".still").bounding_box()
     assert still is not None and still["height"] <= 16 * 16 and still["width"] < still["height"]
-    button = "#conflict-2 [data-seek='0.000']"
+    button = "#conflict-2 .seeks button:last-child"
     page.evaluate(f"document.querySelector(`{button}`).scrollIntoView({{block: 'end'}})")
     page.evaluate("scrollBy(0, 8)")
     page.tap(button)  # in the corner where the small player comes up

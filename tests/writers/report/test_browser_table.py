@@ -29,6 +29,7 @@ def test_filter_sort_and_search(tmp_path: Path, tab: Opened) -> None:
     page.check("#only")
     counted(page, f"6 of {rows}")
     page.uncheck("#only")
+    counted(page, f"{rows} of {rows}")
     page.select_option("[data-lane='2']", label="sad")
     until(page, f"document.getElementById('count').textContent !== '{rows} of {rows}'")
     shown = page.locator(".moments tbody tr:not([hidden]) [data-l=words]").all_inner_texts()
