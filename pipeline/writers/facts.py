@@ -122,12 +122,17 @@ def hypothesis(conflict: Conflict) -> str:
 
 
 EXACT = 1e-9  # a share this near to nothing or to all is it: sums of floats
+WITHOUT_OVERRIDES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # embeddings and isolates
 NO_TEXT = frozenset("\ufffe\uffff")  # no characters: XML cannot hold them, ffmpeg drops the whole caption
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks, control characters, what is no character, and runs of white space."""
-    kept = (" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in NO_TEXT else c for c in text)
+    """Text without line breaks, control characters, what is no character, and runs of white space.
+
+    Nor has it overrides of the direction of writing, which show one word as another.
+    """
+    told = text.translate(WITHOUT_OVERRIDES)
+    kept = (" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in NO_TEXT else c for c in told)
     return " ".join("".join(kept).split())
 
 

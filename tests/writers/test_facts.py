@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.writers.facts import percent
+from pipeline.writers.facts import one_line, percent
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ from pipeline.writers.facts import percent
 )
 def test_no_rounding_makes_nothing_or_certainty(share: float, said: str) -> None:
     assert percent(share) == said
+
+
+def test_a_line_is_shown_as_it_is_written() -> None:
+    assert one_line("\u202elive\u202c \u2067x\u2069") == "live x"
+    assert one_line("\u200fשלום") == "\u200fשלום"  # a mark shows nothing as something else

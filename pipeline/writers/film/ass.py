@@ -15,6 +15,7 @@ STYLE_FIELDS = (
     *("Bold", "Italic", "Underline", "StrikeOut", "ScaleX", "ScaleY", "Spacing", "Angle"),
     *("BorderStyle", "Outline", "Shadow", "Alignment", "MarginL", "MarginR", "MarginV", "Encoding"),
 )
+AUTOMATIC_DIRECTION = -1  # libass's own Encoding: each line is written the way its first letter is
 OUTLINED, BOXED = 1, 4  # BorderStyle; 4 is libass's own: one box behind the whole event, wider by Shadow
 
 
@@ -59,7 +60,7 @@ def _style(name: str, style: Style, font: Font) -> str:
     return (
         f"Style: {name},{font.family},{font.ass_size(style.size_px):.1f},"
         "&H00FFFFFF,&H00FFFFFF,&H00000000,&H00000000,0,0,0,0,100,100,0,0,"
-        f"{style.border},{outline:.1f},{shadow:.1f},{style.alignment},0,0,0,1"
+        f"{style.border},{outline:.1f},{shadow:.1f},{style.alignment},0,0,0,{AUTOMATIC_DIRECTION}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipeline.types import ALARMS, Analysis, ConflictKind, Span
 from pipeline.writers.facts import SEPARATOR, headline, one_line, ranked
 from pipeline.writers.film.ass import escaped, event, filled
+from pipeline.writers.film.direction import directed, right_to_left
 from pipeline.writers.film.layout import Box, Layout, covered, place_band
 from pipeline.writers.film.lines import wrapped
 from pipeline.writers.film.subtitles import Spoken, marked, tint
@@ -33,6 +34,7 @@ class Band:
     lines: tuple[str, ...]
     text_px: int
     box: Box
+    rtl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class _Page:
     lines: tuple[str, ...]
     text_px: int
     size: tuple[int, int]  # of the coloured ground
+    rtl: bool = False
 
 
 def subtitle_bands(spoken: Sequence[Spoken], seen: Standing, layout: Layout, font: Font) -> tuple[Band, ...]:
@@ -87,7 +90,13 @@ def band_event(layer: int, band: Band, layout: Layout) -> str:
     share = 100 * band.text_px / (layout.text_px if band.style == "Subtitle" else layout.label_px)
     size = "" if share == 100 else f"\\fscx{share:.4g}\\fscy{share:.4g}"
     tags = f"\\an8\\pos({x + width / 2:g},{y + padding(layout)}){size}{filled(band.tint)}"
-    return event(layer, band.span, band.style, tags, "\\N".join(escaped(line) for line in band.lines))
+    return event(
+        layer,
+        band.span,
+        band.style,
+        tags,
+        "\\N".join(escaped(directed(line, band.rtl)) for line in band.lines),
+    )
 
 
 def padding(layout: Layout) -> int:
@@ -118,12 +127,13 @@ class _Setter:
 def _pages(spoken: Spoken, setter: _Setter) -> Iterator[_Page]:
     """All at once if two lines will do, perhaps smaller ones; else two lines after two lines."""
     ground, mark, text = tint(spoken.key), marked(spoken.key), one_line(spoken.text)
+    rtl = right_to_left(text)
     usual_px = setter.layout.text_px
     sizes = [max(8, round(share * usual_px)) for share in SMALLER]
     for text_px in sizes:
         lines = setter.lines(mark + text, text_px, setter.widest_px)
         if len(lines) <= LINES:
-            yield _Page(spoken.span, "Subtitle", ground, lines, text_px, setter.size(lines, text_px))
+            yield _Page(spoken.span, "Subtitle", ground, lines, text_px, setter.size(lines, text_px), rtl)
             return
     text_px, at_once = usual_px, LINES
     lines = setter.lines(text, text_px, setter.widest_px - setter.font.width_px(mark, text_px))
@@ -135,7 +145,7 @@ def _pages(spoken: Spoken, setter: _Setter) -> Iterator[_Page]:
     letters = [len("".join(group).replace(" ", "")) for group in groups]
     for span, group in zip(spoken.parted(letters), groups, strict=True):
         shown = (mark + group[0], *group[1:])
-        yield _Page(span, "Subtitle", ground, shown, text_px, setter.size(shown, text_px))
+        yield _Page(span, "Subtitle", ground, shown, text_px, setter.size(shown, text_px), rtl)
 
 
 def _forms(badge: Badge, setter: _Setter) -> tuple[_Page, ...]:
@@ -174,7 +184,7 @@ def _placed(
         for page in pages:
             box = place_band(page.size, faces, taken, layout, at_top)
             if best is None or _worse(best.box, faces, taken) > _worse(box, faces, taken):
-                best = Band(page.span, page.style, page.tint, page.lines, page.text_px, box)
+                best = Band(page.span, page.style, page.tint, page.lines, page.text_px, box, page.rtl)
             if not any(_worse(best.box, faces, taken)):
                 break
         assert best is not None

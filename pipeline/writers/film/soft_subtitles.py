@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from pipeline.types import Transcript
 from pipeline.writers.facts import one_line
+from pipeline.writers.film.direction import directed, right_to_left
 from pipeline.writers.film.subtitles import Spoken, marked
 
 # ISO 639-2/T, which is what an .mp4 names languages by, for ISO 639-1.
@@ -79,7 +80,12 @@ def _apart(spoken: Sequence[Spoken]) -> Iterator[tuple[int, int, str]]:
             present.append(coming.pop())
         present = [one for one in present if one[1] > start]
         if present:
-            yield start, end, "\n".join(_escaped(marked(o.key) + one_line(o.text)) for _, _, o in present)
+            yield start, end, "\n".join(_line(one) for _, _, one in present)
+
+
+def _line(one: Spoken) -> str:
+    text = one_line(one.text)
+    return _escaped(directed(marked(one.key) + text, right_to_left(text)))
 
 
 def _ms(time_us: int) -> int:

@@ -38,3 +38,8 @@ def test_what_is_said_at_once_stands_together() -> None:
 
 def test_no_words_no_track() -> None:
     assert web_vtt([]) == web_vtt([said(0, 1_000_000, " \n ")]) == ""
+
+
+def test_hebrew_stays_right_to_left_behind_the_name_of_its_emotion() -> None:
+    vtt = web_vtt([said(0, 1_000_000, "שלום, world", "happy")])
+    assert vtt.split("\n\n")[1].splitlines()[1] == "\u200f[happy] שלום, world"
