@@ -77,7 +77,7 @@ def prepare(clip: Clip, analysis_in: Path, style: FilmStyle, blur: bool, folder:
     from pipeline.records import ANALYSIS_FILE, read_record
     from pipeline.types import Analysis
     from pipeline.writers import blur as blurring
-    from pipeline.writers import video
+    from pipeline.writers.film import video
     from pipeline.writers.fonts import font_for
 
     folder.mkdir()
