@@ -3,9 +3,15 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
+
+from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis, Observation, Span, Status
 from pipeline.writers.facts import Lane, Stretches, Verdict, lanes, observed, thinned
+
+LEAST_QUALITY = 1e-6  # a poor sample still counts where there is no other
 
 
 def sampled_lanes(analysis: Analysis, columns: int) -> tuple[Lane, ...]:
@@ -23,7 +29,7 @@ def sampled_lanes(analysis: Analysis, columns: int) -> tuple[Lane, ...]:
 
 
 def _samples(analysis: Analysis, modality: str) -> Stretches:
-    """Per moment the samples of whom the moment is read from, and that nothing was observed between them."""
+    """Per moment what the samples say that it is read from, and where there are none."""
     seen = sorted(analysis.observations.get(modality, ()), key=lambda o: o.span)
     if len(seen) <= len(analysis.moments):
         return ()
@@ -33,7 +39,7 @@ def _samples(analysis: Analysis, modality: str) -> Stretches:
         reading = moment.by_modality.get(modality)
         subject = None if reading is None else reading.subject
         inside = [o for o in _during(moment.span, seen, longest_us) if subject in (None, o.subject)]
-        found += _with_gaps(moment.span, inside)
+        found += _pieces(moment.span, inside)
     return tuple(found)
 
 
@@ -43,13 +49,26 @@ def _during(span: Span, seen: Sequence[Observation], longest_us: int) -> Iterato
     return (o for o in seen[first:end] if o.span.overlap_us(span))
 
 
-def _with_gaps(span: Span, inside: Sequence[Observation]) -> Iterator[tuple[Span, Verdict]]:
-    reach_us = span.start_us
+def _pieces(span: Span, inside: Sequence[Observation]) -> Iterator[tuple[Span, Verdict]]:
+    """Tiles of a span; where samples overlap, as windows of sound do, what they say on average."""
+    edges = {span.start_us, span.end_us}
     for one in inside:
-        start_us, end_us = max(span.start_us, one.span.start_us), min(span.end_us, one.span.end_us)
-        if start_us > reach_us:
-            yield Span(reach_us, start_us), Verdict(Status.NOT_OBSERVED, None)
-        yield Span(start_us, end_us), observed(one)
-        reach_us = max(reach_us, end_us)
-    if reach_us < span.end_us:
-        yield Span(reach_us, span.end_us), Verdict(Status.NOT_OBSERVED, None)
+        edges |= {max(span.start_us, one.span.start_us), min(span.end_us, one.span.end_us)}
+    present: list[Observation] = []
+    coming = list(reversed(inside))
+    for start_us, end_us in pairwise(sorted(edges)):
+        while coming and coming[-1].span.start_us <= start_us:
+            present.append(coming.pop())
+        present = [one for one in present if one.span.end_us > start_us]
+        yield Span(start_us, end_us), _together(present)
+
+
+def _together(present: Sequence[Observation]) -> Verdict:
+    said = [(one.scores.probabilities, one.quality) for one in present if one.scores is not None]
+    if not present:
+        return Verdict(Status.NOT_OBSERVED, None)
+    if len(said) < 2:
+        return observed(next((one for one in present if one.scores is not None), present[0]))
+    weights = [max(quality, LEAST_QUALITY) for _, quality in said]
+    mean = np.average([probabilities for probabilities, _ in said], axis=0, weights=weights)
+    return Verdict(EMOTIONS[int(mean.argmax())], None)

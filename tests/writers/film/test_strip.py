@@ -199,3 +199,20 @@ def test_a_flickering_lane_is_drawn_in_blocks_that_can_be_told_apart() -> None:
     )
     face = sampled_lanes(flicker, place.columns)[0]
     assert 1 < len(face.stretches) < 8
+
+
+def test_windows_that_overlap_say_what_they_say_on_average() -> None:
+    """Two lean one way, one is sure of another: what is compared is the mean, not the count."""
+    base = make_analysis()
+    windows = ((0, 900_000, "sad", 0.3), (300_000, 1_200_000, "sad", 0.3), (600_000, 1_500_000, "angry", 0.9))
+    heard = tuple(
+        Observation("voice", Span(a, b), Status.OK, scores(emotion, p), quality=0.5)
+        for a, b, emotion, p in windows
+    )
+    moments = (replace(base.moments[0], span=Span(0, 3_000_000)),)
+    voice = sampled_lanes(replace(base, moments=moments, observations={"voice": heard}), 30)[1]
+    assert [(span.start_us, span.end_us, said.key) for span, said in voice.stretches] == [
+        (0, 600_000, "sad"),
+        (600_000, 1_500_000, "angry"),
+        (1_500_000, 3_000_000, "not_observed"),
+    ]
