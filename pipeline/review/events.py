@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 
 from pipeline.types import Analysis, Conflict, ConflictKind, Span
-from pipeline.writers.facts import hypothesis, one_line, ranked, who_says_what
+from pipeline.writers.facts import Shown, hypothesis, one_line, ranked, who_says_what
+from pipeline.writers.persons import naming
 
 SHA_CHARACTERS = 12
 _ID = re.compile(
@@ -75,17 +76,18 @@ def parse_id(text: str) -> Named | None:
 
 def events(analysis: Analysis) -> tuple[Event, ...]:
     """Every conflict of an analysis, masking too, strongest evidence first."""
-    return tuple(event_of(conflict, analysis.media.sha256) for conflict in ranked(analysis.conflicts))
+    shown_in, video = naming(analysis), analysis.media.sha256
+    return tuple(event_of(conflict, video, shown_in(conflict)) for conflict in ranked(analysis.conflicts))
 
 
-def event_of(conflict: Conflict, video: str, foil: bool = False) -> Event:
-    """A conflict in the film with the SHA-256 ``video`` as it is put before raters."""
+def event_of(conflict: Conflict, video: str, shown: Shown, foil: bool = False) -> Event:
+    """A conflict in the film with the SHA-256 ``video`` as it is put before raters, its persons named."""
     return Event(
         id=event_id(video, conflict.kind, conflict.modalities, conflict.span, foil),
         span=conflict.span,
         kind=conflict.kind,
         modalities=conflict.modalities,
-        shown=one_line(who_says_what(conflict)),
+        shown=one_line(who_says_what(conflict, shown)),
         reading=hypothesis(conflict),
         words=one_line(conflict.words),
         evidence=conflict.evidence,

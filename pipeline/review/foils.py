@@ -12,6 +12,7 @@ from pipeline.fusion.readings import SHIPPED, load_rules, rule_of
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.review.events import Event, event_of
 from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, Moment, Scores, Span
+from pipeline.writers.persons import naming
 
 USUAL_US = 4 * US_PER_S  # how long a foil lasts in a film without alarms
 SHORTEST_US = US_PER_S // 2
@@ -21,7 +22,7 @@ def foils(analysis: Analysis, n: int) -> tuple[Event, ...]:
     """Up to ``n`` of them, each in another moment, none over a conflict; the same ones for the same film."""
     draw = random.Random(f"foils {analysis.media.sha256}")
     lengths = [c.span.duration_us for c in analysis.conflicts if c.kind in ALARMS] or [USUAL_US]
-    rules = load_rules(SHIPPED)
+    rules, shown_in = load_rules(SHIPPED), naming(analysis)
     found: list[Event] = []
     for moment in draw.sample(analysis.moments, len(analysis.moments)):
         if len(found) == n:
@@ -35,7 +36,7 @@ def foils(analysis: Analysis, n: int) -> tuple[Event, ...]:
             label = "" if rule is None else rule.name
             words = moment.utterance.text if moment.utterance else ""
             claim = Conflict(span, kind, tuple(emotions), 0.0, 0.0, label, emotions, words=words)
-            found.append(event_of(claim, analysis.media.sha256, foil=True))
+            found.append(event_of(claim, analysis.media.sha256, shown_in(claim), foil=True))
     return tuple(found)
 
 

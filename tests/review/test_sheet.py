@@ -59,7 +59,7 @@ def test_a_sheet_asks_and_does_not_tell():
     assert not {"Evidence", "Confidence"} & set(columns(PLAIN))
     assert "7.25" not in content.decode()
     row = rows["polarity"]
-    assert row["Question"] == "Is it so here: face sad, words happy; maybe tears of joy?"
+    assert row["Question"] == "Is it so here: face (P1) sad, words happy; maybe tears of joy?"
     assert (row["Time_Code"], row["Start_Time"], row["End_Time"]) == ("0:00.0", "0.00", "1.00")
     assert row["Channels"] == "face + words" and row["Words"] == "我真的很開心，太好了"
     assert row["Verdict"] == row["Note"] == row["Rater"] == ""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pipeline.types import ALARMS, Analysis, Conflict, ConflictKind, Span
 from pipeline.writers.columns import TRANSCRIBED
 from pipeline.writers.exports.tiers import milliseconds
-from pipeline.writers.facts import Verdict, headline, lanes, one_line, ranked, verdict
+from pipeline.writers.facts import Shown, Verdict, headline, lanes, one_line, ranked, verdict
 from pipeline.writers.palette import CONFLICT, MARKS, colour, is_emotion
+from pipeline.writers.persons import naming
 
 SEPARATOR = " · "
 
@@ -43,7 +44,9 @@ class Cue:
 def cues(analysis: Analysis) -> tuple[Cue, ...]:
     """All cues in order of time, words before the conflicts that start with them."""
     order = tuple(enumerate(ranked(analysis.conflicts), start=1))
-    found = [*_spoken(analysis, order), *(_conflict_cue(rank, one) for rank, one in order)]
+    shown_in = naming(analysis)
+    told = (_conflict_cue(rank, one, shown_in(one)) for rank, one in order)
+    found = [*_spoken(analysis, order), *told]
     return tuple(sorted(found, key=lambda cue: (cue.start_ms, cue.kind is not None)))
 
 
@@ -93,8 +96,8 @@ def _cue(
     return Cue(*_times(span), tuple(line for line in ((words,) if words else (), second) if line))
 
 
-def _conflict_cue(rank: int, conflict: Conflict) -> Cue:
-    said = Said(f"{MARKS[conflict.kind]}{rank} {_line(headline(conflict))}")
+def _conflict_cue(rank: int, conflict: Conflict, shown: Shown) -> Cue:
+    said = Said(f"{MARKS[conflict.kind]}{rank} {_line(headline(conflict, shown))}")
     return Cue(*_times(conflict.span), ((said,),), conflict.kind)
 
 

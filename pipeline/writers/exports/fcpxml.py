@@ -13,10 +13,8 @@ from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import ALARMS, Analysis
-from pipeline.writers.evidence import because
 from pipeline.writers.exports.linked import linked, size_px, warn_if_missing
 from pipeline.writers.exports.markers import Marker, film_frames, film_name, frame_rate, markers, rate_note
-from pipeline.writers.facts import one_line
 
 FCPXML = "markers.fcpxml"
 VERSION = "1.8"
@@ -72,7 +70,7 @@ def _resources(root: ElementTree.Element, analysis: Analysis, film: FilmSection,
 def _marker(marker: Marker, rate: Fraction) -> dict[str, str]:
     times = {"start": rational(marker.frame, rate), "duration": rational(marker.frames, rate)}
     to_do = {"completed": "0"} if marker.conflict.kind in ALARMS else {}
-    return {**times, "value": marker.name, **to_do, "note": one_line(because(marker.conflict))}
+    return {**times, "value": marker.name, **to_do, "note": marker.why}
 
 
 def rational(frames: int, rate: Fraction) -> str:

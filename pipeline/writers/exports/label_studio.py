@@ -21,6 +21,7 @@ from pipeline.writers.exports.markers import film_name, frame_rate
 from pipeline.writers.exports.tiers import CONFLICTS, Annotation, Tier, milliseconds, tiers
 from pipeline.writers.facts import headline, one_line, ranked
 from pipeline.writers.palette import colour
+from pipeline.writers.persons import naming
 
 TASKS, SETUP = "label_studio.json", "label_studio.xml"
 VIDEO = "video"
@@ -70,10 +71,12 @@ def _emotions(analysis: Analysis) -> Iterator[dict[str, Any]]:
 
 
 def _conflicts(analysis: Analysis) -> Iterator[dict[str, Any]]:
+    shown_in = naming(analysis)
     for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
         start, end = milliseconds(conflict.span.start_us), milliseconds(conflict.span.end_us)
         one = Annotation(start, end, conflict.kind, round(conflict.confidence, 4))
-        yield _region(f"{CONFLICTS} {rank}", CONFLICTS, one, [one_line(headline(conflict))], _fps(analysis))
+        told = one_line(headline(conflict, shown_in(conflict)))
+        yield _region(f"{CONFLICTS} {rank}", CONFLICTS, one, [told], _fps(analysis))
 
 
 def _region(name: str, control: str, one: Annotation, notes: Sequence[str], fps: float) -> dict[str, Any]:

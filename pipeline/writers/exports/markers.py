@@ -7,7 +7,9 @@ from itertools import chain
 from typing import Literal
 
 from pipeline.types import US_PER_S, Analysis, Conflict, ConflictKind, MediaInfo
+from pipeline.writers.evidence import because
 from pipeline.writers.facts import headline, one_line, ranked
+from pipeline.writers.persons import naming
 
 # Frames per second that editing programs know; the NTSC ones are exact fractions (SMPTE ST 12-1).
 STANDARD_RATES: tuple[Fraction, ...] = (
@@ -29,6 +31,7 @@ class Marker:
     frame: int
     frames: int
     name: str
+    why: str
     conflict: Conflict
 
     @property
@@ -84,6 +87,7 @@ def markers(analysis: Analysis) -> tuple[Marker, ...]:
     Editing programs keep one marker a frame, so of two that start together the weaker goes to the next frame.
     """
     rate, last = frame_rate(analysis.media), film_frames(analysis) - 1
+    shown_in = naming(analysis)
     found, taken = [], set()
     for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
         asked = min(last, _frame(conflict.span.start_us, rate))
@@ -91,8 +95,9 @@ def markers(analysis: Analysis) -> tuple[Marker, ...]:
         start = next((frame for frame in frames if frame not in taken), asked)
         taken.add(start)
         end = min(last + 1, _frame(conflict.span.end_us, rate))
-        name = f"#{rank} {one_line(headline(conflict))}"
-        found.append(Marker(start, max(1, end - start), name, conflict))
+        name = f"#{rank} {one_line(headline(conflict, shown_in(conflict)))}"
+        why = one_line(because(conflict, shown_in(conflict)))
+        found.append(Marker(start, max(1, end - start), name, why, conflict))
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ from pipeline.writers.exports.session_schema import (
 )
 from pipeline.writers.facts import (
     NO_FUSED,
+    Shown,
     Verdict,
     headline,
     hypothesis,
@@ -32,6 +33,7 @@ from pipeline.writers.facts import (
     ranked,
 )
 from pipeline.writers.palette import is_emotion
+from pipeline.writers.persons import naming
 
 SESSION = "session.json"
 OK = str(Status.OK)
@@ -47,7 +49,8 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
 def session(analysis: Analysis) -> Session:
     """The analysis as a session."""
     results = (*_observed(analysis), *_together(analysis))
-    events = tuple(_event(rank, c) for rank, c in enumerate(ranked(analysis.conflicts), start=1))
+    shown_in, order = naming(analysis), ranked(analysis.conflicts)
+    events = tuple(_event(rank, c, shown_in(c)) for rank, c in enumerate(order, start=1))
     return Session(_info(analysis, results), statistics(analysis), Details(results, events))
 
 
@@ -159,14 +162,14 @@ def _statistics(channel: str, person: str | None, said: Iterable[tuple[Span, Ver
     )
 
 
-def _event(rank: int, conflict: Conflict) -> Event:
+def _event(rank: int, conflict: Conflict, shown: Shown) -> Event:
     best = conflict.best_us
     return Event(
         rank=rank,
         timestamp=_seconds(conflict.span.start_us),
         end=_seconds(conflict.span.end_us),
         kind=conflict.kind,
-        headline=one_line(headline(conflict)),
+        headline=one_line(headline(conflict, shown)),
         channels=tuple(display(m).noun for m in conflict.modalities),
         emotions={display(m).noun: emotion for m, emotion in conflict.emotions.items()},
         probabilities={display(m).noun: _share(p) for m, p in conflict.probabilities.items()},
@@ -176,7 +179,7 @@ def _event(rank: int, conflict: Conflict) -> Event:
         evidence=round(conflict.evidence, 2),
         reading=hypothesis(conflict),
         rule=rule(conflict),
-        why=because(conflict),
+        why=because(conflict, shown),
         words=one_line(conflict.words),
         best_timestamp=None if best is None else _seconds(best),
         read_together=_judged(conflict.fused),

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pipeline.types import ALARMS, Analysis, Conflict, Observation, Span, Utterance
 from pipeline.writers.columns import FUSED, display
-from pipeline.writers.facts import Lane, Verdict, headline, lanes, observed, one_line, ranked
+from pipeline.writers.facts import Lane, Shown, Verdict, headline, lanes, observed, one_line, ranked
 from pipeline.writers.palette import is_emotion
+from pipeline.writers.persons import naming
 
 Content = Literal["emotion", "words", "conflict", "masking"]
 TRANSCRIPT, CONFLICTS, MASKING = "transcript", "conflicts", "masking"
@@ -58,8 +59,10 @@ def _rows(analysis: Analysis) -> Iterator[_Row]:
     yield FUSED.noun, "emotion", FUSED.noun, None, _runs(shown[-1].stretches)
     yield TRANSCRIPT, "words", TRANSCRIPT, None, [_spoken(u) for u in analysis.transcript.utterances]
     order = ranked(analysis.conflicts)
-    yield CONFLICTS, "conflict", CONFLICTS, None, [_told(c) for c in order if c.kind in ALARMS]
-    yield MASKING, "masking", MASKING, None, [_told(c) for c in order if c.kind not in ALARMS]
+    shown_in = naming(analysis)
+    told = [(c.kind in ALARMS, _told(c, shown_in(c))) for c in order]
+    yield CONFLICTS, "conflict", CONFLICTS, None, [one for alarm, one in told if alarm]
+    yield MASKING, "masking", MASKING, None, [one for alarm, one in told if not alarm]
 
 
 def _modality_rows(analysis: Analysis, modality: str, lane: Lane) -> Iterator[_Row]:
@@ -118,8 +121,8 @@ def _spoken(utterance: Utterance) -> Annotation:
     return _annotation(utterance.span, one_line(utterance.text), None)
 
 
-def _told(conflict: Conflict) -> Annotation:
-    return _annotation(conflict.span, one_line(headline(conflict)), conflict.confidence)
+def _told(conflict: Conflict, shown: Shown) -> Annotation:
+    return _annotation(conflict.span, one_line(headline(conflict, shown)), conflict.confidence)
 
 
 def _annotation(span: Span, value: str, score: float | None) -> Annotation:

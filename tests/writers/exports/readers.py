@@ -16,6 +16,7 @@ from pipeline.writers.columns import KNOWN, display
 from pipeline.writers.exports.markers import frame_rate, nominal
 from pipeline.writers.exports.session_schema import Session
 from pipeline.writers.facts import headline, ranked
+from pipeline.writers.persons import naming
 
 KINDS = get_args(ConflictKind)
 MARK = re.compile(r"^[▲◆○](\d+) ")
@@ -38,7 +39,10 @@ class Event:
 
 def expected(analysis: Analysis) -> list[Event]:
     """What every file should tell."""
-    return [Event(plain(headline(c)), c.span.start_s, c.span.end_s) for c in ranked(analysis.conflicts)]
+    shown = naming(analysis)
+    return [
+        Event(plain(headline(c, shown(c))), c.span.start_s, c.span.end_s) for c in ranked(analysis.conflicts)
+    ]
 
 
 def plain(text: str) -> str:
@@ -109,7 +113,11 @@ def _parquet(path: Path, analysis: Analysis) -> Iterator[Event]:
 
     prefixes = {display(m).prefix: display(m).noun for m in (*KNOWN, *analysis.modalities)}
     for row in pd.read_parquet(path).to_dict("records"):
-        said = ", ".join(f"{prefixes[p]} {row[f'{p}_Emotion']}" for p in row["Modalities"].split())
+        named = {noun: re.search(rf"{noun}( \([^)]*\))? ", row["Why"]) for noun in prefixes.values()}
+        whom = {noun: (match and match[1]) or "" for noun, match in named.items()}
+        said = ", ".join(
+            f"{prefixes[p]}{whom[prefixes[p]]} {row[f'{p}_Emotion']}" for p in row["Modalities"].split()
+        )
         reading = row["Reading"] if isinstance(row["Reading"], str) else ""
         told = " · ".join(part for part in (row["Kind"], said, reading) if part)
         yield Event(told, row["Start_Time"], row["End_Time"])

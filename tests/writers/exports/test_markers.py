@@ -157,7 +157,10 @@ def test_the_reel_is_eight_plain_characters(name: str, wanted: str) -> None:
 def test_resolve_gets_an_event_of_a_frame_per_marker_from_the_first_hour_on() -> None:
     lines = resolve_edl(make_analysis()).split("\n")
     assert lines[3] == "001  001      V     C        01:00:00:00 01:00:00:01 01:00:00:00 01:00:00:01  "
-    assert lines[4] == " |C:ResolveColorRed |M:#1 polarity · face sad, words happy · maybe tears of joy |D:25"
+    assert (
+        lines[4]
+        == " |C:ResolveColorRed |M:#1 polarity · face (P1) sad, words happy · maybe tears of joy |D:25"
+    )
     assert lines[9].startswith("003  001 ") and "01:00:01:23" in lines[9]
     hostile = resolve_edl(CASES["hostile"]()).split("\n")
     assert all(line.count("|") == 3 for line in hostile if line.startswith(" |"))
