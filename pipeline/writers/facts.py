@@ -1,7 +1,7 @@
 """What every writer reads off an analysis, so that sheet, film and page say the same."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -60,6 +60,26 @@ def lanes(analysis: Analysis) -> tuple[Lane, ...]:
         for m in analysis.modalities
     ]
     return (*per_modality, Lane(FUSED, tuple((x.span, fused_verdict(x)) for x in analysis.fused)))
+
+
+def covered_us(moment: Moment, modality: str) -> float:
+    """How much of a moment the reading of a modality rests on."""
+    reading = moment.by_modality.get(modality)
+    return reading.coverage * moment.span.duration_us if reading and reading.scores else 0.0
+
+
+def as_covered(analysis: Analysis) -> Iterator[tuple[Lane, tuple[tuple[Verdict, int, int], ...]]]:
+    """Per lane what it says of each moment, and the microseconds of it that were read and that were not.
+
+    The fused lane counts as read what the most read of its channels was.
+    """
+    channels = [[m] for m in analysis.modalities] + [list(analysis.modalities)]
+    for lane, channel in zip(lanes(analysis), channels, strict=True):
+        rows = []
+        for moment, (span, said) in zip(analysis.moments, lane.stretches, strict=True):
+            read = round(max((covered_us(moment, m) for m in channel), default=0.0))
+            rows.append((said, read, span.duration_us - read))
+        yield lane, tuple(rows)
 
 
 def thinned(stretches: Stretches, duration_us: int, columns: int, always: bool = False) -> Stretches:

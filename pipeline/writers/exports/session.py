@@ -25,9 +25,9 @@ from pipeline.writers.facts import (
     NO_FUSED,
     Shown,
     Verdict,
+    as_covered,
     headline,
     hypothesis,
-    lanes,
     observed,
     one_line,
     ranked,
@@ -132,24 +132,26 @@ def _result(
 
 def statistics(analysis: Analysis) -> tuple[Statistics, ...]:
     """Per channel of everyone, as on the timeline; then per person whom a channel tells apart."""
-    found = [_statistics(lane.display.noun, None, lane.stretches) for lane in lanes(analysis)]
+    found = [_statistics(lane.display.noun, None, rows) for lane, rows in as_covered(analysis)]
     for modality in analysis.modalities:
         seen = analysis.observations.get(modality, ())
         for person in dict.fromkeys(one.subject for one in seen if one.subject):
-            own = [(one.span, observed(one)) for one in seen if one.subject == person]
+            own = [(observed(one), one.span.duration_us, 0) for one in seen if one.subject == person]
             found.append(_statistics(display(modality).noun, person, own))
     return tuple(found)
 
 
-def _statistics(channel: str, person: str | None, said: Iterable[tuple[Span, Verdict]]) -> Statistics:
+def _statistics(channel: str, person: str | None, said: Iterable[tuple[Verdict, int, int]]) -> Statistics:
+    """From verdicts, each with the microseconds that were read and that were not."""
     spent = dict.fromkeys(EMOTIONS, 0)
     unknown, weighted = 0, 0.0
-    for span, verdict in said:
+    for verdict, read_us, not_read_us in said:
         if is_emotion(verdict.key):
-            spent[verdict.key] += span.duration_us
-            weighted += (verdict.confidence or 0.0) * span.duration_us
+            spent[verdict.key] += read_us
+            weighted += (verdict.confidence or 0.0) * read_us
+            unknown += not_read_us
         else:
-            unknown += span.duration_us
+            unknown += read_us + not_read_us
     known = sum(spent.values())
     return Statistics(
         channel=channel,

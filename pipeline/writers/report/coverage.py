@@ -4,9 +4,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from pipeline.types import Analysis, Moment, Reading, Status
+from pipeline.types import Analysis, Reading, Status
 from pipeline.writers.columns import display
-from pipeline.writers.facts import percent, verdict
+from pipeline.writers.facts import covered_us, percent, verdict
 from pipeline.writers.palette import is_emotion
 
 OTHERS = "another person"  # was in the picture, and the one who was read was not
@@ -45,12 +45,6 @@ def read_and_gaps(analysis: Analysis, modality: str) -> tuple[float, Mapping[str
         for key, us in why.items():
             gaps[key] = gaps.get(key, 0.0) + us
     return read, {key: us for key, us in gaps.items() if us >= 1}
-
-
-def covered_us(moment: Moment, modality: str) -> float:
-    """How much of a moment the reading of a modality rests on."""
-    reading = moment.by_modality.get(modality)
-    return reading.coverage * moment.span.duration_us if reading and reading.scores else 0.0
 
 
 def _shared_out(left_us: float, absent: Mapping[str, int], rest: str) -> Mapping[str, float]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pipeline.labels import EMOTIONS
 from pipeline.types import Analysis
 from pipeline.writers.columns import display
-from pipeline.writers.facts import Lane, Verdict, lanes, observed, percent, time_code
+from pipeline.writers.facts import Verdict, as_covered, observed, percent, time_code
 from pipeline.writers.palette import LETTERS, is_emotion
 from pipeline.writers.persons import person_colours
-from pipeline.writers.report.coverage import covered_us
 
 UNKNOWN = "nothing to read"
 ANYONE = "whoever was read"
@@ -47,10 +46,9 @@ def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
 
     A person's are shares of the time that a channel has samples of the person, with no claim on the rest.
     """
-    channels = [[m] for m in analysis.modalities] + [list(analysis.modalities)]
     anyone = [
-        _share(ANYONE, "", lane.display.noun, _times(_as_covered(analysis, lane, channel)))
-        for lane, channel in zip(lanes(analysis), channels, strict=True)
+        _share(ANYONE, "", lane.display.noun, _times(_with_the_rest(rows)))
+        for lane, rows in as_covered(analysis)
     ]
     own = {
         (subject, modality): times
@@ -61,12 +59,10 @@ def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
     return (*(share for share in anyone if share.parts), *_of_persons(analysis, own))
 
 
-def _as_covered(analysis: Analysis, lane: Lane, channels: Sequence[str]) -> Iterator[tuple[Verdict, int]]:
-    """What a lane says of each row, for as long as its channel, the longest of several, was read there."""
-    for moment, (span, said) in zip(analysis.moments, lane.stretches, strict=True):
-        read = round(max(covered_us(moment, channel) for channel in channels))
-        yield said, read
-        yield Verdict(UNKNOWN, None), span.duration_us - read
+def _with_the_rest(rows: Iterable[tuple[Verdict, int, int]]) -> Iterator[tuple[Verdict, int]]:
+    for said, read_us, not_read_us in rows:
+        yield said, read_us
+        yield Verdict(UNKNOWN, None), not_read_us
 
 
 def _of_persons(analysis: Analysis, own: Mapping[tuple[str, str], Mapping[str, int]]) -> Iterator[Share]:

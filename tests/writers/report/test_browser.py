@@ -168,9 +168,7 @@ def test_on_a_phone(film: Path, tab: Opened) -> None:
     assert page.evaluate(BEYOND) == []
     button = "#conflict-2 .seeks button:last-child"
     until(page, f"({LOWERED})(`{button}`)")
-    covered = page.locator(button).bounding_box()
-    assert covered is not None
-    page.touchscreen.tap(covered["x"] + 20, covered["y"] + 10)
+    page.locator(button).tap()
     page.wait_for_selector(".mini")
     until(page, f"({REACHED})(`{button}`)")
     page.evaluate("document.getElementById('video').pause()")
