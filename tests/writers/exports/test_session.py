@@ -62,7 +62,10 @@ def test_what_was_read_and_with_what(analysis: Analysis) -> None:
 def test_the_statistics_are_those_of_the_rows(analysis: Analysis) -> None:
     found = {(s.channel, s.person): s for s in session.session(with_posture(analysis)).emotion_statistics}
     face = found["face", None]
-    assert (face.observed_s, face.unknown_share) == (1.650004, 0.45)  # three quarters of the rows were covered
+    assert (face.observed_s, face.unknown_share) == (
+        1.650004,
+        0.45,
+    )  # three quarters of the rows were covered
     assert (face.distribution["sad"], face.dominant_emotion) == (1.0, "sad")
     assert face.average_confidence == round((0.7 * 1 + 0.66 * 0.400005 + 0.63 * 0.8) / 2.200005, 4)
     words = found["words", None]
