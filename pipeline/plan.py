@@ -14,7 +14,7 @@ from pipeline.engine.sources import source_artifact
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Artifact, Store, file_digest
 from pipeline.fusion.readings import OTHER, load_rules
-from pipeline.graph import OBSERVING, key_of, section_of, stages_for
+from pipeline.graph import MODALITIES, OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
 from pipeline.types import ExportFormat
 
@@ -144,8 +144,11 @@ def _check_blur(config: Config, modalities: tuple[str, ...]) -> None:
     """Refuse what would show faces that were to be blurred."""
     if not config.film.blur_faces:
         return
-    if "face" not in modalities:
-        raise UsageError("faces are blurred where the face channel finds them; let --only include face")
+    finding = [name for name, modality in MODALITIES.items() if modality.boxes]
+    if not set(finding) & set(modalities):
+        raise UsageError(
+            f"faces are blurred where they were found; let --only include {' or '.join(finding)}"
+        )
     if config.highlights.enabled and not config.film.enabled:
         raise UsageError("with --blur-faces the reel is cut from the blurred film; leave out --no-video")
 
