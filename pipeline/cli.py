@@ -37,6 +37,8 @@ examples:
   emotion-pipeline analyze talk.mov --transcript talk.srt --language zh
   emotion-pipeline analyze vlog.mp4 --profile compact --no-video --json
   emotion-pipeline analyze vlog.mp4 --only face,voice --out results/vlog
+  emotion-pipeline analyze vlog.mp4 --export elan,vtt --highlights
+  emotion-pipeline analyze vlog.mp4 --blur-faces --style minimal
   emotion-pipeline analyze -- -odd-name.mp4
 """
 
