@@ -180,7 +180,10 @@ def test_only_and_no_video(tmp_path, made, capsys):
 def test_interrupt_ends_at_once_and_keeps_finished_stages(tmp_path):
     out = tmp_path / "out"
     with subprocess.Popen(
-        [*COMMAND, "analyze", str(SAMPLE), "--out", str(out)], stderr=subprocess.PIPE
+        [*COMMAND, "analyze", str(SAMPLE), "--out", str(out)],
+        stderr=subprocess.PIPE,
+        # A shell starts what runs in the background deaf to Ctrl-C, these tests and their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as run:
         store = out / ".work" / "artifacts"
         deadline = time.monotonic() + 60

@@ -4,6 +4,7 @@ import csv
 import gc
 import re
 from html import unescape
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -137,7 +138,7 @@ def test_no_badge_where_there_is_no_conflict(result: Result, sheet: list[dict[st
     spans = [(float(row["Start_Time"]), float(row["End_Time"])) for row in sheet if row["Kind"] != "masking"]
     height, seen = shown_layout(result).height_px, 0
     with av.open(str(result.out / "annotated.mp4")) as film:
-        for frame in film.decode(video=0):
+        for frame in islice(film.decode(video=0), 0, None, 5):
             if all(not start - 0.1 < frame.time < end + 0.1 for start, end in spans):
                 picture = frame.to_ndarray(format="rgb24")[:height].astype(int)
                 assert (abs(picture - rgb(CONFLICT)).max(axis=2) < 12).sum() < 500, frame.time

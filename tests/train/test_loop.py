@@ -55,7 +55,7 @@ def test_it_learns_and_leaves_a_history(tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize("finished", [1, 2, 3])
+@pytest.mark.parametrize("finished", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3))])
 def test_an_interrupted_training_resumes_to_the_same_weights(tmp_path, finished):
     whole, history = trained(tmp_path / "whole")
 
@@ -133,11 +133,16 @@ def test_oversampling_and_class_weights():
     assert weights[truth].mean() == pytest.approx(1)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("plain"))[0]
+
+
 @pytest.mark.parametrize(
     "how", [{"class_weights": True}, {"label_smoothing": 0.2}, {"oversample": True}, {"bfloat16": True}]
 )
-def test_options_change_the_training(tmp_path, how):
-    assert not same(trained(tmp_path / "a")[0], trained(tmp_path / "b", replace(SETTINGS, **how))[0])
+def test_options_change_the_training(tmp_path, plain, how):
+    assert not same(plain, trained(tmp_path, replace(SETTINGS, **how))[0])
 
 
 def test_learning_rate_is_a_cosine_in_each_phase():

@@ -209,6 +209,7 @@ def _far(analysis: Analysis) -> list[Observation]:
     return [replace(o, evidence={"box": [60, 30, 50, 50]}) for o in analysis.observations["face"][2:]]
 
 
+@pytest.mark.slow
 def test_an_hour_of_samples_is_written_quickly(analysis: Analysis, font: Font) -> None:
     """Work grows with the samples, not with their square."""
     some = [
