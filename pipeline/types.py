@@ -3,7 +3,7 @@
 The clock's zero is what a player shows as 0:00. Nothing here knows a model, a file format or a library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -64,6 +64,17 @@ class Span:
 
     def shifted(self, by_us: int) -> "Span":
         return Span(self.start_us + by_us, self.end_us + by_us)
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """The time that spans cover, in order: those that overlap or touch as one."""
+    parts: list[Span] = []
+    for span in sorted(spans):
+        if parts and span.start_us <= parts[-1].end_us:
+            parts[-1] = Span(parts[-1].start_us, max(parts[-1].end_us, span.end_us))
+        else:
+            parts.append(span)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

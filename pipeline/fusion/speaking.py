@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.records import MOUTH_MOTION_KEY, SPEECH_SHARE_KEY
-from pipeline.types import Observation, Span, Status
+from pipeline.types import Observation, Span, Status, united
 
 # Median motion in a window: below ``STILL`` a mouth keeps still, and goes on below ``STILL_ON``; from
 # ``MOVING`` on it moves as in speech. Chosen so that no stretch of a talking face is called silent, with
@@ -129,20 +129,14 @@ def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...
 
 def heard(observations: Mapping[str, Sequence[Observation]]) -> list[list[Span]]:
     """Stretches of speech, each as its parts; a pause of ``PAUSE_US`` or less does not end a stretch."""
-    spans = sorted(
+    spans = (
         one.span
         for own in observations.values()
         for one in own
         if one.status is Status.OK and SPEECH_SHARE_KEY in one.evidence
     )
-    parts: list[Span] = []
-    for span in spans:
-        if parts and span.start_us <= parts[-1].end_us:
-            parts[-1] = Span(parts[-1].start_us, max(parts[-1].end_us, span.end_us))
-        else:
-            parts.append(span)
     stretches: list[list[Span]] = []
-    for part in parts:
+    for part in united(spans):
         if stretches and part.start_us - stretches[-1][-1].end_us <= PAUSE_US:
             stretches[-1].append(part)
         else:

@@ -10,13 +10,12 @@ from pipeline.engine.stage import Progress
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, write_records
 from pipeline.types import Analysis
 from pipeline.writers.facts import time_code
+from pipeline.writers.film.ass import ass_time
 from pipeline.writers.film.layout import Layout
 from pipeline.writers.regions import Region, at, regions, unseen
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-__all__ = ["BLUR_FILE", "Region", "blurred", "blurred_image", "cell_px", "mask_script", "regions", "run"]
 
 BLUR_FILE = "blur.jsonl"
 
@@ -77,7 +76,7 @@ def mask_script(found: Sequence[Region], layout: Layout) -> str:
         "Format: Layer, Start, End, Style, MarginL, MarginR, MarginV, Text",
     )
     events = (
-        f"Dialogue: 0,{_ass_time(r.span.start_us)},{_ass_time(r.span.end_us + 9_999)},Mask,0,0,0,"
+        f"Dialogue: 0,{ass_time(r.span.start_us)},{ass_time(r.span.end_us + 9_999)},Mask,0,0,0,"
         f"{{\\pos(0,0)\\p1}}{_drawing(r, layout.scale, part)}"
         for r in found
     )
@@ -163,12 +162,6 @@ def blurred_image(image: "Image", found: Sequence[Region], time_us: int, scale: 
 
 def _cells(side_px: int, cell: int) -> int:
     return max(1, side_px // cell)
-
-
-def _ass_time(time_us: int) -> str:
-    hundredths = time_us // 10_000
-    minutes, rest = divmod(hundredths, 6_000)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest // 100:02d}.{rest % 100:02d}"
 
 
 def _drawing(region: Region, scale: float, part: _Part) -> str:

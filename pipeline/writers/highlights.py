@@ -18,7 +18,7 @@ from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
 from pipeline.media.encode import EncodeError, media_input, run_ffmpeg
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
-from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, MediaInfo, Span
+from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, MediaInfo, Span, united
 from pipeline.writers.facts import ranked
 from pipeline.writers.film.video import FILM
 from pipeline.writers.stills import still_name
@@ -86,17 +86,10 @@ def reel(conflicts: Sequence[Conflict], duration_us: int, lead_in_us: int, most:
     """
     inside = [c for c in ranked(conflicts) if c.span.start_us < duration_us]
     wanted = [c for c in inside if c.kind in ALARMS] or inside
-    wide = (
+    return united(
         Span(max(0, c.span.start_us - lead_in_us), min(duration_us, c.span.end_us + lead_in_us))
         for c in wanted[:most]
     )
-    cuts: list[Span] = []
-    for span in sorted(wide):
-        if cuts and span.start_us <= cuts[-1].end_us:
-            cuts[-1] = Span(cuts[-1].start_us, max(cuts[-1].end_us, span.end_us))
-        else:
-            cuts.append(span)
-    return cuts
 
 
 def write_highlights(film: Reel, cuts: Sequence[Span], out: Path, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import ceil, floor
 
 from pipeline.records import BOX_KEY, FRAME_TIME_KEY
-from pipeline.types import Analysis, MediaInfo, Observation, Span
+from pipeline.types import Analysis, MediaInfo, Observation, Span, united
 
 # Shares of a face's width and height added around the detector's box, which ends at brows, cheeks and chin.
 SIDE, ABOVE, BELOW = 0.3, 0.4, 0.3
@@ -96,13 +96,7 @@ def unseen(analysis: Analysis) -> tuple[Span, ...]:
         after = bisect_left(begins_us, last.span.end_us)
         comes = (Span(last.span.end_us, us) for us in begins_us[after : after + 1])
         gaps += [gap for gap in comes if gap.duration_us > AROUND_US]
-    joined: list[Span] = []
-    for gap in sorted(gaps):
-        if joined and gap.start_us <= joined[-1].end_us:
-            joined[-1] = Span(joined[-1].start_us, max(joined[-1].end_us, gap.end_us))
-        else:
-            joined.append(gap)
-    return tuple(joined)
+    return tuple(united(gaps))
 
 
 def _tracks(analysis: Analysis) -> list[list[_Cover]]:

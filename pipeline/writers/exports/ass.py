@@ -9,6 +9,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis, ConflictKind
 from pipeline.writers.exports.cues import SEPARATOR, Cue, Said, conflict_colour, cues
+from pipeline.writers.film.ass import WIDENED
 from pipeline.writers.palette import colour, ink, rgb
 
 ASS = "emotion.ass"
@@ -16,9 +17,6 @@ PLAIN = "Default"
 WIDTH, HEIGHT = 1280, 720  # of the script's own canvas; players scale it to the film
 TEXT, SMALL = 44, 32
 BOTTOM, TOP = 2, 8
-
-# Players disagree on how to escape these, so they are widened.
-_WIDENED = str.maketrans("{}\\", "｛｝＼")
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -84,7 +82,7 @@ def _text(cue: Cue) -> str:
 
 
 def _plain(said: Said) -> str:
-    return f"{said.name}{said.text}".translate(_WIDENED)
+    return f"{said.name}{said.text}".translate(WIDENED)
 
 
 def _restyled(style: str) -> str:

@@ -14,10 +14,10 @@ from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.types import Analysis, ConflictKind
 from pipeline.writers.exports.cues import SEPARATOR, Cue, Said, conflict_colour, cues
 from pipeline.writers.palette import colour, ink
+from pipeline.writers.web_vtt import escaped, timestamp
 
 VTT = "emotion.vtt"
 AT_THE_TOP = " line:0"
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -54,12 +54,5 @@ def _block(number: int, cue: Cue) -> str:
 
 def _marked(said: Said, kind: ConflictKind | None) -> str:
     name = kind or said.emotion
-    text = f"{said.name}{said.text}".translate(_ESCAPES)
+    text = escaped(f"{said.name}{said.text}")
     return f"<c.{name}>{text}</c>" if name else text
-
-
-def timestamp(time_ms: int) -> str:
-    """``HH:MM:SS.mmm``."""
-    seconds, rest = divmod(time_ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{rest:03d}"

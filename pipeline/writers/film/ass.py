@@ -10,6 +10,8 @@ from pipeline.writers.palette import ink, rgb
 
 # Only these turn a backslash into a command inside an ASS text.
 COMMANDS = frozenset("Nnh{}")
+# Players disagree on how to escape these: what is not drawn by us has them widened.
+WIDENED = str.maketrans("{}\\", "｛｝＼")
 STYLE_FIELDS = (
     *("Name", "Fontname", "Fontsize", "PrimaryColour", "SecondaryColour", "OutlineColour", "BackColour"),
     *("Bold", "Italic", "Underline", "StrikeOut", "ScaleX", "ScaleY", "Spacing", "Angle"),

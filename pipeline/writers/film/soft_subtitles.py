@@ -7,8 +7,10 @@ from typing import BinaryIO
 
 from pipeline.types import Transcript
 from pipeline.writers.facts import one_line
+from pipeline.writers.film.ass import WIDENED
 from pipeline.writers.film.direction import directed, right_to_left
 from pipeline.writers.film.subtitles import Spoken, marked
+from pipeline.writers.web_vtt import escaped, timestamp
 
 # ISO 639-2/T, which is what an .mp4 names languages by, for ISO 639-1.
 LANGUAGES = (
@@ -20,7 +22,6 @@ LANGUAGES = (
 )
 UNDETERMINED = "und"
 TRACK_ENABLED = 1
-WIDENED = str.maketrans("{}\\", "｛｝＼")
 
 
 def language(transcript: Transcript) -> str:
@@ -33,7 +34,7 @@ def web_vtt(spoken: Sequence[Spoken]) -> str:
     """Cues that do not overlap, since a track of an .mp4 holds one text at a time: what is said at once
     stands in as many lines. Empty when there are no words.
     """
-    cues = [f"{_time(start)} --> {_time(end)}\n{text}\n" for start, end, text in _apart(spoken)]
+    cues = [f"{timestamp(start)} --> {timestamp(end)}\n{text}\n" for start, end, text in _apart(spoken)]
     return "\n".join(["WEBVTT\n", *cues]) if cues else ""
 
 
@@ -85,19 +86,9 @@ def _apart(spoken: Sequence[Spoken]) -> Iterator[tuple[int, int, str]]:
 
 def _line(one: Spoken) -> str:
     text = one_line(one.text)
-    return _escaped(directed(marked(one.key) + text, right_to_left(text)))
+    # ffmpeg's decoder leaves traces of its own escapes for braces and backslashes in the track.
+    return escaped(directed(marked(one.key) + text, right_to_left(text))).translate(WIDENED)
 
 
 def _ms(time_us: int) -> int:
     return round(max(0, time_us) / 1000)
-
-
-def _time(ms: int) -> str:
-    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"
-
-
-def _escaped(text: str) -> str:
-    """Tags and entities as text; braces and backslashes widened, since ffmpeg's decoder leaves traces of its
-    own escapes for them in the track.
-    """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").translate(WIDENED)

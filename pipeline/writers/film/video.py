@@ -11,7 +11,7 @@ from pipeline.engine.stage import Progress
 from pipeline.media.encode import film_settings, media_input, run_ffmpeg
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
-from pipeline.writers.blur import BLUR_FILE, Region, blurred, mask_script
+from pipeline.writers.blur import BLUR_FILE, blurred, mask_script
 from pipeline.writers.facts import lanes
 from pipeline.writers.film.chapters import chapters, ffmetadata
 from pipeline.writers.film.layout import Layout, film_layout
@@ -20,6 +20,7 @@ from pipeline.writers.film.soft_subtitles import hide_words, language, web_vtt
 from pipeline.writers.film.strip import Panel, panel, playhead_image, strip_image
 from pipeline.writers.film.subtitles import spoken
 from pipeline.writers.fonts import Font, font_for, undrawable
+from pipeline.writers.regions import Region
 
 FILM = "annotated.mp4"
 SCRIPT, STRIP, PLAYHEAD, MASK = "film.ass", "strip.png", "playhead.png", "mask.ass"

@@ -10,8 +10,9 @@ from pipeline.config import FilmSection
 from pipeline.media.probe import probe
 from pipeline.records import write_records
 from pipeline.types import Analysis
-from pipeline.writers.blur import BLUR_FILE, Region, regions
+from pipeline.writers.blur import BLUR_FILE
 from pipeline.writers.film import video
+from pipeline.writers.regions import Region, regions
 from tests.writers.conftest import make_analysis, written
 
 
