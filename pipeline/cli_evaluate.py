@@ -16,6 +16,7 @@ examples:
   emotion-pipeline evaluate text --backend compact --data reviews.csv --label-column emotion
   emotion-pipeline evaluate voice --backend compact --data clips/labels.csv --group-column speaker
   emotion-pipeline evaluate face --backend deepface --data photos/labels.csv --detect --json
+  emotion-pipeline evaluate face --backend compact --data actors/labels.csv --group-column performer
   emotion-pipeline evaluate face --backend outputs/training/faces/model --data faces.csv --out results/faces
   emotion-pipeline evaluate text --backend my-model --data dev.csv --save-reliability
 
@@ -23,7 +24,7 @@ The CSV has a column `file`, or `text`, and one with the label. Pictures are cro
 Examples labelled with an emotion that the model has no label for are left out of the figures and counted.
 JSON: n, accuracy, uar, macro_f1, weighted_f1, ece, per_class; labels (emotions the model answers), lacking
 (examples of others, by emotion), accuracy_if_lacking_wrong, skipped (all that was left out, by reason),
-groups and, for voices, speaker_normalised.
+groups and, with --group-column, speaker_normalised (voices) and own_baseline (faces).
 """
 
 
@@ -48,7 +49,8 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--group-column",
         metavar="NAME",
-        help="performer or speaker: figures of each, and voices also normalised by their own speech",
+        help="performer or speaker: figures of each; voices also normalised by their own speech, faces also "
+        "relative to their own mean answer (face.own_baseline)",
     )
     command.add_argument(
         "--language", metavar="CODE", help="language of the texts, for instance zh; else read off them"
@@ -113,7 +115,7 @@ def _write(arguments: argparse.Namespace, examples: "LabelledSet", result: "Eval
     import sys
 
     from pipeline.train.report.folder import RunAbout, write_report
-    from pipeline.train.report.summary import KNOWN_SPEAKER
+    from pipeline.train.report.summary import KNOWN_SPEAKER, OWN_BASELINE
 
     about = RunAbout(
         title=f"{arguments.modality}: {arguments.backend} on {arguments.data.name}",
@@ -127,7 +129,8 @@ def _write(arguments: argparse.Namespace, examples: "LabelledSet", result: "Eval
         leaking_groups=0,
         notes=(),
     )
-    baselines = {} if result.known_speaker is None else {KNOWN_SPEAKER: result.known_speaker}
+    known = {KNOWN_SPEAKER: result.known_speaker, OWN_BASELINE: result.own_baseline}
+    baselines = {name: one for name, one in known.items() if one is not None}
     write_report(arguments.out, result.plain, (), about, baselines)
     print(f"report: {arguments.out / 'summary.html'}", file=sys.stderr)
 

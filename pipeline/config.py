@@ -49,6 +49,11 @@ class FaceSection(Section):
     min_face_px: int = Field(32, ge=8, description="Smaller faces are passed over.")
     hold_s: float = Field(1.0, ge=0, description="A person lost for no longer keeps the id.")
     smoothing_s: float = Field(0.6, ge=0, description="Width of the smoothing over time, per person.")
+    own_baseline: bool = Field(
+        False,
+        description="Answers relative to the person's own mean answer: for people seen for minutes and in "
+        "several moods. A person in one mood throughout is read as mixed.",
+    )
     crop_px: int = Field(224, ge=32, description="Largest side of a face handed to the model.")
     batch_size: int = _batch(8)
     device: str = _device()

@@ -144,7 +144,7 @@ WRITERS = (
 # The fields of each stage's config section that change its bytes; the rest (device, batch size) do not.
 SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "faces": ("face", frozenset({"sample_fps", "detector", "min_face_px", "hold_s", "crop_px"})),
-    "face": ("face", frozenset({"backend", "smoothing_s", "hold_s"})),
+    "face": ("face", frozenset({"backend", "smoothing_s", "hold_s", "own_baseline"})),
     "speech": ("voice", frozenset({"speech_threshold"})),
     "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
     "transcript": (

@@ -1,9 +1,12 @@
 """The command `evaluate` from its arguments to its exit code."""
 
+import html
 import json
 import shutil
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 
 from pipeline.cli import EXIT_OK, EXIT_USAGE, main
@@ -13,6 +16,7 @@ from pipeline.models.load import load_backend
 from pipeline.profile import resolve
 from pipeline.records import CARD_FILE, write_record
 from pipeline.text.backends import BACKENDS
+from pipeline.train.report.summary import OWN_BASELINE
 from tests.train.test_score import write_clip
 
 LINES = [
@@ -96,6 +100,24 @@ def test_voices_are_read_plain_and_normalised_and_leave_a_report(tmp_path, capsy
     assert {key: left[key] for key in ("accuracy", "ece")} == {k: found[k] for k in ("accuracy", "ece")}
     (known,) = left["baselines"].values()
     assert known["accuracy"] == found["speaker_normalised"]["accuracy"]
+
+
+def test_faces_are_read_plain_and_with_the_persons_own_baseline_and_leave_a_report(tmp_path, capsys):
+    rows = ["file,emotion,performer"]
+    draw = np.random.default_rng(0)
+    for i in range(8):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), draw.integers(0, 255, (48, 48, 3), np.uint8))
+        rows.append(f"{i}.png,{('angry', 'sad')[i % 2]},{('ann', 'bob')[i // 4]}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows), "utf-8")
+    options = ("--data", tmp_path / "labels.csv", "--group-column", "performer")
+    out = tmp_path / "report"
+    assert evaluate("face", "--backend", "compact", *options, "--json", "--out", out) == EXIT_OK
+    found = json.loads(capsys.readouterr().out)
+    assert found["own_baseline"]["n"] == found["n"] == 8
+    assert set(found["own_baseline"]["groups"]) == {"ann", "bob"} and found["speaker_normalised"] is None
+    left = json.loads((out / "metrics.json").read_text("utf-8"))["baselines"]
+    assert left == {OWN_BASELINE: found["own_baseline"] | {"groups": {}}}
+    assert OWN_BASELINE in html.unescape((out / "summary.html").read_text("utf-8"))
 
 
 def test_a_device_that_is_not_there_is_exit_2(texts, capsys):

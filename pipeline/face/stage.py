@@ -1,6 +1,7 @@
 """The stages `faces` (who is to be seen where) and `face` (what their faces say)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.config import FaceSection
 from pipeline.engine.stage import Progress
 from pipeline.face.backends import BACKENDS, DETECTORS, FaceBackend, FaceDetector
+from pipeline.face.baseline import relative_to_own
 from pipeline.face.persons import FaceSample, numbered, smoothed
 from pipeline.labels import to_scores
 from pipeline.models.load import load_backend
@@ -19,6 +21,7 @@ from pipeline.records import (
     FRAME_TIME_KEY,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
+    WARNINGS_FILE,
     read_record,
     read_records,
     write_record,
@@ -35,6 +38,10 @@ MODALITY = "face"
 WORKING_PX = 1280
 # A last frame stands as long as frames usually do; from this many times that on, the picture has ended.
 LONGEST_LAST_FRAME = 1.5
+OWN_BASELINE = (
+    "faces were read relative to each person's own mean answer (face.own_baseline): what a face shows all "
+    "the time is taken off"
+)
 
 
 def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progress: Progress) -> None:
@@ -101,8 +108,13 @@ def run_face(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progr
         if samples:
             backend: FaceBackend = load_backend(BACKENDS, settings.backend, settings.device)
             raw = _read(inputs["faces"] / "crops.bin", samples, backend, settings.batch_size, progress)
-            steady = smoothed_scores(samples, raw, backend.card, settings.smoothing_s, settings.hold_s)
-            write_record(out / CARD_FILE, backend.card)
+            card, used = backend.card, raw
+            if settings.own_baseline:
+                # The model's reliability was measured on its answers as they are.
+                card, used = replace(card, reliability=None), relative_scores(samples, raw, card)
+                (out / WARNINGS_FILE).write_text(f"{OWN_BASELINE}\n", encoding="utf-8")
+            steady = smoothed_scores(samples, used, card, settings.smoothing_s, settings.hold_s)
+            write_record(out / CARD_FILE, card)
         observations = observed(times.tolist(), samples, raw, steady, film)
     write_records(out / OBSERVATIONS_FILE, Observation, observations)
 
@@ -122,6 +134,16 @@ def _read(
             scores += backend(images)
             progress(len(scores) / len(samples))
     return scores
+
+
+def relative_scores(samples: Sequence[FaceSample], raw: Sequence[Scores], card: ModelCard) -> list[Scores]:
+    """Scores relative to the mean of their person's, better frames counting more."""
+    rows = relative_to_own(
+        np.array([[one.native[label] for label in card.labels] for one in raw]),
+        np.array([one.track for one in samples], np.str_),
+        np.array([one.quality for one in samples]),
+    )
+    return [to_scores(card.labels, row, card.canonical) for row in rows.tolist()]
 
 
 def smoothed_scores(

@@ -6,9 +6,12 @@ the figures say how well the model does what it can do. ``accuracy_if_lacking_wr
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from pipeline.face.baseline import relative_to_own
 from pipeline.labels import EMOTIONS
 from pipeline.train.examples import LabelledSet
 from pipeline.train.inputs import How, knows_speakers
@@ -23,18 +26,29 @@ FIGURES: Mapping[str, str] = {
     "ece": "calibration error",
 }
 DECIMALS = 4
+LEAST_OUTSIDE = 1e-6  # a smaller rest of a distribution is rounding, not labels outside the seven
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Answers as the examples come and, for voices whose speaker is known, normalised by the speaker.
+    """Answers as the examples come and, where it is known whose each is, with what is known of the person.
 
-    ``known_speaker`` is None when no groups were asked for, or when the back-end does not normalise.
+    ``known_speaker``: voices normalised by the speaker; None when no groups were asked for, or when the
+    back-end does not normalise. ``own_baseline``: faces relative to the person's mean answer; None without
+    groups.
     """
 
     plain: Answers
     by_groups: bool = False
     known_speaker: Answers | None = None
+    own_baseline: Answers | None = None
+
+    @property
+    def known(self) -> tuple[str, Answers] | None:
+        """The answers with what is known of the person, and what to call them; None when there are none."""
+        if self.known_speaker is not None:
+            return "speaker-normalised", self.known_speaker
+        return None if self.own_baseline is None else ("own baseline", self.own_baseline)
 
 
 def evaluation(
@@ -47,7 +61,7 @@ def evaluation(
     language: str | None = None,
     show: Show | None = None,
 ) -> Evaluation:
-    """Ask a back-end about all examples, with ``by_groups`` also as it hears speakers whom it knows.
+    """Ask a back-end about all examples, with ``by_groups`` also as persons whom it knows.
 
     Raises:
         ModelError: the back-end cannot be used.
@@ -55,10 +69,29 @@ def evaluation(
     """
     backend = load_named(examples.modality, backend_name, device)
     plain = ask(backend, examples, How(detect, language=language), show)
-    if by_groups and knows_speakers(backend) and (plain.groups != "").any():
-        known = ask(backend, examples, How(known_speaker=True), show)
-        return Evaluation(plain, by_groups, known)
-    return Evaluation(plain, by_groups)
+    if not (by_groups and (plain.groups != "").any()):
+        return Evaluation(plain, by_groups)
+    if knows_speakers(backend):
+        return Evaluation(plain, by_groups, ask(backend, examples, How(known_speaker=True), show))
+    own = with_own_baseline(plain) if plain.modality == "face" else None
+    return Evaluation(plain, by_groups, own_baseline=own)
+
+
+def with_own_baseline(answers: Answers) -> Answers:
+    """Answers relative to the mean of their group's (``face.own_baseline``); the nameless stay as they are.
+
+    Emotions the model has no label for stay at 0. Its mass on labels outside the seven is one more column.
+    """
+    known = answers.groups != ""
+    columns = [EMOTIONS.index(emotion) for emotion in answers.labels]
+    there = answers.probabilities[known][:, columns]
+    outside = np.clip(1 - there.sum(axis=1, keepdims=True), 0, 1)
+    if (outside > LEAST_OUTSIDE).any():
+        there = np.hstack([there, outside])
+    rows = relative_to_own(there, answers.groups[known], np.ones(len(there)))
+    probabilities = answers.probabilities.copy()
+    probabilities[np.ix_(known, columns)] = rows[:, : len(columns)]
+    return replace(answers, probabilities=probabilities, uncalibrated=None)
 
 
 def accuracy_if_lacking_wrong(answers: Answers) -> float:
@@ -109,27 +142,25 @@ def answers_json(answers: Answers, by_groups: bool = False) -> dict[str, Any]:
 
 
 def as_json(result: Evaluation) -> dict[str, Any]:
-    """The whole result for programs; ``speaker_normalised`` is null unless it was measured."""
-    known = result.known_speaker
+    """The whole result for programs; ``speaker_normalised``, ``own_baseline``: null unless measured."""
+    known = {"speaker_normalised": result.known_speaker, "own_baseline": result.own_baseline}
     return {
         **answers_json(result.plain, result.by_groups),
-        "speaker_normalised": None if known is None else answers_json(known, result.by_groups),
+        **{key: None if one is None else answers_json(one, result.by_groups) for key, one in known.items()},
     }
 
 
 def as_text(result: Evaluation) -> str:
     """The whole result for a person."""
-    plain, known = metrics_of(result.plain), result.known_speaker
-    columns = (
-        [("", plain)] if known is None else [("plain", plain), ("speaker-normalised", metrics_of(known))]
-    )
-    rows = [["", *(name for name, _ in columns)]] if known is not None else []
+    plain = metrics_of(result.plain)
+    known = () if result.known is None else ((result.known[0], metrics_of(result.known[1])),)
+    columns = [("plain", plain), *known]
+    rows = [["", *(name for name, _ in columns)]] if known else []
     rows.append(["n", *(str(one.n) for _, one in columns)])
     rows += [[word, *(_shown(getattr(one, key)) for _, one in columns)] for key, word in FIGURES.items()]
     rows.append(["95 % of accuracy", *("{:.3f} – {:.3f}".format(*accuracy_range(one)) for _, one in columns)])
     parts = [_aligned(rows), class_table(plain)]
-    if known is not None:
-        parts.append("speaker-normalised\n" + class_table(metrics_of(known)))
+    parts += [f"{name}\n{class_table(one)}" for name, one in known]
     if result.by_groups:
         parts.append(group_table(result))
     parts += [_left_out(result)]
@@ -145,9 +176,10 @@ def class_table(metrics: Metrics) -> str:
 
 
 def group_table(result: Evaluation) -> str:
-    """Accuracy and unweighted recall of each group; with what is known of the speaker where measured."""
-    known = {} if result.known_speaker is None else by_group(result.known_speaker)
-    more = ["normalised accuracy", "normalised recall"] if known else []
+    """Accuracy and unweighted recall of each group; with what is known of the person where measured."""
+    name, answers = result.known or ("", None)
+    known = {} if answers is None else by_group(answers)
+    more = [f"{name} accuracy", f"{name} recall"] if known else []
     rows = [["group", "n", "accuracy", "unweighted recall", *more]]
     for name, one in by_group(result.plain).items():
         row = [name, str(one.n), _shown(one.accuracy), _shown(one.uar)]

@@ -8,11 +8,19 @@ import pytest
 from pipeline.config import FaceSection
 from pipeline.face.crop import decoded
 from pipeline.face.persons import FaceSample
-from pipeline.face.stage import frame_spans, observed, run_face, run_faces, smoothed_scores
+from pipeline.face.stage import (
+    OWN_BASELINE,
+    frame_spans,
+    observed,
+    relative_scores,
+    run_face,
+    run_faces,
+    smoothed_scores,
+)
 from pipeline.fusion.speaking import MOVING, STILL, not_speaking
 from pipeline.labels import canonical_map, to_scores
 from pipeline.media.probe import probe
-from pipeline.records import CUTS_FILE, read_records, write_record
+from pipeline.records import CARD_FILE, CUTS_FILE, WARNINGS_FILE, read_record, read_records, write_record
 from pipeline.types import US_PER_S, ModelCard, Observation, Span, Status
 from tests.face.models import convnext_folder
 from tests.face.test_persons import SAMPLE
@@ -172,6 +180,47 @@ def test_nothing_is_smoothed_across_an_absence_or_between_persons():
     samples, raw, _ = smooth([0, 0.2], [0.0, 1.0])
     samples = [samples[0], replace(samples[1], track="P2")]
     assert [one.native["happy"] for one in smoothed_scores(samples, raw, CARD, 0.6, 1.0)] == [0.0, 1.0]
+
+
+def test_answers_relative_to_a_persons_own_mean_are_never_mixed_between_persons():
+    samples, raw, _ = smooth([0.2 * i for i in range(40)], [0.9, 0.7] * 20)
+    others = [replace(one, track="P2") for one in samples[:20]] + samples[20:]
+    alone = relative_scores(samples[20:], raw[20:], CARD)
+    assert relative_scores(others, raw, CARD)[20:] == alone
+    up, down = (one.native["happy"] for one in alone[:2])
+    assert down < up < raw[0].native["happy"]
+
+
+def test_blurred_frames_count_less_in_a_persons_mean():
+    samples, raw, _ = smooth([0.2 * i for i in range(40)], [0.9, 0.1] * 20)
+    dim = [replace(one, quality=(1.0, 0.0)[i % 2]) for i, one in enumerate(samples)]
+    even, bright = (relative_scores(some, raw, CARD)[0].native["happy"] for some in (samples, dim))
+    assert bright < even, "the mean is that of the clear frames, in which the person smiles"
+
+
+def test_with_the_own_baseline_the_raw_scores_stay_the_card_is_unmeasured_and_it_is_said(two_faces, tmp_path):
+    inputs = {name: two_faces / name for name in ("probe", "faces")}
+    outs = {on: tmp_path / str(on) for on in (False, True)}
+    for on, out in outs.items():
+        out.mkdir()
+        run_face(inputs, SETTINGS.model_copy(update={"own_baseline": on}), out, silent)
+    name = "observations.jsonl"
+    assert (outs[False] / name).read_bytes() == (two_faces / "face" / name).read_bytes()
+    assert not (outs[False] / WARNINGS_FILE).exists()
+    assert (outs[True] / WARNINGS_FILE).read_text("utf-8") == OWN_BASELINE + "\n"
+    cards = [read_record(outs[on] / CARD_FILE, ModelCard) for on in (False, True)]
+    assert cards[0].reliability is not None and cards[1] == replace(cards[0], reliability=None)
+    plain, own = (read_records(outs[on] / name, Observation) for on in (False, True))
+    assert [one.raw for one in plain] == [one.raw for one in own]
+    assert [one.subject for one in plain] == [one.subject for one in own]
+    assert all(a.scores != b.scores for a, b in zip(plain, own, strict=True))
+    assert all(sum(one.scores.probabilities) + one.scores.unmapped == pytest.approx(1) for one in own)
+
+
+def test_a_film_without_faces_has_no_baseline_to_speak_of(made, tmp_path):
+    settings = SETTINGS.model_copy(update={"own_baseline": True, "sample_fps": 1.0})
+    folder = run_both(made(media.make_faces, 0), tmp_path / "run", settings)
+    assert not (folder / "face" / WARNINGS_FILE).exists()
 
 
 def test_who_talks_is_seen_and_who_listens(made, tmp_path):

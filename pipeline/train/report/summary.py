@@ -12,6 +12,7 @@ from pipeline.train.score import Answers, by_group, left_out, metrics_of
 TEMPLATE = Path(__file__).with_name("summary.html")
 THIS = "this model"
 KNOWN_SPEAKER = "this model, normalised by the speaker"
+OWN_BASELINE = "this model, relative to the person's own mean answer"
 FEW = 20  # examples below which a class's own figures say little
 UNSURE_ECE = 0.1
 PICTURES: Mapping[str, str] = {
