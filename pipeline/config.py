@@ -52,7 +52,8 @@ class FaceSection(Section):
     own_baseline: bool = Field(
         False,
         description="Answers relative to the person's own mean answer: for people seen for minutes and in "
-        "several moods. A person in one mood throughout is read as mixed.",
+        "several moods alike. Whoever is in one mood most of the time, also a calm one, is read as mixed "
+        "or as something else.",
     )
     crop_px: int = Field(224, ge=32, description="Largest side of a face handed to the model.")
     batch_size: int = _batch(8)

@@ -20,7 +20,7 @@ def relative_to_own(probabilities: Floats, persons: NDArray[np.str_], weights: F
 
     Of the weighted mean of a person's log rows the share w / (w + ENOUGH) is taken off, w being the sum of
     the person's weights: hardly anything of one row, nearly all of many. Someone who answers alike in every
-    row is left with nearly even rows.
+    row is left with nearly even rows; so is a face that is nearly always neutral, in its neutral rows.
 
     Args:
         probabilities: (n, k), not negative.

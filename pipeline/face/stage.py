@@ -39,8 +39,8 @@ WORKING_PX = 1280
 # A last frame stands as long as frames usually do; from this many times that on, the picture has ended.
 LONGEST_LAST_FRAME = 1.5
 OWN_BASELINE = (
-    "faces were read relative to each person's own mean answer (face.own_baseline): what a face shows all "
-    "the time is taken off"
+    "faces were read relative to each person's own mean answer (face.own_baseline): what a face shows "
+    "most of the time, calm too, is taken off"
 )
 
 
