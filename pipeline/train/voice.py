@@ -13,13 +13,11 @@ import hashlib
 import json
 import time
 import tomllib
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
@@ -30,6 +28,7 @@ from pipeline.records import write_record
 from pipeline.train import voice_data
 from pipeline.train.metrics import expected_calibration_error, softmax
 from pipeline.train.voice_data import Clips, features, read_manifest
+from pipeline.train.voice_export import export
 from pipeline.train.voice_fit import Recipe, Table, fit
 from pipeline.train.voice_net import VoiceNet
 from pipeline.train.voice_report import (
@@ -45,7 +44,6 @@ from pipeline.types import ModelCard
 from pipeline.voice import details as heard_details
 from pipeline.voice import features as heard_features
 from pipeline.voice.compact import MODEL_ID, load_weights, voice_of
-from pipeline.voice.features import FEATURE_NAMES
 
 CONFIG = Path(__file__).with_suffix(".toml")
 DEV_ANSWERS = "dev_answers.npz"  # for whoever chooses on them: ``voice_report.kept_answers``
@@ -73,10 +71,10 @@ def read_recipe(path: Path) -> Recipe:
 def table_of(clips: Clips, recipe: Recipe, folder: Path) -> Table:
     """Features of all clips, from ``folder`` when it has them for the same code, clips and settings."""
     made_by = [Path(str(one.__file__)) for one in (heard_features, heard_details, voice_data)]
-    parts = [recipe.seed, recipe.copies, len(clips.paths), *(file_sha256(path) for path in made_by)]
+    parts = [recipe.seed, recipe.most_copies, len(clips.paths), *(file_sha256(path) for path in made_by)]
     kept = folder / f"features-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}.npy"
     if not kept.is_file():
-        np.save(kept, features(clips, recipe.copies, recipe.seed))
+        np.save(kept, features(clips, recipe.most_copies, recipe.seed))
     return Table(np.load(kept), clips)
 
 
@@ -170,42 +168,6 @@ def calibrate(net: VoiceNet, folds: Sequence[Fold], table: Table) -> None:
     net.sharpness.copy_(sharpness_of(folds, table))
     for fold, sharpness in zip(folds, own, strict=True):
         fold.net.sharpness.copy_(sharpness)
-
-
-def export(net: VoiceNet, path: Path) -> None:
-    """Write the network as ONNX; any number of windows at a time."""
-    width = len(FEATURE_NAMES)
-    example = (torch.zeros(2, width), torch.zeros(width), torch.ones(width), torch.zeros(2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            example,
-            str(path),
-            input_names=["features", "mean", "spread", "trust"],
-            output_names=["logits"],
-            dynamic_shapes={
-                "features": {0: torch.export.Dim("windows")},
-                "mean": None,
-                "spread": None,
-                "trust": None,
-            },
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    without_traces(path)
-
-
-def without_traces(path: Path) -> None:
-    """Take out of an ONNX file where on this machine each of its nodes comes from."""
-    model = onnx.load(str(path))
-    for one in (*model.graph.node, *model.graph.value_info, model.graph, model):
-        if hasattr(one, "metadata_props"):
-            del one.metadata_props[:]
-        if hasattr(one, "doc_string"):
-            one.doc_string = ""
-    onnx.save(model, str(path))
 
 
 def seconds_per_second(out: Path) -> float:

@@ -1,7 +1,8 @@
 """Trains the parts of the compact voice network on rows of features."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from pipeline.voice.details import CHANNELS
 from pipeline.voice.features import FIGURES
 
 Rows = NDArray[np.int64]
+HALVED_FROM = 4096  # figures in a table that is shipped in half precision
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,19 @@ class Recipe:
     gate_dropout: float
     gate_smoothing: float
     gate_weight_decay: float
+    gate_sharpness: float
     gate_floor: float
     joint_share: float
+    corpus: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, corpus: str) -> "Recipe":
+        """The recipe of one corpus' own expert."""
+        return replace(self, **self.corpus.get(corpus, {}))
+
+    @property
+    def most_copies(self) -> int:
+        """Virtual recordings of each clip that any part asks for."""
+        return max(self.copies, *(self.of(name).copies for name in self.corpus), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,10 @@ class Table:
 
     rows: NDArray[np.float32]
     clips: Clips
+
+    def with_copies(self, copies: int) -> "Table":
+        """The same without any further virtual recordings."""
+        return Table(self.rows[: 1 + copies], self.clips)
 
 
 def normaliser_of(table: Table, used: Rows) -> Normaliser:
@@ -209,6 +226,9 @@ def fit_gate(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    with torch.no_grad():
+        for part in (gate.weight, gate.bias):
+            part.mul_(recipe.gate_sharpness)
     return gate
 
 
@@ -222,12 +242,16 @@ def fit(table: Table, used: Rows, recipe: Recipe) -> VoiceNet:
     """Train the whole network on the clips ``used``."""
     normaliser = normaliser_of(table, used)
     corpora = sorted(set(table.clips.corpus[used]))
-    experts = [
-        fit_expert(table, used[table.clips.corpus[used] == name], normaliser, recipe, joint=False)
-        for name in corpora
-    ]
+    experts = []
+    for name in corpora:
+        own, here = recipe.of(name), used[table.clips.corpus[used] == name]
+        experts.append(fit_expert(table.with_copies(own.copies), here, normaliser, own, joint=False))
+    table = table.with_copies(recipe.copies)
     gate = fit_gate(table, used, corpora, normaliser, recipe)
     joint = fit_expert(*figures_alone(table, used, normaliser), recipe, joint=True)
     net = VoiceNet(normaliser, experts, gate, joint, (recipe.gate_floor, recipe.joint_share))
     net.eval()
+    for part in net.parameters():
+        if part.numel() >= HALVED_FROM:
+            part.data = part.data.half().float()
     return net

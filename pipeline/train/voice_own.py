@@ -17,8 +17,9 @@ from pipeline.train.examples import DataError, LabelledSet, groups_of, truth_of
 from pipeline.train.metrics import LEAST_TEMPERATURE, fit_temperature
 from pipeline.train.splits import Split
 from pipeline.train.tuning import Step
-from pipeline.train.voice import CONFIG, ask, export, read_recipe
+from pipeline.train.voice import CONFIG, ask, read_recipe
 from pipeline.train.voice_data import Clips, features
+from pipeline.train.voice_export import export
 from pipeline.train.voice_fit import Recipe, Table, fit
 from pipeline.train.voice_net import VoiceNet
 from pipeline.train.voice_report import joined

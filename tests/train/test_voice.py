@@ -3,11 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import WEIGHTS, TrainingReport, file_sha256, shipped_report
+from pipeline.models.session import session
 from pipeline.records import read_record
 from pipeline.train.examples import DataError
 from pipeline.train.voice import (
@@ -21,7 +23,8 @@ from pipeline.train.voice import (
     train,
 )
 from pipeline.train.voice_data import decode, random_channel, read_manifest, through
-from pipeline.train.voice_fit import balance, episode, fit, fit_expert, loss_of, normaliser_of
+from pipeline.train.voice_export import export
+from pipeline.train.voice_fit import HALVED_FROM, balance, episode, fit, fit_expert, loss_of, normaliser_of
 from pipeline.train.voice_net import expert_inputs, pooled
 from pipeline.train.voice_report import DEV, IN_FILMS, REFERENCE, kept_answers, reliability_in_films
 from pipeline.types import ModelCard
@@ -32,7 +35,8 @@ from pipeline.voice.features import FEATURE_NAMES, FIGURES
 RATE_HZ = 16_000
 PITCH_HZ = {"angry": 260, "sad": 110, "disgust": 160, "calm": 190, "neutral": 190}
 SMALL = {"members": 2, "hidden": 16, "picture_members": 2, "picture_hidden": 8, "batch_size": 8}
-RECIPE = replace(read_recipe(CONFIG), copies=1, epochs=12, **SMALL)
+OWN = {"ravdess": {"copies": 2, "hidden": 20, "picture_share": 0.3}}
+RECIPE = replace(read_recipe(CONFIG), copies=1, epochs=12, corpus=OWN, **SMALL)
 
 
 def write_voice(path: Path, emotion: str, speaker: int, take: int) -> None:
@@ -121,6 +125,28 @@ def test_training_twice_gives_the_same_weights(table):
     torch.set_num_threads(1)
     first, second = (fit(table, training_rows(table), quick).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_corpus_may_have_a_recipe_of_its_own(table):
+    assert len(table.rows) == 1 + RECIPE.most_copies == 3
+    assert RECIPE.of("casia") == RECIPE
+    net = fit(table, training_rows(table), replace(RECIPE, epochs=1))
+    assert [(one.first.shape[2], one.picture_share) for one in net.experts] == [(16, 0.4), (20, 0.3)]
+    fewer = fit(table.with_copies(1), training_rows(table), replace(RECIPE, epochs=1, corpus={}))
+    assert torch.equal(net.experts[0].first, fewer.experts[0].first)
+    assert torch.equal(net.gate.weight, fewer.gate.weight)
+
+
+def test_large_tables_are_halved_without_loss(table, tmp_path):
+    net = fit(table, training_rows(table), replace(RECIPE, epochs=1))
+    export(net, tmp_path / "net.onnx")
+    tables = onnx.load(str(tmp_path / "net.onnx")).graph.initializer
+    large = {one.data_type for one in tables if np.prod(one.dims) >= HALVED_FROM}
+    assert large == {onnx.TensorProto.FLOAT16}
+    rows = table.rows[0, :3]
+    told = {"features": rows, "mean": rows[0], "spread": rows[1] ** 2 + 1, "trust": np.ones(2, np.float32)}
+    expected = net(*map(torch.from_numpy, told.values())).detach().numpy()
+    np.testing.assert_allclose(session(tmp_path / "net.onnx").run(["logits"], told)[0], expected, atol=1e-4)
 
 
 def test_it_learns_what_is_there(table):
