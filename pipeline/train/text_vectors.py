@@ -37,6 +37,7 @@ def vectors(
         seed: of the randomised SVD.
     """
     from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
 
     counts = _together(texts, tokens, pairs, window)
     total = np.asarray(counts.sum(axis=1)).ravel()
@@ -47,7 +48,8 @@ def vectors(
     kept = information > 0
     ppmi = sparse.csr_matrix((information[kept], (table.row[kept], table.col[kept])), shape=table.shape)
     size = min(dimensions, *ppmi.shape)
-    left, singular, _ = randomized_svd(ppmi, size, n_iter=2, random_state=seed)
+    with threadpool_limits(1):  # several threads would sum in another order, and the bytes would differ
+        left, singular, _ = randomized_svd(ppmi, size, n_iter=2, random_state=seed)
     found = np.zeros((ppmi.shape[0], dimensions), dtype=np.float32)
     found[:, :size] = left * np.sqrt(singular)
     return np.asarray(found / max(float(found[total > 0].std()), 1e-9), dtype=np.float32)
