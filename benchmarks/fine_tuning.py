@@ -13,8 +13,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.cli import EXIT_OK, main
+from pipeline.face.backends import Image
+from pipeline.face.crop import MARGIN
+from pipeline.face.geometry import Square, cut_square
+from pipeline.face.haar import load as load_haar
 from pipeline.models.document import FINE_TUNING_FILE, PAGE
+from pipeline.train.face_report import Integers, unseen_faces
 
 PROTOCOLS = {
     "taiwanese-random": ("random 80/20: faces of a test performer are in training", ["--split", "random"]),
@@ -28,11 +37,23 @@ The fine-tuned weights are not shipped: these faces may only be used for researc
 | protocol | n | accuracy | unweighted recall | macro-F1 | not fine-tuned |
 | --- | --- | --- | --- | --- | --- |
 {rows}
+{no_network}
+
+The last two rows have no network: a support vector machine on histograms of gradients (Dalal and Triggs
+2005), mean of {draws} draws. Under a random split it does better than our fine-tuned net, because it too only
+has to know the performer. It nears the published figure when copies of each picture (shifted, turned, scaled)
+are made *before* the split, so that a test picture's own copies are in training. Whether that was done for
+the published figure is not known to us; without it, nothing tried here came near.
 
 For comparison: 98.37 % was published for these faces under a random split, DeepFace at 40 %. Raters agree
 with what was acted on 78 % of the faces: a model that does better reads what raters could not see, or knows
 the performer. {leak}
 """
+
+
+SVM = {"no network, random 80/20": 1, "no network, ten copies of each picture made before the split": 10}
+DRAWS = 3
+HOG_PX = 96
 
 
 def run() -> None:
@@ -54,9 +75,53 @@ def run() -> None:
                 raise SystemExit(code)
         found[name] = json.loads((options.out / name / "metrics.json").read_text(encoding="utf-8"))
     rows = "\n".join(row(what, found[name]) for name, (what, _) in PROTOCOLS.items())
+    crops, labels, *_ = unseen_faces(faces, load_haar("haar", "cpu"))
+    no_network = "\n".join(
+        f"| {what} | {n} | {right:.3f} | | | |"
+        for what, (n, right) in (
+            (what, without_network(crops, labels["intended"], copies)) for what, copies in SVM.items()
+        )
+    )
     leaking = found["taiwanese-random"]["about"]["leaking_groups"]
     leak = f"In the random split {leaking} performers are on both sides."
-    PAGE.with_name(FINE_TUNING_FILE).write_text(TEXT.format(rows=rows, leak=leak), encoding="utf-8")
+    PAGE.with_name(FINE_TUNING_FILE).write_text(
+        TEXT.format(rows=rows, no_network=no_network, draws=DRAWS, leak=leak), encoding="utf-8"
+    )
+
+
+def without_network(crops: list[Image], labels: Integers, copies: int) -> tuple[int, float]:
+    """Size of the test part and mean accuracy of a support vector machine under random 80/20 splits.
+
+    Each crop with a label (-1: none) is taken ``copies`` times, the first time as it is; the split is over
+    the copies.
+    """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    draw = np.random.default_rng(0)
+    labelled = np.flatnonzero(labels >= 0)
+    rows = np.stack([gradients(crops[i], draw if copy else None) for i in labelled for copy in range(copies)])
+    truth = np.repeat(labels[labelled], copies)
+    test_size, right = len(rows) // 5, []
+    for _ in range(DRAWS):
+        order = draw.permutation(len(rows))
+        test, train = order[:test_size], order[test_size:]
+        machine = make_pipeline(StandardScaler(), SVC(C=10)).fit(rows[train], truth[train])
+        right.append((machine.predict(rows[test]) == truth[test]).mean())
+    return test_size, float(np.mean(right))
+
+
+def gradients(crop: Image, draw: np.random.Generator | None) -> npt.NDArray[np.float32]:
+    """Histograms of gradients of a face; with ``draw``, of one moved a little."""
+    middle, side = len(crop) / 2, len(crop) / MARGIN
+    square = Square(middle, middle, side * 0.9)
+    if draw is not None:
+        x, y = middle + draw.uniform(-0.04, 0.04, 2) * side
+        square = Square(x, y, side * draw.uniform(0.85, 0.95), draw.uniform(-8, 8))
+    grey = cv2.cvtColor(cut_square(crop, square, HOG_PX), cv2.COLOR_RGB2GRAY)
+    histograms = cv2.HOGDescriptor((HOG_PX, HOG_PX), (16, 16), (8, 8), (8, 8), 9)
+    return np.asarray(histograms.compute(grey), np.float32).ravel()
 
 
 def row(protocol: str, metrics: dict[str, Any]) -> str:

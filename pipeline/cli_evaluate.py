@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   emotion-pipeline evaluate text --backend compact --data reviews.csv --label-column emotion
+  emotion-pipeline evaluate text --backend compact --data interviews.csv --spoken
   emotion-pipeline evaluate voice --backend compact --data clips/labels.csv --group-column speaker
   emotion-pipeline evaluate face --backend deepface --data photos/labels.csv --detect --json
   emotion-pipeline evaluate face --backend compact --data actors/labels.csv --group-column performer
@@ -54,6 +55,9 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--language", metavar="CODE", help="language of the texts, for instance zh; else read off them"
+    )
+    command.add_argument(
+        "--spoken", action="store_true", help="texts are transcripts of speech, and read as in films"
     )
     command.add_argument(
         "--detect", action="store_true", help="pictures are photos: find the face first, as in films"
@@ -98,6 +102,7 @@ def act(arguments: argparse.Namespace) -> int:
                 detect=arguments.detect,
                 by_groups=arguments.group_column is not None,
                 language=arguments.language,
+                spoken=arguments.spoken,
                 show=show,
             )
         if arguments.save_reliability:

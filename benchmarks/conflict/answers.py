@@ -76,9 +76,12 @@ SOURCES: Mapping[str, Source] = {
     "ferplus": Source("face", "face/ferplus_48px.npz", _faces, How()),
     "ravdess": Source("voice", "voice/manifest.csv", _clips("ravdess"), How(known_speaker=True)),
     "emodb": Source("voice", "voice/manifest.csv", _clips("emodb"), How(known_speaker=True)),
-    "meld": Source("text", "text/en_meld.csv", _lines("meld"), How(language="en")),
+    "meld": Source("text", "text/en_meld.csv", _lines("meld"), How(language="en", spoken=True)),
     "emotiontalk": Source(
-        "text", "conflict/zh_emotiontalk_labels.csv", _lines("emotiontalk"), How(language="zh")
+        "text",
+        "conflict/zh_emotiontalk_labels.csv",
+        _lines("emotiontalk"),
+        How(language="zh", spoken=True),
     ),
 }
 
@@ -106,7 +109,8 @@ def asked(data: Path, name: str, split: str, kept: Path = KEPT) -> Asked:
     file = data / source.file
     if not file.is_file():
         raise DataError(f"{file} is not there; give the folder of shared data with --data")
-    path = kept / f"{name}-{split}-{asked_of(backend.card, file)}.npz"
+    way = "-speech" if source.how.spoken else ""
+    path = kept / f"{name}-{split}{way}-{asked_of(backend.card, file)}.npz"
     if not path.is_file():
         with tempfile.TemporaryDirectory() as scratch:
             answers = ask(backend, source.read(data, Path(scratch), split), source.how)

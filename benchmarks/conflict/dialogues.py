@@ -89,20 +89,21 @@ def with_words(plain: FusionSet, data: Path, kept: Path = KEPT) -> FusionSet:
 
 def _read(data: Path, names: Sequence[str], kept: Path) -> Floats:
     """Answers of the shipped text model (n, 7), zeros where it has none; asked once and kept."""
+    from pipeline.text.backends import reading_of
     from pipeline.train.text_data import SOURCES
 
     backend = backend_of("text")
-    path = kept / f"emotiontalk-all-{asked_of(backend.card, data / FILE)}.npz"
+    path = kept / f"emotiontalk-all-speech-{asked_of(backend.card, data / FILE)}.npz"
     if path.is_file():
         with np.load(path) as archive:
             return np.asarray(archive["probabilities"])
     with (data / FILE).open(encoding="utf-8-sig", newline="") as table:
         lines = {row["utterance"]: row["transcript"] for row in csv.DictReader(table)}
     texts = [SOURCES["emotiontalk"].clean(lines[name]) for name in names]
-    answers = []
+    answers, read = [], reading_of(backend, spoken=True)
     for start in range(0, len(texts), 256):
         part = texts[start : start + 256]
-        answers += backend(part, ["zh"] * len(part))
+        answers += read(part, ["zh"] * len(part))
     empty = (0.0,) * len(EMOTIONS)
     probabilities = np.array([empty if one is None else one.probabilities for one in answers])
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,11 @@
 """Which text-emotion back-ends and transcript sources there are; nothing heavy is imported here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pipeline.types import Scores
+
+Reading = Callable[[Sequence[str], Sequence[str | None]], list[Scores | None]]
 
 BACKENDS: Mapping[str, str] = {
     "compact": "pipeline.text.compact:load",
@@ -15,3 +20,9 @@ TRANSCRIBERS: Mapping[str, str] = {
     "whisper": "pipeline.text.whisper_speech:transcribe",
     "pocketsphinx": "pipeline.text.pocketsphinx_speech:transcribe",
 }
+
+
+def reading_of(backend: Any, spoken: bool) -> Reading:
+    """How a back-end reads texts; one that reads speech in a way of its own (``of_speech``) is told."""
+    reading: Reading = getattr(backend, "of_speech", backend) if spoken else backend
+    return reading

@@ -1,7 +1,8 @@
 """The shipped text model: per language a linear layer over n-grams and a small network over token vectors.
 
 Each language has two experts, one per register of text it was trained on (written posts, spoken lines), and a
-gate that tells from the text itself which register it is in. The answer is the gate's mixture.
+gate that tells from the text itself which register it is in. The answer is the gate's mixture, or the spoken
+expert's where the text is known to be a transcript.
 """
 
 import io
@@ -89,19 +90,23 @@ class CompactText:
         """One distribution per text; None where the language is not one of the card's."""
         return [self._score(text, language) for text, language in zip(texts, languages, strict=True)]
 
-    def _score(self, text: str, language: str | None) -> Scores | None:
+    def of_speech(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[Scores | None]:
+        """The same for texts known to be transcripts of speech: the gate is not asked."""
+        return [self._score(text, language, True) for text, language in zip(texts, languages, strict=True)]
+
+    def _score(self, text: str, language: str | None, spoken: bool = False) -> Scores | None:
         if language is None or language not in self.models:
             return None
-        probabilities = probability(self.models[language], tokens(text, language), language)
+        probabilities = probability(self.models[language], tokens(text, language), language, spoken)
         scaled = np.log(np.maximum(probabilities, 1e-9)) / self.card.temperature
         return to_scores(self.card.labels, np.exp(log_softmax(scaled)).tolist(), self.card.canonical)
 
 
-def probability(model: LanguageModel, words: Sequence[str], language: str) -> Doubles:
-    """Distribution over the emotions, shape ``(k,)``."""
+def probability(model: LanguageModel, words: Sequence[str], language: str, spoken: bool = False) -> Doubles:
+    """Distribution over the emotions, shape ``(k,)``; whether it is speech is known or read off the text."""
     raw = model.linear(words, language)
     experts = mix_parts(raw[:-1].reshape(-1, len(EMOTIONS)), model.convolved(words), model.blend)
-    gate = 1.0 / (1.0 + np.exp(-raw[-1]))
+    gate = 1.0 if spoken else 1.0 / (1.0 + np.exp(-raw[-1]))
     return np.asarray((1.0 - gate) * experts[0] + gate * experts[-1])  # with one expert: that one
 
 

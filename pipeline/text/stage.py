@@ -23,7 +23,7 @@ from pipeline.records import (
     write_record,
     write_records,
 )
-from pipeline.text.backends import BACKENDS
+from pipeline.text.backends import BACKENDS, reading_of
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
@@ -83,10 +83,11 @@ def read_utterances(
     utterances: Sequence[Utterance], backend: Any, batch_size: int, progress: Progress
 ) -> tuple[Observation, ...]:
     """Emotion of every utterance, in batches and in order."""
+    read = reading_of(backend, spoken=True)
     scores: list[Scores | None] = []
     for i in range(0, len(utterances), batch_size):
         batch = utterances[i : i + batch_size]
-        scores += backend([u.text for u in batch], [u.language for u in batch])
+        scores += read([u.text for u in batch], [u.language for u in batch])
         progress(len(scores) / len(utterances))
     return tuple(map(_observation, utterances, scores))
 

@@ -59,6 +59,7 @@ def evaluation(
     detect: bool = False,
     by_groups: bool = False,
     language: str | None = None,
+    spoken: bool = False,
     show: Show | None = None,
 ) -> Evaluation:
     """Ask a back-end about all examples, with ``by_groups`` also as persons whom it knows.
@@ -68,7 +69,7 @@ def evaluation(
         DataError: not one example could be answered.
     """
     backend = load_named(examples.modality, backend_name, device)
-    plain = ask(backend, examples, How(detect, language=language), show)
+    plain = ask(backend, examples, How(detect, language=language, spoken=spoken), show)
     if not (by_groups and (plain.groups != "").any()):
         return Evaluation(plain, by_groups)
     if knows_speakers(backend):

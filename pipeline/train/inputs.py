@@ -40,6 +40,7 @@ class How:
     detect: bool = False
     known_speaker: bool = False
     language: str | None = None
+    spoken: bool = False
 
 
 def _batched(places: Sequence[int], size: int = BATCH) -> Iterator[Sequence[int]]:
@@ -190,15 +191,17 @@ def _averaged(scores: Sequence[Scores], card: ModelCard) -> Scores:
 
 
 def _read_texts(backend: Any, examples: LabelledSet, wanted: Sequence[int], how: How) -> Iterator[Outcome]:
+    from pipeline.text.backends import reading_of
     from pipeline.text.language import line_language, normal_code, transcript_language
 
     texts = [one.source for one in examples.examples]
     whole = transcript_language(texts, how.language)
+    read = reading_of(backend, how.spoken)
     for batch in _batched(wanted):
         written = [place for place in batch if texts[place].strip()]
         yield from ((place, NO_TEXT) for place in batch if place not in written)
         languages = [normal_code(how.language) or line_language(texts[place], whole) for place in written]
-        answers: list[Scores | None] = backend([texts[place] for place in written], languages)
+        answers = read([texts[place] for place in written], languages)
         for place, answer in zip(written, answers, strict=True):
             yield place, OTHER_LANGUAGE if answer is None else answer
 

@@ -130,7 +130,7 @@ def data(tmp_path):
     write_muxspace(tmp_path / "face" / "muxspace")
     (tmp_path / "face" / "taiwanese" / "images").mkdir(parents=True)
     with (tmp_path / "face" / "taiwanese" / "labels.csv").open("w", encoding="utf-8") as table:
-        table.write("file,intended,voted\nastronaut.png,happy,happy\nnobody.png,,sad\n")
+        table.write("file,performer,intended,voted\nastronaut.png,01,happy,happy\nnobody.png,02,,sad\n")
     from skimage import data as pictures
 
     folder = tmp_path / "face" / "taiwanese" / "images"
@@ -266,5 +266,5 @@ def test_the_command_leaves_weights_a_card_and_a_report(data, tmp_path, monkeypa
     assert card.sha256 == file_sha256(out / "face_compact.onnx")
     assert card.labels == EMOTIONS and card.temperature > 0
     assert report.metrics["taiwanese_voted"]["found_share"] == 0.5
-    assert {"ferplus", "taiwanese_voted", "taiwanese_intended"} <= report.metrics.keys()
+    assert {"ferplus", "taiwanese_voted", "taiwanese_intended, own baseline"} <= report.metrics.keys()
     assert report.size_bytes == (out / "face_compact.onnx").stat().st_size

@@ -105,7 +105,7 @@ def _clips(data: Path, side: str) -> Pool:
 
 
 def _lines(data: Path, side: str) -> Pool:
-    asked, how = lines(data, LINES, side), How(language=SOURCES[LINES].language)
+    asked, how = lines(data, LINES, side), How(language=SOURCES[LINES].language, spoken=True)
     answers = ask(load_named("text", BACKEND, "cpu"), asked, how)
     return Pool(answers.truth, answers.probabilities, answers.groups)
 
