@@ -1,13 +1,24 @@
 """The model in the package, through the door an analysis uses."""
 
 import time
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from pipeline.labels import EMOTIONS, top
 from pipeline.models.cards import WEIGHTS, ModelError, file_sha256, shipped_card, shipped_report
 from pipeline.text import compact
-from pipeline.text.compact import CompactText
+from pipeline.text.backends import reading_of
+from pipeline.text.compact import (
+    SPEECH_LOG_ODDS,
+    CompactText,
+    mix_parts,
+    probability,
+    share_of_speech,
+)
+from pipeline.text.featurise import tokens
+from pipeline.types import Scores
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +41,35 @@ def model() -> CompactText:
         ("Good morning, please sit down.", "en", "neutral"),
     ],
 )
-def test_plain_sentences(model: CompactText, text: str, language: str, expected: str) -> None:
-    (scores,) = model([text], [language])
+@pytest.mark.parametrize("spoken", [False, True])
+def test_plain_sentences(model: CompactText, text: str, language: str, expected: str, spoken: bool) -> None:
+    (scores,) = reading_of(model, spoken)([text], [language])
     assert scores is not None
     assert top(scores)[0] == expected
+
+
+def test_a_transcript_leans_towards_the_spoken_expert(model: CompactText) -> None:
+    words = tokens("We were on a break, and you know it!", "en")
+    english = model.models["en"]
+    raw = english.linear(words, "en")
+    experts = mix_parts(raw[:-1].reshape(2, -1), english.convolved(words), english.blend)
+    shares = [share_of_speech(raw[-1], spoken) for spoken in (False, True)]
+    odds = [share / (1 - share) for share in shares]
+    assert np.log(odds[1] / odds[0]) == pytest.approx(SPEECH_LOG_ODDS)
+    for spoken, share in zip((False, True), shares, strict=True):
+        expected = (1 - share) * experts[0] + share * experts[1]
+        assert probability(english, words, "en", spoken) == pytest.approx(expected)
+
+
+def test_a_transcript_in_a_third_language_is_not_read_either(model: CompactText) -> None:
+    assert model.of_speech(["何か", ""], ["ja", None]) == [None, None]
+
+
+def test_a_model_without_a_reading_of_speech_reads_as_ever() -> None:
+    def backend(texts: Sequence[str], languages: Sequence[str | None]) -> list[Scores | None]:
+        return [None] * len(texts)
+
+    assert reading_of(backend, spoken=True) is backend
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from pipeline.config import TextSection, TranscriptSection
 from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.records import read_record, read_records, write_record, write_records
-from pipeline.text.stage import run_text, run_transcript
+from pipeline.text.compact import load
+from pipeline.text.stage import read_utterances, run_text, run_transcript
 from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Utterance
 from tests.text.requests import media, span
 
@@ -94,3 +95,13 @@ def test_batches_and_runs_do_not_change_the_bytes(inputs: dict[str, Path]) -> No
         written.append((inputs["text"] / "observations.jsonl").read_bytes())
         assert steps[-1] == 1 and steps == sorted(steps)
     assert written[0] == written[1] == written[2]
+
+
+def test_utterances_are_read_as_speech() -> None:
+    utterance = Utterance(span(0, 2), "They didn't even say goodbye to me.", "en", source="file")
+    model = load("compact", "cpu")
+    (observation,) = read_utterances([utterance], model, 8, lambda share: None)
+    (spoken_scores,), (any_text,) = (
+        reading([utterance.text], ["en"]) for reading in (model.of_speech, model)
+    )
+    assert observation.scores == spoken_scores != any_text

@@ -206,7 +206,11 @@ def test_entropy_is_in_bits():
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("modality", "name", "key"),
-    [("voice", "ravdess", "ravdess"), ("text", "ewect", "ewect")],
+    [
+        ("voice", "ravdess", "ravdess"),
+        ("text", "zh_ewect_usual", "ewect"),
+        ("text", "en_meld", "meld, known to be speech"),
+    ],
 )
 def test_the_figures_of_the_cards_are_found_again(modality, name, key, tmp_path, data_root):
     import pandas as pd
@@ -216,12 +220,15 @@ def test_the_figures_of_the_cards_are_found_again(modality, name, key, tmp_path,
     from pipeline.train.examples import read_examples
     from pipeline.train.score import metrics_of
 
-    source = data_root / {"voice": "voice/manifest.csv", "text": "text/zh_ewect_usual.csv"}[modality]
+    source = data_root / {"voice": "voice/manifest.csv", "text": f"text/{name}.csv"}[modality]
     rows = pd.read_csv(source, dtype=str)
     chosen = (rows["split"] == "test") & ((rows["set"] == name) if "set" in rows else True)
     rows[chosen].to_csv(tmp_path / "test.csv", index=False)
     examples = read_examples(modality, tmp_path / "test.csv", root=source.parent)
-    result = evaluation("compact", examples, "cpu", by_groups=modality == "voice", language="zh")
+    language, spoken = name[:2], key.endswith("speech")
+    result = evaluation(
+        "compact", examples, "cpu", by_groups=modality == "voice", language=language, spoken=spoken
+    )
     report = shipped_report(f"{modality}_compact").metrics
     found = {key: result.plain}
     if modality == "voice":
