@@ -57,7 +57,9 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
         "--language", metavar="CODE", help="language of the texts, for instance zh; else read off them"
     )
     command.add_argument(
-        "--spoken", action="store_true", help="texts are transcripts of speech, and read as in films"
+        "--spoken",
+        action="store_true",
+        help="texts are transcripts of speech: `compact` reads them as in films, other models as any text",
     )
     command.add_argument(
         "--detect", action="store_true", help="pictures are photos: find the face first, as in films"

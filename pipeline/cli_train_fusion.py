@@ -15,7 +15,7 @@ ALL = "all inputs"
 WITHOUT_NETWORK = ("average", "confidence")
 NETWORK_OPTIONS = ("modality_dropout", "members", "epochs")
 CSV_OPTIONS = ("label_column", "group_column", "metadata")
-FILE_OPTIONS = ("backend", "root", "language", "detect", "device", "save_reliability", "out")
+FILE_OPTIONS = ("backend", "root", "language", "spoken", "detect", "device", "save_reliability", "out")
 EXAMPLES = """\
 examples:
   emotion-pipeline train fusion --data scores.csv --strategy attention
@@ -137,7 +137,8 @@ def act_evaluate(command: argparse.ArgumentParser, arguments: argparse.Namespace
     from pipeline.plan import UsageError
 
     if arguments.modality != "fusion":
-        refuse_idle(command, arguments, ("model", "without"), f"evaluate {arguments.modality}")
+        idle = ("model", "without") if arguments.modality == "text" else ("model", "without", "spoken")
+        refuse_idle(command, arguments, idle, f"evaluate {arguments.modality}")
         if arguments.backend is None:
             raise UsageError("say what is measured: --backend NAME")
         return cli_evaluate.act(arguments)

@@ -53,7 +53,7 @@ class FaceSection(Section):
         False,
         description="Answers relative to the person's own mean answer: for people seen for minutes and in "
         "several moods alike. Whoever is in one mood most of the time, also a calm one, is read as mixed "
-        "or as something else.",
+        "or as something else. A person is one as long as the id stays (`hold_s`); conflicts weigh less.",
     )
     crop_px: int = Field(224, ge=32, description="Largest side of a face handed to the model.")
     batch_size: int = _batch(8)

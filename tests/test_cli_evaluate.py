@@ -149,3 +149,19 @@ def test_only_a_folder_can_hold_its_reliability(tmp_path, capsys):
     asked = ["evaluate", "text", "--backend", "compact", "--data", str(data), "--save-reliability"]
     assert main(asked) == EXIT_USAGE
     assert "give a folder" in capsys.readouterr().err
+
+
+def test_texts_known_to_be_speech_are_read_as_in_films(texts, capsys):
+    options = ("--backend", "compact", "--data", texts(), "--label-column", "mood", "--json")
+    found = []
+    for more in ((), ("--spoken",)):
+        assert evaluate("text", *options, *more) == EXIT_OK
+        found.append(json.loads(capsys.readouterr().out)["ece"])
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("modality", ["face", "voice", "fusion"])
+def test_only_texts_are_known_to_be_speech(modality, texts, capsys):
+    backend = () if modality == "fusion" else ("--backend", "compact")
+    assert evaluate(modality, *backend, "--data", texts(), "--spoken") == EXIT_USAGE
+    assert f"--spoken does nothing with evaluate {modality}; leave it out" in capsys.readouterr().err

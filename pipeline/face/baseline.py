@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LEAST = 1e-4  # below it, probabilities of a trained model differ by chance, yet their logs by a lot
-# Rows' worth of a person at which half of the mean is taken off. Chosen beforehand, not tuned: there were no
+# Whole rows of a person at which half of the mean is taken off. Chosen beforehand, not tuned: there were no
 # labels of one person in a film to tune it on.
 ENOUGH = 10.0
+# Frames of a film within this time are one row: what a face shows lasts about as long.
+ROW_S = 3.0
 
 
 def relative_to_own(probabilities: Floats, persons: NDArray[np.str_], weights: Floats) -> Floats:

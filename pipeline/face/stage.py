@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.config import FaceSection
 from pipeline.engine.stage import Progress
 from pipeline.face.backends import BACKENDS, DETECTORS, FaceBackend, FaceDetector
-from pipeline.face.baseline import relative_to_own
+from pipeline.face.baseline import ROW_S, relative_to_own
 from pipeline.face.persons import FaceSample, numbered, smoothed
 from pipeline.labels import to_scores
 from pipeline.models.load import load_backend
@@ -40,7 +40,8 @@ WORKING_PX = 1280
 LONGEST_LAST_FRAME = 1.5
 OWN_BASELINE = (
     "faces were read relative to each person's own mean answer (face.own_baseline): what a face shows "
-    "most of the time, calm too, is taken off"
+    "most of the time, calm too, is taken off; how far to believe such answers was not measured, so they "
+    "weigh less as evidence of a conflict"
 )
 
 
@@ -111,7 +112,9 @@ def run_face(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progr
             card, used = backend.card, raw
             if settings.own_baseline:
                 # The model's reliability was measured on its answers as they are.
-                card, used = replace(card, reliability=None), relative_scores(samples, raw, card)
+                step_s = float(np.median(np.diff(times))) / US_PER_S if len(times) > 1 else 0.0
+                used = relative_scores(samples, raw, card, step_s)
+                card = replace(card, reliability=None)
                 (out / WARNINGS_FILE).write_text(f"{OWN_BASELINE}\n", encoding="utf-8")
             steady = smoothed_scores(samples, used, card, settings.smoothing_s, settings.hold_s)
             write_record(out / CARD_FILE, card)
@@ -136,12 +139,14 @@ def _read(
     return scores
 
 
-def relative_scores(samples: Sequence[FaceSample], raw: Sequence[Scores], card: ModelCard) -> list[Scores]:
-    """Scores relative to the mean of their person's, better frames counting more."""
+def relative_scores(
+    samples: Sequence[FaceSample], raw: Sequence[Scores], card: ModelCard, step_s: float
+) -> list[Scores]:
+    """Scores relative to the mean of their person's, better frames counting more; one frame a ``step_s``."""
     rows = relative_to_own(
         np.array([[one.native[label] for label in card.labels] for one in raw]),
         np.array([one.track for one in samples], np.str_),
-        np.array([one.quality for one in samples]),
+        np.array([one.quality for one in samples]) * (step_s / ROW_S),
     )
     return [to_scores(card.labels, row, card.canonical) for row in rows.tolist()]
 

@@ -35,7 +35,7 @@ OTHER_LANGUAGE = "in a language the model does not read"
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How examples are put to a back-end; see :func:`score`."""
+    """How examples are put to a back-end; see :func:`score`. ``spoken``: texts are known to be speech."""
 
     detect: bool = False
     known_speaker: bool = False

@@ -44,9 +44,9 @@ LICENCE = (
 )
 NOTES = (
     "Per language a mixture of two experts, written posts and spoken lines, weighed by a gate that reads the "
-    "text. An expert blends a linear layer over n-grams with a small network over tokens: recurrent for "
-    "Chinese, over vectors made from the training texts alone, convolutional for English. Blend, temperature "
-    "and gate are fitted on development data and applied inside."
+    "text, and leans towards speech where that is known. An expert blends a linear layer over n-grams with a "
+    "small network over tokens: recurrent for Chinese, over vectors made from the training texts alone, "
+    "convolutional for English. Blend, temperature and gate are fitted on development data, applied inside."
 )
 
 

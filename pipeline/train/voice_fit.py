@@ -60,7 +60,7 @@ class Recipe:
     @property
     def most_copies(self) -> int:
         """Virtual recordings of each clip that any part asks for."""
-        return max(self.copies, *(self.of(name).copies for name in self.corpus), 0)
+        return max([self.copies, *(self.of(name).copies for name in self.corpus)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,16 +185,24 @@ def test_nothing_is_smoothed_across_an_absence_or_between_persons():
 def test_answers_relative_to_a_persons_own_mean_are_never_mixed_between_persons():
     samples, raw, _ = smooth([0.2 * i for i in range(40)], [0.9, 0.7] * 20)
     others = [replace(one, track="P2") for one in samples[:20]] + samples[20:]
-    alone = relative_scores(samples[20:], raw[20:], CARD)
-    assert relative_scores(others, raw, CARD)[20:] == alone
+    alone = relative_scores(samples[20:], raw[20:], CARD, 3.0)
+    assert relative_scores(others, raw, CARD, 3.0)[20:] == alone
     up, down = (one.native["happy"] for one in alone[:2])
     assert down < up < raw[0].native["happy"]
+
+
+def test_a_persons_mean_grows_with_the_time_seen_not_with_the_frames():
+    samples, raw, _ = smooth([0.2 * i for i in range(40)], [0.9, 0.7] * 20)
+    twice = [one for one in samples for _ in range(2)], [one for one in raw for _ in range(2)]
+    slow, fast = relative_scores(samples, raw, CARD, 0.2), relative_scores(*twice, CARD, 0.1)
+    assert [one.native for one in fast[::2]] == [pytest.approx(one.native) for one in slow]
+    assert 0.7 < slow[0].native["happy"] < 0.9, "eight seconds of a face are less than three rows"
 
 
 def test_blurred_frames_count_less_in_a_persons_mean():
     samples, raw, _ = smooth([0.2 * i for i in range(40)], [0.9, 0.1] * 20)
     dim = [replace(one, quality=(1.0, 0.0)[i % 2]) for i, one in enumerate(samples)]
-    even, bright = (relative_scores(some, raw, CARD)[0].native["happy"] for some in (samples, dim))
+    even, bright = (relative_scores(some, raw, CARD, 3.0)[0].native["happy"] for some in (samples, dim))
     assert bright < even, "the mean is that of the clear frames, in which the person smiles"
 
 

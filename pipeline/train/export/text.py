@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.labels import EMOTIONS, to_scores
-from pipeline.text.compact import CompactText, LanguageModel
+from pipeline.text.compact import SPEECH_LOG_ODDS, CompactText, LanguageModel
 from pipeline.text.featurise import MAX_TOKENS, ngram_features, tokens
 from pipeline.train.export.graph import GraphNet
 from pipeline.train.export.part import Feed, Input, Run, probabilities
@@ -50,7 +50,9 @@ PREPROCESSING = (
 )
 OUTSIDE = (
     "Normalising, splitting and hashing of the text are no graph and stay outside in every format; "
-    "pipeline.text.featurise does them, vocabulary.npz holds the tables."
+    "pipeline.text.featurise does them, vocabulary.npz holds the tables. The graph reads off the text "
+    f"whether it is speech; for transcripts films add {SPEECH_LOG_ODDS} to the gate's logit, the last "
+    "column of the linear part."
 )
 
 

@@ -88,7 +88,8 @@ def test_our_models_in_every_format(modality, tmp_path):
     info = export(modality, "compact", out)
     assert_whole(info, out, FORMATS)
     assert (out / "model.onnx").read_bytes() == (WEIGHTS / f"{modality}_compact.onnx").read_bytes()
-    assert info.formats[INT8].size_bytes < 0.6 * info.formats["onnx"].size_bytes
+    # The voice model keeps its large tables in 16 bits.
+    assert info.formats[INT8].size_bytes < 0.65 * info.formats["onnx"].size_bytes
     assert info.formats["onnx"].opset == 17 if modality == "face" else info.formats["onnx"].opset >= 17
     assert next(one.name for one in info.model.inputs[""]) == {"face": "faces", "voice": "features"}[modality]
 
