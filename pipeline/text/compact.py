@@ -110,13 +110,18 @@ def probability(model: LanguageModel, words: Sequence[str], language: str, spoke
     """Distribution over the emotions, shape ``(k,)``; whether it is speech is known or read off the text."""
     raw = model.linear(words, language)
     experts = mix_parts(raw[:-1].reshape(-1, len(EMOTIONS)), model.convolved(words), model.blend)
-    gate = share_of_speech(raw[-1], spoken)
-    return np.asarray((1.0 - gate) * experts[0] + gate * experts[-1])  # with one expert: that one
+    return mix_experts(experts, share_of_speech(raw[-1], spoken))
 
 
 def share_of_speech(logit: Any, spoken: bool) -> Any:
     """The spoken expert's share, from the gate's logits; ``spoken``: what is known beforehand."""
     return 1.0 / (1.0 + np.exp(-(logit + spoken * SPEECH_LOG_ODDS)))
+
+
+def mix_experts(experts: Doubles, spoken: Any) -> Doubles:
+    """Mean of both experts (..., r, k), the second weighing ``spoken`` (...); with one expert: that one."""
+    share = np.asarray(spoken)[..., None]
+    return np.asarray((1.0 - share) * experts[..., 0, :] + share * experts[..., -1, :])
 
 
 def mix_parts(linear: Doubles, convolved: Doubles, blend: Floats | Doubles) -> Doubles:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from pipeline.labels import EMOTIONS
-from pipeline.text.compact import log_softmax, mix_parts
+from pipeline.text.compact import log_softmax, mix_experts, mix_parts, share_of_speech
 from pipeline.train.metrics import negative_log_likelihood
 
 Doubles = npt.NDArray[np.float64]
@@ -64,8 +64,8 @@ def fit_blend(registers: Sequence[DevSet], strength: float) -> Blend:
 def mixture(linear: Doubles, net: Doubles, gate: Doubles, blend: Blend) -> Doubles:
     """What ``text.compact.probability`` answers, from log-probabilities (n, r, k) and raw log-odds (n,)."""
     experts = mix_parts(linear, net, blend.weights)
-    spoken = 1 / (1 + np.exp(-(gate * blend.gate_scale + blend.gate_shift)))[:, None]
-    return np.asarray((1 - spoken) * experts[:, 0] + spoken * experts[:, -1])
+    logits = gate * blend.gate_scale + blend.gate_shift
+    return mix_experts(experts, share_of_speech(logits, spoken=False))
 
 
 def towards_rare(labels: npt.NDArray[np.int64], tilt: float) -> npt.NDArray[np.float32]:

@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from pipeline.labels import EMOTIONS
 from pipeline.models.cards import Calibration, Confusion, TrainingReport
-from pipeline.text.compact import CompactText, LanguageModel, mix_parts, probability, share_of_speech
+from pipeline.text.compact import (
+    CompactText,
+    LanguageModel,
+    mix_experts,
+    mix_parts,
+    probability,
+    share_of_speech,
+)
 from pipeline.text.featurise import tokens
 from pipeline.train.metrics import calibration, confusion_matrix, evaluate
 from pipeline.train.reliability import reliability_of
@@ -156,12 +163,8 @@ def _said(model: LanguageModel, texts: Sequence[Sequence[str]], language: str) -
     answers = []
     for blend in (model.blend / model.blend.sum(axis=1, keepdims=True), model.blend):
         experts = mix_parts(linear, logits, blend)
-        answers.append(_mixed(experts, spoken))
-    return _Said(answers[0], answers[1], _mixed(experts, known), spoken)
-
-
-def _mixed(experts: npt.NDArray[np.float64], share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return (1 - share)[:, None] * experts[:, 0] + share[:, None] * experts[:, -1]
+        answers.append(mix_experts(experts, spoken))
+    return _Said(answers[0], answers[1], mix_experts(experts, known), spoken)
 
 
 def _milliseconds(model: CompactText, repeats: int = 200) -> float:
