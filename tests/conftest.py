@@ -1,5 +1,6 @@
 """What all tests share: made films, and the folder of real ones."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,12 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 Made = Callable[..., Path]
+
+
+def pytest_collection_finish() -> None:
+    """Spare garbage collections, which the training library asks for each time, all that was imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

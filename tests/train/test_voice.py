@@ -24,7 +24,16 @@ from pipeline.train.voice import (
 )
 from pipeline.train.voice_data import decode, random_channel, read_manifest, through
 from pipeline.train.voice_export import export
-from pipeline.train.voice_fit import HALVED_FROM, balance, episode, fit, fit_expert, loss_of, normaliser_of
+from pipeline.train.voice_fit import (
+    HALVED_FROM,
+    balance,
+    episode,
+    fit,
+    fit_expert,
+    fit_gate,
+    loss_of,
+    normaliser_of,
+)
 from pipeline.train.voice_net import expert_inputs, pooled
 from pipeline.train.voice_report import DEV, IN_FILMS, REFERENCE, kept_answers, reliability_in_films
 from pipeline.types import ModelCard
@@ -135,6 +144,20 @@ def test_a_corpus_may_have_a_recipe_of_its_own(table):
     fewer = fit(table.with_copies(1), training_rows(table), replace(RECIPE, epochs=1, corpus={}))
     assert torch.equal(net.experts[0].first, fewer.experts[0].first)
     assert torch.equal(net.gate.weight, fewer.gate.weight)
+
+
+def test_the_gate_is_as_sharp_as_the_recipe_says(table):
+    used = training_rows(table)
+    corpora = sorted(set(table.clips.corpus[used]))
+    plain, sharp = (
+        fit_gate(
+            table, used, corpora, normaliser_of(table, used), replace(RECIPE, gate_steps=5, gate_sharpness=by)
+        )
+        for by in (1.0, 3.0)
+    )
+    assert plain.weight.abs().max() > 0
+    torch.testing.assert_close(sharp.weight, 3 * plain.weight)
+    torch.testing.assert_close(sharp.bias, 3 * plain.bias)
 
 
 def test_large_tables_are_halved_and_the_answers_stay(table, tmp_path):
