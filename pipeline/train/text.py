@@ -28,13 +28,13 @@ from pipeline.train.text_linear import LinearPart, LinearSettings, featurise, fi
 from pipeline.train.text_net import NetSettings, Rows, logits_of, to_onnx, token_vocabulary, train_net
 from pipeline.train.text_recurrent import (
     RecurrentSettings,
-    Tables,
     quantise,
     recurrent_logits,
     recurrent_onnx,
     train_recurrent,
 )
 from pipeline.train.text_report import measure, reliability_in_speech
+from pipeline.train.text_tables import Tables
 from pipeline.train.text_vectors import pair_vocabulary
 from pipeline.types import ModelCard
 
@@ -45,8 +45,9 @@ LICENCE = (
 NOTES = (
     "Per language a mixture of two experts, written posts and spoken lines, weighed by a gate that reads the "
     "text, and leans towards speech where that is known. An expert blends a linear layer over n-grams with a "
-    "small network over tokens: recurrent for Chinese, over vectors made from the training texts alone, "
-    "convolutional for English. Blend, temperature and gate are fitted on development data, applied inside."
+    "small network over tokens: recurrent for Chinese, over vectors made from the training texts alone and "
+    "after guessing their next token, convolutional for English. Blend, temperature and gate are fitted on "
+    "development data, applied inside."
 )
 
 
@@ -101,7 +102,7 @@ def finish(
     card = ModelCard(
         id=MODEL_ID,
         modality="text",
-        revision="2",
+        revision="3",
         sha256=file_sha256(path),
         licence=LICENCE,
         labels=EMOTIONS,

@@ -180,21 +180,38 @@ def to_onnx(net: TextNet) -> bytes:
     constants["head_w"] = np.concatenate([_array(head.weight) for head in net.heads])
     constants["head_b"] = np.concatenate([_array(head.bias) for head in net.heads])
     nodes.append(helper.make_node("Gemm", ["flat", "head_w", "head_b"], ["logits"], transB=1))
-    return serialised("text_convolution", nodes, constants, net.embedding.embedding_dim)
+    sizes = (net.embedding.embedding_dim, len(constants["head_b"]))
+    return serialised("text_convolution", nodes, constants, sizes)
 
 
 def serialised(
-    name: str, nodes: Sequence[Any], constants: Mapping[str, npt.NDArray[Any]], size: int
+    name: str,
+    nodes: Sequence[Any],
+    constants: Mapping[str, npt.NDArray[Any]],
+    sizes: tuple[int, int],
+    *,
+    halved: bool = False,
 ) -> bytes:
-    """A checked ONNX file of ``tokens`` (1, size, t) to ``logits`` (1, the length of ``head_b``)."""
+    """A checked ONNX file of ``tokens`` (1, sizes[0], t) to ``logits`` (1, sizes[1]).
+
+    ``halved`` stores matrices in 16 bits; they are widened when the file is loaded.
+    """
     from onnx import TensorProto, checker, helper, numpy_helper
 
+    stored: dict[str, npt.NDArray[Any]] = {}
+    widened = []
+    for key, value in constants.items():
+        if halved and value.dtype == np.float32 and value.ndim > 1:
+            stored[f"{key}_16"] = value.astype(np.float16)
+            widened.append(helper.make_node("Cast", [f"{key}_16"], [key], to=TensorProto.FLOAT))
+        else:
+            stored[key] = value
     graph = helper.make_graph(
-        nodes,
+        [*widened, *nodes],
         name,
-        [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [1, size, "t"])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(constants["head_b"])])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [1, sizes[0], "t"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, sizes[1]])],
+        [numpy_helper.from_array(value, key) for key, value in stored.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     checker.check_model(model)

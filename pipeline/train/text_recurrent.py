@@ -1,7 +1,9 @@
 """The recurrent part of the compact text model: vectors of tokens and pairs, a GRU either way, two poolings.
 
-The vectors come from the training texts (see ``text_vectors``). Those of the tokens are trained on, those of
-the pairs stay: there are too many pairs for the labels at hand.
+The vectors come from the training texts (see ``text_vectors``). Those of the tokens are trained on; those of
+the pairs are too many for a GRU and the labels at hand: they stay, or learn from an averaging net alone (see
+``text_means``). Before it sees a label, the net guesses the next token (see ``text_language_model``). Several
+readers may share the vectors: each learns from a loss of its own, the answer is the mean of their logits.
 """
 
 from collections.abc import Sequence
@@ -15,16 +17,16 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.labels import EMOTIONS
-from pipeline.text.featurise import pair_hashes, token_hashes, without_punctuation
-from pipeline.train.text_net import PADDING, Rows, batches, class_weights, serialised
+from pipeline.text.featurise import without_punctuation
+from pipeline.train.text_language_model import LanguageModelSettings, pretrain
+from pipeline.train.text_means import MeansNet
+from pipeline.train.text_net import FIRST, PADDING, Rows, batches, class_weights, serialised
+from pipeline.train.text_tables import Tables, hide_tokens, padded, turned
 from pipeline.train.text_vectors import vectors
 
-FIRST = 2  # rows before the first known one: padding, unknown
 GAIN = 0.25  # of the vectors, which have unit variance
 WARM_UP = 100  # steps
 LARGEST_GRADIENT = 5.0
-Hashes = npt.NDArray[np.uint32]
-Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +50,34 @@ class RecurrentSettings:
     smoothing: float
     balance: tuple[float, ...]  # per register; 0: class sizes as they are, 1: all classes weigh the same
     strip_share: float  # of the spoken lines read without punctuation, drawn anew each epoch
+    readers: int = 1
+    means: int = 0  # hidden units of the averaging net that trains the pairs' vectors, 0 without
+    token_dropout: float = 0.0  # of the tokens of a text made unknown, drawn anew each time
+    language_model: LanguageModelSettings | None = None
     token_levels: int = 127
     pair_levels: int = 127
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """Sorted hashes of the tokens and of the pairs that have a vector."""
+class Reader(nn.Module):  # type: ignore[misc]
+    """Two GRUs, attention and maximum over their states, one head per register; gives logits (n, r * k)."""
 
-    tokens: Hashes
-    pairs: Hashes
+    def __init__(self, size: int, settings: RecurrentSettings) -> None:
+        super().__init__()
+        self.rightward = nn.GRU(size, settings.hidden, batch_first=True)
+        self.leftward = nn.GRU(size, settings.hidden, batch_first=True)
+        self.attention = nn.Linear(2 * settings.hidden, 1)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.heads = nn.Linear(4 * settings.hidden, len(settings.balance) * len(EMOTIONS))
 
-    def ids(self, words: Sequence[str]) -> tuple[Ids, Ids]:
-        """Rows of the tokens, (n,), and of the pair each one opens, (n,); the last opens none."""
-        opened = np.full(len(words), PADDING, dtype=np.int64)
-        opened[: max(len(words) - 1, 0)] = _ids(self.pairs, pair_hashes(words))
-        return _ids(self.tokens, token_hashes(words)), opened
+    def forward(self, read: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+        turn = turned(there)[:, :, None]
+        back = self.leftward(read.gather(1, turn.expand_as(read)))[0]
+        both = torch.cat([self.rightward(read)[0], back.gather(1, turn.expand_as(back))], dim=2)
+        both = functional.dropout(both, 0.3, self.training)
+        out = (~there)[:, :, None] * -1e4
+        attended = (both * torch.softmax(self.attention(both) + out, dim=1)).sum(dim=1)
+        pooled = self.dropout(torch.cat([attended, (both + out).amax(dim=1)], dim=1))
+        return torch.as_tensor(self.heads(pooled))
 
 
 class RecurrentNet(nn.Module):  # type: ignore[misc]
@@ -75,41 +89,48 @@ class RecurrentNet(nn.Module):  # type: ignore[misc]
         split = len(tables.tokens)
         self.embedding = _embedding(start[:split, : settings.embedding])
         self.pairs = _embedding(start[split:, : settings.pairs])
-        self.pairs.weight.requires_grad_(False)
+        self.pairs.weight.requires_grad_(settings.means > 0)
         size = settings.embedding + settings.pairs
-        self.rightward = nn.GRU(size, settings.hidden, batch_first=True)
-        self.leftward = nn.GRU(size, settings.hidden, batch_first=True)
-        self.attention = nn.Linear(2 * settings.hidden, 1)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.heads = nn.Linear(4 * settings.hidden, len(settings.balance) * len(EMOTIONS))
+        self.readers = nn.ModuleList(Reader(size, settings) for _ in range(settings.readers))
+        outputs = len(settings.balance) * len(EMOTIONS)
+        self.means = MeansNet(size, settings.means, outputs, settings.dropout) if settings.means else None
 
     def forward(self, tokens: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
         """Rows (n, t) of tokens and pairs, padded on the right; padding does not count."""
+        return torch.stack(self.each(tokens, pairs)[: len(self.readers)]).mean(dim=0)
+
+    def each(self, tokens: torch.Tensor, pairs: torch.Tensor) -> list[torch.Tensor]:
+        """Logits (n, r, k) of every reader, and of the averaging net where there is one."""
         there = tokens != PADDING
-        read = torch.cat([self.embedding(tokens), self.pairs(pairs)], dim=2)
-        read = functional.dropout(read, self.settings.input_dropout, self.training) * there[:, :, None]
-        # A text is turned round within its own length, so that neither way begins with padding.
-        length, place = there.sum(dim=1, keepdim=True), torch.arange(tokens.shape[1])[None]
-        turned = torch.where(place < length, length - 1 - place, place)[:, :, None]
-        back = self.leftward(read.gather(1, turned.expand_as(read)))[0]
-        both = torch.cat([self.rightward(read)[0], back.gather(1, turned.expand_as(back))], dim=2)
-        both = functional.dropout(both, 0.3, self.training)
-        out = (~there)[:, :, None] * -1e4
-        attended = (both * torch.softmax(self.attention(both) + out, dim=1)).sum(dim=1)
-        pooled = self.dropout(torch.cat([attended, (both + out).amax(dim=1)], dim=1))
-        return torch.as_tensor(self.heads(pooled).reshape(len(tokens), -1, len(EMOTIONS)))
+        single, double = self.embedding(tokens), self.pairs(pairs)
+        read, held = (torch.cat([single, one], dim=2) for one in (double, double.detach()))
+        said = [one(self._dropped(held, there), there) for one in self.readers]
+        if self.means is not None:
+            said.append(self.means(self._dropped(read, there), there))
+        return [one.reshape(len(tokens), -1, len(EMOTIONS)) for one in said]
+
+    def _dropped(self, read: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+        return functional.dropout(read, self.settings.input_dropout, self.training) * there[:, :, None]
 
 
 def train_recurrent(
     rows: Sequence[Rows], tables: Tables, settings: RecurrentSettings, seed: int
 ) -> RecurrentNet:
-    """Vectors from the texts, then all registers at once, one register a batch."""
+    """Vectors and a language model from the texts, then all registers at once, one register a batch."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     texts = [words for part in rows for words in part.words]
     wide = max(settings.embedding, settings.pairs)
     start = vectors(texts, tables.tokens, tables.pairs, dimensions=wide, window=settings.window, seed=seed)
     net = RecurrentNet(start, tables, settings)
+    if settings.language_model is not None:
+        first = net.readers[0]
+        ids = [tables.ids(words) for words in texts]
+        ways = (first.rightward, first.leftward)
+        pretrain((net.embedding, net.pairs), ways, ids, settings.language_model, seed)
+        for other in net.readers[1:]:
+            other.rightward.load_state_dict(first.rightward.state_dict())
+            other.leftward.load_state_dict(first.leftward.state_dict())
     weights = [class_weights(p.labels, b) for p, b in zip(rows, settings.balance, strict=True)]
     trained = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=0.01)
@@ -128,12 +149,14 @@ def train_recurrent(
                 (without_punctuation(part.words[i]) or part.words[i]) if bare else part.words[i]
                 for i, bare in zip(chosen, strip, strict=True)
             ]
-            loss = functional.cross_entropy(
-                net(*padded(drawn, tables))[:, register],
-                torch.from_numpy(part.labels[chosen]),
-                weight=weights[register],
-                label_smoothing=settings.smoothing,
-            )
+            truth = torch.from_numpy(part.labels[chosen])
+            losses = [
+                functional.cross_entropy(
+                    logits[:, register], truth, weight=weights[register], label_smoothing=settings.smoothing
+                )
+                for logits in net.each(*hide_tokens(*padded(drawn, tables), settings.token_dropout, rng))
+            ]
+            loss = torch.stack(losses).sum()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(trained, LARGEST_GRADIENT)
@@ -154,17 +177,6 @@ def recurrent_logits(
             chosen = order[i : i + 256]
             found[chosen] = net(*padded([texts[j] for j in chosen], tables)).numpy()
     return found
-
-
-def padded(texts: Sequence[Sequence[str]], tables: Tables) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of tokens and pairs of several texts, padded on the right, (n, t) each; no tokens: one unknown."""
-    rows = [tables.ids(words) if words else (np.ones(1, np.int64), np.zeros(1, np.int64)) for words in texts]
-    shape = (len(rows), max(len(tokens) for tokens, _ in rows))
-    filled = np.full((2, *shape), PADDING, dtype=np.int64)
-    for i, (tokens, pairs) in enumerate(rows):
-        filled[0, i, : len(tokens)], filled[1, i, : len(pairs)] = tokens, pairs
-    first, second = torch.from_numpy(filled)
-    return first, second
 
 
 def quantise(embedding: nn.Embedding, levels: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
@@ -191,57 +203,78 @@ def _embedding(start: npt.NDArray[np.float32]) -> nn.Embedding:
     return nn.Embedding.from_pretrained(torch.from_numpy(rows), freeze=False, padding_idx=PADDING)
 
 
-def _ids(table: Hashes, hashes: Hashes) -> Ids:
-    if len(table) == 0:
-        return np.full(len(hashes), PADDING, dtype=np.int64)
-    places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
-    return np.where(table[places] == hashes, places + FIRST, 1)
-
-
 def recurrent_onnx(net: RecurrentNet) -> bytes:
     """The net after its embeddings: ``tokens`` (1, e + p, t) to ``logits`` (1, r * k), any t from 1 on."""
     from onnx import helper
 
-    hidden = net.settings.hidden
     constants: dict[str, npt.NDArray[Any]] = {
         "begin": np.array([-1]),
         "end": np.array([-(2**31)]),
         "first": np.array([0]),
         "inner": np.array([1, 2]),
-        "attention_w": _array(net.attention.weight).T.copy(),
-        "attention_b": _array(net.attention.bias),
-        "head_w": _array(net.heads.weight),
-        "head_b": _array(net.heads.bias),
     }
     turn = ["begin", "end", "first", "begin"]  # starts, ends, axes and steps of a slice
     nodes = [
         helper.make_node("Transpose", ["tokens"], ["right_in"], perm=[2, 0, 1]),
         helper.make_node("Slice", ["right_in", *turn], ["left_in"]),
     ]
-    for name, gru in (("right", net.rightward), ("left", net.leftward)):
+    heads = [f"logits_{i}" for i in range(len(net.readers))]
+    for i, reader in enumerate(net.readers):
+        more, weights = _reader_graph(reader, f"_{i}", turn)
+        nodes += more
+        constants |= weights
+    nodes.append(helper.make_node("Mean", heads, ["logits"]))
+    settings = net.settings
+    outputs = len(settings.balance) * len(EMOTIONS)
+    return serialised(
+        "text_recurrent", nodes, constants, (settings.embedding + settings.pairs, outputs), halved=True
+    )
+
+
+def _reader_graph(
+    reader: nn.Module, end: str, turn: Sequence[str]
+) -> tuple[list[Any], dict[str, npt.NDArray[np.float32]]]:
+    """From ``right_in`` and ``left_in`` (t, 1, e + p) to ``logits`` with ``end``, as all other names."""
+    from onnx import helper
+
+    constants = {
+        "attention_w": _array(reader.attention.weight).T.copy(),
+        "attention_b": _array(reader.attention.bias),
+        "head_w": _array(reader.heads.weight),
+        "head_b": _array(reader.heads.bias),
+    }
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = []
+    for name, gru in (("right", reader.rightward), ("left", reader.leftward)):
         constants |= {
             f"{name}_w": _gates(gru.weight_ih_l0)[None],
             f"{name}_r": _gates(gru.weight_hh_l0)[None],
             f"{name}_b": np.concatenate([_gates(gru.bias_ih_l0), _gates(gru.bias_hh_l0)])[None],
         }
         given = [f"{name}_in", f"{name}_w", f"{name}_r", f"{name}_b"]
-        nodes += [
-            helper.make_node("GRU", given, [f"{name}_y"], hidden_size=hidden, linear_before_reset=1),
-            helper.make_node("Squeeze", [f"{name}_y", "inner"], [f"{name}_h"]),
+        steps += [
+            ("GRU", given, f"{name}_y", {"hidden_size": gru.hidden_size, "linear_before_reset": 1}),
+            ("Squeeze", [f"{name}_y", "inner"], f"{name}_h", {}),
         ]
-    nodes += [
-        helper.make_node("Slice", ["left_h", *turn], ["left_back"]),
-        helper.make_node("Concat", ["right_h", "left_back"], ["both"], axis=1),
-        helper.make_node("MatMul", ["both", "attention_w"], ["asked"]),
-        helper.make_node("Add", ["asked", "attention_b"], ["score"]),
-        helper.make_node("Softmax", ["score"], ["share"], axis=0),
-        helper.make_node("Mul", ["both", "share"], ["shared"]),
-        helper.make_node("ReduceSum", ["shared", "first"], ["attended"], keepdims=1),
-        helper.make_node("ReduceMax", ["both"], ["highest"], axes=[0], keepdims=1),
-        helper.make_node("Concat", ["attended", "highest"], ["pooled"], axis=1),
-        helper.make_node("Gemm", ["pooled", "head_w", "head_b"], ["logits"], transB=1),
+    steps += [
+        ("Slice", ["left_h", *turn], "left_back", {}),
+        ("Concat", ["right_h", "left_back"], "both", {"axis": 1}),
+        ("MatMul", ["both", "attention_w"], "asked", {}),
+        ("Add", ["asked", "attention_b"], "score", {}),
+        ("Softmax", ["score"], "share", {"axis": 0}),
+        ("Mul", ["both", "share"], "shared", {}),
+        ("ReduceSum", ["shared", "first"], "attended", {"keepdims": 1}),
+        ("ReduceMax", ["both"], "highest", {"axes": [0], "keepdims": 1}),
+        ("Concat", ["attended", "highest"], "pooled", {"axis": 1}),
+        ("Gemm", ["pooled", "head_w", "head_b"], "logits", {"transB": 1}),
     ]
-    return serialised("text_recurrent", nodes, constants, net.settings.embedding + net.settings.pairs)
+    common = {*turn, "inner", "right_in", "left_in"}
+    nodes = [
+        helper.make_node(
+            kind, [name if name in common else name + end for name in given], [made + end], **options
+        )
+        for kind, given, made, options in steps
+    ]
+    return nodes, {name + end: value for name, value in constants.items()}
 
 
 def _gates(parameter: object) -> npt.NDArray[np.float32]:

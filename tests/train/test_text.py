@@ -1,6 +1,7 @@
 """Training on a few made sentences: the files it leaves, and that use and training agree."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,11 @@ WORDS = {
 NET = {
     "embedding": 8, "pairs": 4, "min_texts": 1, "min_pair_texts": 2, "window": 3, "hidden": 6,
     "input_dropout": 0.1, "dropout": 0.1, "epochs": 8, "batch_size": 8, "learning_rate": 0.02,
-    "smoothing": 0.0, "balance": [0.0, 0.5], "strip_share": 0.5,
+    "smoothing": 0.0, "balance": [0.0, 0.5], "strip_share": 0.5, "readers": 2, "means": 5,
+    "token_dropout": 0.05,
+    "language_model": {
+        "epochs": 1, "batch_size": 8, "learning_rate": 0.01, "negatives": 20, "dropout": 0.1,
+    },
 }  # fmt: skip
 CONVOLUTIONS = {
     "embedding": 8, "channels": 4, "widths": [1, 2], "dropout": 0.1, "epochs": 2, "batch_size": 8,
@@ -106,6 +111,21 @@ def test_what_it_learnt_can_be_used(trained: Path, text: str, code: str, expecte
 def test_a_second_run_gives_the_same_bytes(data: Path, trained: Path, tmp_path: Path) -> None:
     train(data, tmp_path, CONFIG)
     assert (tmp_path / "text_compact.npz").read_bytes() == (trained / "text_compact.npz").read_bytes()
+
+
+def test_no_net_learns_from_texts_of_dev_or_test(data: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "other")
+    for name in ("text/zh_ewect_usual.csv", "conflict/zh_emotiontalk_labels.csv"):
+        path = tmp_path / "other" / name
+        lines = path.read_text(encoding="utf-8").splitlines()
+        held = [line if line.endswith(("train", "split")) else line.replace("了", "呀") for line in lines]
+        held = [line if line.endswith(("train", "split")) else line.replace("嘛", "呀") for line in held]
+        assert held != lines
+        path.write_text("\n".join(held), encoding="utf-8")
+    train(tmp_path / "other", tmp_path, {"seed": 1, "zh": CONFIG["zh"]})
+    before, after = (np.load(folder / "text_compact.npz") for folder in (trained, tmp_path))
+    for name in ("zh_token_steps", "zh_embedding", "zh_pair_embedding", "zh_convolution", "zh_columns"):
+        assert np.array_equal(before[name], after[name]), name
 
 
 def test_marks_of_the_transcript_and_rows_with_two_emotions_are_left_out(data: Path) -> None:
