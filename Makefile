@@ -30,8 +30,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 analyze: $(VENV)/installed
 	@$(BIN)/emotion-pipeline analyze $$ARGS -- "$$VIDEO"
 
+# A worker takes a file at a time: what its tests make is made once.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -39,11 +39,12 @@ The fine-tuned weights are not shipped: these faces may only be used for researc
 {rows}
 {no_network}
 
-The last two rows have no network: a support vector machine on histograms of gradients (Dalal and Triggs
+The last three rows have no network: a support vector machine on histograms of gradients (Dalal and Triggs
 2005), mean of {draws} draws. Under a random split it does better than our fine-tuned net, because it too only
-has to know the performer. It nears the published figure when copies of each picture (shifted, turned, scaled)
-are made *before* the split, so that a test picture's own copies are in training. Whether that was done for
-the published figure is not known to us; without it, nothing tried here came near.
+has to know the performer. Without the pictures whose raters saw something else it is still short of the
+published figure. It nears that when copies of each picture (shifted, turned, scaled) are made *before* the
+split, so that a test picture's own copies are in training. Whether that was done for the published figure is
+not known to us; without it, nothing tried here came near.
 
 For comparison: 98.37 % was published for these faces under a random split, DeepFace at 40 %. Raters agree
 with what was acted on 78 % of the faces: a model that does better reads what raters could not see, or knows
@@ -51,7 +52,12 @@ the performer. {leak}
 """
 
 
-SVM = {"no network, random 80/20": 1, "no network, ten copies of each picture made before the split": 10}
+# What it is called, copies of each picture, whether only pictures whose raters saw what was acted are taken.
+NO_NETWORK = (
+    ("no network, random 80/20", 1, False),
+    ("no network, only faces whose raters saw what was acted", 1, True),
+    ("no network, ten copies of each picture made before the split", 10, False),
+)
 DRAWS = 3
 HOG_PX = 96
 
@@ -76,16 +82,16 @@ def run() -> None:
         found[name] = json.loads((options.out / name / "metrics.json").read_text(encoding="utf-8"))
     rows = "\n".join(row(what, found[name]) for name, (what, _) in PROTOCOLS.items())
     crops, labels, *_ = unseen_faces(faces, load_haar("haar", "cpu"))
-    no_network = "\n".join(
-        f"| {what} | {n} | {right:.3f} | | | |"
-        for what, (n, right) in (
-            (what, without_network(crops, labels["intended"], copies)) for what, copies in SVM.items()
-        )
-    )
+    acted = labels["intended"]
+    seen = np.where(acted == labels["voted"], acted, -1)
+    lines = []
+    for what, copies, agreed in NO_NETWORK:
+        n, right = without_network(crops, seen if agreed else acted, copies)
+        lines.append(f"| {what} | {n} | {right:.3f} | | | |")
     leaking = found["taiwanese-random"]["about"]["leaking_groups"]
     leak = f"In the random split {leaking} performers are on both sides."
     PAGE.with_name(FINE_TUNING_FILE).write_text(
-        TEXT.format(rows=rows, no_network=no_network, draws=DRAWS, leak=leak), encoding="utf-8"
+        TEXT.format(rows=rows, no_network="\n".join(lines), draws=DRAWS, leak=leak), encoding="utf-8"
     )
 
 

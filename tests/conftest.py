@@ -23,6 +23,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let all of it go again, or libraries complain of leaks at the end."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """``made("ntsc.mp4")``: a film of ``media.CLOCKS``; ``made(media.make_faces, 2)``: another; made once."""

@@ -136,6 +136,9 @@ def train_language(
     rows = [Rows(part.words, part.labels, talk) for part, talk in zip(train_parts, spoken, strict=True)]
     arrays, logits = train_network(rows, settings.net, seed)
     developed = [parts[name]["dev"] for name in settings.registers]
+    tilts = np.stack(
+        [towards_rare(part.labels, tilt) for part, tilt in zip(train_parts, settings.tilt, strict=True)]
+    )
     blend = fit_blend(
         [
             DevSet(
@@ -145,17 +148,14 @@ def train_language(
             )
             for dev in developed
         ],
+        tilts,
         settings.hold,
     )
     print(f"  {blend}", flush=True)
     scale[-1] *= np.float32(blend.gate_scale)
     linear.bias[-1] = linear.bias[-1] * blend.gate_scale + blend.gate_shift
     bias = linear.bias.astype(np.float32)
-    for register, part in enumerate(train_parts):
-        own = slice(register * len(EMOTIONS), (register + 1) * len(EMOTIONS))
-        bias[own] += towards_rare(part.labels, settings.tilt[register]) / np.float32(
-            blend.weights[register, 0]
-        )
+    bias[:-1] += (tilts / blend.weights[:, :1]).astype(np.float32).ravel()
     return {
         "hash_steps": steps(linear.hashes),
         "columns": columns,

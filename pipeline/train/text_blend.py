@@ -32,11 +32,11 @@ class Blend:
     gate_shift: float
 
 
-def fit_blend(registers: Sequence[DevSet], strength: float) -> Blend:
-    """The blend with the least mean negative log-likelihood of the final mixture, gate and all.
+def fit_blend(registers: Sequence[DevSet], tilts: Doubles, strength: float) -> Blend:
+    """The blend with the least mean negative log-likelihood of the final mixture, gate and tilts and all.
 
-    Every register counts the same; ``strength`` holds the logarithms near their start (parts equal, no
-    temperature, gate as it is) as a Gaussian prior would.
+    Every register counts the same; ``tilts`` (r, k) are of :func:`towards_rare`; ``strength`` holds the
+    logarithms near their start (parts equal, no temperature, gate as it is) as a Gaussian prior would.
     """
     count = len(registers)
     parts = [
@@ -52,7 +52,7 @@ def fit_blend(registers: Sequence[DevSet], strength: float) -> Blend:
     def loss(values: Doubles) -> float:
         blend = unpacked(values)
         losses = [
-            negative_log_likelihood(one.truth, mixture(linear, net, one.raw[:, -1], blend))
+            negative_log_likelihood(one.truth, mixture(linear, net, one.raw[:, -1], blend, tilts))
             for one, (linear, net) in zip(registers, parts, strict=True)
         ]
         return float(np.mean(losses) + strength * np.square(values - start).sum())
@@ -61,9 +61,10 @@ def fit_blend(registers: Sequence[DevSet], strength: float) -> Blend:
     return unpacked(np.round(found.x, 4))
 
 
-def mixture(linear: Doubles, net: Doubles, gate: Doubles, blend: Blend) -> Doubles:
+def mixture(linear: Doubles, net: Doubles, gate: Doubles, blend: Blend, tilts: Doubles) -> Doubles:
     """What ``text.compact.probability`` answers, from log-probabilities (n, r, k) and raw log-odds (n,)."""
-    experts = mix_parts(linear, net, blend.weights)
+    # Divided by the weight that multiplies them afterwards, as they are in the bias of the shipped file.
+    experts = mix_parts(linear + tilts / blend.weights[:, :1], net, blend.weights)
     logits = gate * blend.gate_scale + blend.gate_shift
     return mix_experts(experts, share_of_speech(logits, spoken=False))
 

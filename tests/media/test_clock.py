@@ -37,7 +37,7 @@ def beep_s(samples: np.ndarray) -> float:
     return int(np.argmax(np.abs(windows @ tone) / step > 0.1)) * step / SAMPLE_RATE_HZ
 
 
-@pytest.mark.parametrize("what", MARKED, ids=str)
+@pytest.mark.parametrize("what", MARKED)
 def test_flash_and_beep_are_where_they_were_put(what: object, made: Made, tmp_path: Path) -> None:
     path = made(what)
     info = probe(path)
@@ -46,7 +46,7 @@ def test_flash_and_beep_are_where_they_were_put(what: object, made: Made, tmp_pa
     assert info.warnings == ()
 
 
-@pytest.mark.parametrize("what", MARKED, ids=str)
+@pytest.mark.parametrize("what", MARKED)
 def test_sampling_takes_the_first_frame_at_or_after_each_grid_point(what: object, made: Made) -> None:
     path = made(what)
     info = probe(path)

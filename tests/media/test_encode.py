@@ -59,7 +59,7 @@ def transcode(path: Path, target: Path) -> None:
     run_ffmpeg(output, info.duration_us, no_progress)
 
 
-@pytest.mark.parametrize("what", MARKED, ids=str)
+@pytest.mark.parametrize("what", MARKED)
 def test_a_film_keeps_every_time(what: object, made: Made, tmp_path: Path) -> None:
     path, target = made(what), tmp_path / "film.mp4"
     transcode(path, target)

@@ -238,6 +238,7 @@ KINDS: Mapping[str, Callable[[Node, list[Value]], Value]] = {
     "LogSoftmax": _along(torch.log_softmax),
     "MatMul": _each(torch.matmul),
     "MaxPool": _max_pool,
+    "Mean": lambda node, given: torch.stack(torch.broadcast_tensors(*given)).mean(dim=0),
     "Mul": _each(torch.mul),
     "Neg": _each(torch.neg),
     "Pow": _each(torch.pow),
