@@ -138,7 +138,7 @@ def train_language(
     developed = [parts[name]["dev"] for name in settings.registers]
     tilts = np.stack(
         [towards_rare(part.labels, tilt) for part, tilt in zip(train_parts, settings.tilt, strict=True)]
-    )
+    ).astype(np.float64)
     blend = fit_blend(
         [
             DevSet(
