@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# One thread each, before numpy and torch are imported: files then run alike whichever came before, and
+# several workers do not crowd each other out.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.made import media
 
 # The same examples in every run, and no failure because a machine is busy.

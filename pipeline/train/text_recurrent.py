@@ -97,7 +97,10 @@ class RecurrentNet(nn.Module):  # type: ignore[misc]
 
     def forward(self, tokens: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
         """Rows (n, t) of tokens and pairs, padded on the right; padding does not count."""
-        return torch.stack(self.each(tokens, pairs)[: len(self.readers)]).mean(dim=0)
+        there = tokens != PADDING
+        read = torch.cat([self.embedding(tokens), self.pairs(pairs)], dim=2)
+        said = [reader(self._dropped(read, there), there) for reader in self.readers]
+        return torch.stack(said).mean(dim=0).reshape(len(tokens), -1, len(EMOTIONS))
 
     def each(self, tokens: torch.Tensor, pairs: torch.Tensor) -> list[torch.Tensor]:
         """Logits (n, r, k) of every reader, and of the averaging net where there is one."""

@@ -178,7 +178,7 @@ def test_a_child_ends_with_whoever_waits_for_it(signal: type[BaseException], tmp
     begin = time.monotonic()
     with pytest.raises(signal):
         run_ffmpeg(pattern(100_000).output(str(tmp_path / "a.mp4")), 1_000_000, stop)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10
     assert not _running()
 
 

@@ -186,8 +186,8 @@ def report_of(
         notes="In brackets, and before the arrow: `dynamic` on the same moments. The moments are made, not "
         "filmed: qualities and absences are drawn, channels err independently of one another, and voices are "
         "actors'. What the labels say of one another is real, and of conversations in Mandarin. "
-        "The test was looked at three times: before and after dev was made to err as it does, and with new "
-        "voice and text models.",
+        "The test was looked at four times: before and after dev was made to err as it does, and twice with "
+        "new voice or text models.",
     )
 
 
