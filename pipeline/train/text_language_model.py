@@ -3,8 +3,9 @@
 Dai & Le 2015, "Semi-supervised sequence learning"; the softmax over all tokens is sampled (Jean et al. 2015,
 "On using very large target vocabulary"): the negatives are shared by a batch and drawn by their counts to the
 power 0.75. They are drawn with repetition, not as the distinct tokens of that paper: the loss lies above that
-of the whole softmax and the most frequent tokens come out too likely, which matters little, since only the
-states are used further. Both ways share one output layer, whose weights are the token vectors themselves.
+of the whole softmax and the most frequent tokens come out too likely. Only the states are used further: with
+distinct tokens, weighed by how likely they are among the drawn, the text model came out the same within noise
+(docs/MODELS.md). Both ways share one output layer, whose weights are the token vectors themselves.
 Only the texts that the labels are then learnt from are read.
 
 The pair at a place holds the next token, so the rightward way reads pairs a place later here than it does
