@@ -21,12 +21,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pipeline.train.text_descent import descend, learning_rate_at
 from pipeline.train.text_net import PADDING
 from pipeline.train.text_tables import Ids, padded_ids, turned
 
 SMOOTHING = 0.75
-WARM_UP = 100  # steps
-LARGEST_GRADIENT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +71,11 @@ def pretrain(
         starts = np.arange(0, len(read), settings.batch_size)
         total = 0.0
         for start in rng.permutation(starts):
-            for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
-            step += 1
             batch = padded_ids([read[i] for i in order[start : start + settings.batch_size]])
             states, truth = _states(vectors, ways, batch, settings.dropout)
             loss = guess(functional.dropout(states, settings.dropout), truth, settings.negatives, rng)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(trained, LARGEST_GRADIENT)
-            optimiser.step()
+            descend(loss, optimiser, learning_rate_at(step, steps, settings.learning_rate))
+            step += 1
             total += float(loss.detach())
         losses.append(total / len(starts))
         print(f"  next token, epoch {epoch + 1} of {settings.epochs}: {losses[-1]:.3f}", flush=True)

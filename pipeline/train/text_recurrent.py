@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from pipeline.labels import EMOTIONS
 from pipeline.text.featurise import without_punctuation
+from pipeline.train.text_descent import descend, learning_rate_at
 from pipeline.train.text_language_model import LanguageModelSettings, pretrain
 from pipeline.train.text_means import MeansNet
 from pipeline.train.text_net import FIRST, PADDING, Rows, batches, class_weights, serialised
@@ -25,8 +26,6 @@ from pipeline.train.text_tables import Tables, hide_tokens, padded, turned
 from pipeline.train.text_vectors import vectors
 
 GAIN = 0.25  # of the vectors, which have unit variance
-WARM_UP = 100  # steps
-LARGEST_GRADIENT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +141,6 @@ def train_recurrent(
     net.train()
     for epoch in range(settings.epochs):
         for register, chosen in batches(rows, settings.batch_size, rng):
-            for group in optimiser.param_groups:
-                warm = min(1.0, (step + 1) / WARM_UP)
-                group["lr"] = settings.learning_rate * warm * (1 - step / steps)
-            step += 1
             part = rows[register]
             strip = part.spoken & (rng.random(len(chosen)) < settings.strip_share)
             drawn = [
@@ -159,11 +154,9 @@ def train_recurrent(
                 )
                 for logits in net.each(*hide_tokens(*padded(drawn, tables), settings.token_dropout, rng))
             ]
-            loss = torch.stack(losses).sum()
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(trained, LARGEST_GRADIENT)
-            optimiser.step()
+            rate = learning_rate_at(step, steps, settings.learning_rate)
+            descend(torch.stack(losses).sum(), optimiser, rate)
+            step += 1
         print(f"  epoch {epoch + 1} of {settings.epochs}", flush=True)
     net.eval()
     return net
