@@ -25,10 +25,17 @@ from pipeline.text.featurise import without_punctuation
 from pipeline.train.text_blend import DevSet, fit_blend, towards_rare
 from pipeline.train.text_data import SOURCES, Split, read_source
 from pipeline.train.text_linear import LinearPart, LinearSettings, featurise, fit_experts, matrix
-from pipeline.train.text_net import NetSettings, Rows, logits_of, to_onnx, token_vocabulary, train_net
+from pipeline.train.text_net import (
+    NetSettings,
+    Rows,
+    logits_of,
+    quantise,
+    to_onnx,
+    token_vocabulary,
+    train_net,
+)
 from pipeline.train.text_recurrent import (
     RecurrentSettings,
-    quantise,
     recurrent_logits,
     recurrent_onnx,
     train_recurrent,

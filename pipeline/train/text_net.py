@@ -14,6 +14,7 @@ from pipeline.labels import EMOTIONS
 from pipeline.text.featurise import token_hashes, without_punctuation
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
+SHARES = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2)  # of the largest value, where rounding may stop
 
 Show = Callable[[int, int], None]  # epochs done, epochs in all
 
@@ -77,9 +78,13 @@ def margins(convolution: nn.Module) -> tuple[int, int]:
 
 def token_ids(words: Sequence[str], vocabulary: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     """Row of each token in the embedding, shape ``(n,)``."""
-    hashes = token_hashes(words)
-    places = np.minimum(np.searchsorted(vocabulary, hashes), len(vocabulary) - 1)
-    return np.where(vocabulary[places] == hashes, places + FIRST, UNKNOWN)
+    return rows_of(token_hashes(words), vocabulary)
+
+
+def rows_of(hashes: npt.NDArray[np.uint32], table: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Where each hash stands in a sorted table that is not empty, shape ``(n,)``; else ``UNKNOWN``."""
+    places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
+    return np.where(table[places] == hashes, places + FIRST, UNKNOWN)
 
 
 def token_vocabulary(texts: Sequence[Sequence[str]], min_texts: int = 2) -> npt.NDArray[np.uint32]:
@@ -88,6 +93,17 @@ def token_vocabulary(texts: Sequence[Sequence[str]], min_texts: int = 2) -> npt.
         np.concatenate([np.unique(token_hashes(words)) for words in texts]), return_counts=True
     )
     return np.asarray(hashes[counts >= min_texts], dtype=np.uint32)
+
+
+def texts_drawn(
+    part: Rows, chosen: npt.NDArray[np.int64], strip_share: float, rng: np.random.Generator
+) -> list[list[str]]:
+    """The chosen texts of a register; of spoken ones a share, drawn anew, without punctuation."""
+    strip = part.spoken & (rng.random(len(chosen)) < strip_share)
+    return [
+        (without_punctuation(part.words[i]) or part.words[i]) if bare else part.words[i]
+        for i, bare in zip(chosen, strip, strict=True)
+    ]
 
 
 def _printed(done: int, total: int) -> None:
@@ -113,11 +129,7 @@ def train_net(
         net.train()
         for register, chosen in batches(rows, settings.batch_size, rng):
             part = rows[register]
-            strip = part.spoken & (rng.random(len(chosen)) < settings.strip_share)
-            texts = [
-                (without_punctuation(part.words[i]) or part.words[i]) if bare else part.words[i]
-                for i, bare in zip(chosen, strip, strict=True)
-            ]
+            texts = texts_drawn(part, chosen, settings.strip_share, rng)
             logits = net.heads[register](net(pad_ids(texts, vocabulary)))
             truth = torch.from_numpy(part.labels[chosen])
             loss = functional.cross_entropy(
@@ -152,13 +164,25 @@ def pad_ids(texts: Sequence[Sequence[str]], vocabulary: npt.NDArray[np.uint32]) 
     return torch.from_numpy(padded)
 
 
-def quantise_embedding(net: TextNet) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Round the embedding to int8 per dimension, in the net too, so that what follows sees what ships."""
-    weight = net.embedding.weight.detach().numpy()
-    scale = (np.maximum(np.abs(weight).max(axis=0), 1e-9) / 127).astype(np.float32)
-    rounded = np.round(weight / scale).astype(np.int8)
+def quantise(
+    embedding: nn.Embedding, levels: int, shares: Sequence[float] = SHARES
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Round to ``levels`` steps either side of zero per dimension, in the net too: it sees what ships.
+
+    Few levels compress well. The highest step stands for the one of ``shares`` of the largest value that has
+    the least squared error.
+    """
+    weight = embedding.weight.detach().numpy()
+    highest = np.maximum(np.abs(weight).max(axis=0, initial=0.0), 1e-9)
+    best = np.full(weight.shape[1], np.inf)
+    scale = (highest / levels).astype(np.float32)
+    for share in shares:
+        tried = (highest * share / levels).astype(np.float32)
+        error = np.square(np.clip(np.round(weight / tried), -levels, levels) * tried - weight).sum(axis=0)
+        scale, best = np.where(error < best, tried, scale), np.minimum(error, best)
+    rounded = np.clip(np.round(weight / scale), -levels, levels).astype(np.int8)
     with torch.no_grad():
-        net.embedding.weight.copy_(torch.from_numpy(rounded * scale))
+        embedding.weight.copy_(torch.from_numpy(rounded * scale))
     return rounded, scale
 
 

@@ -30,7 +30,7 @@ from pipeline.train.text_net import (
     Show,
     TextNet,
     logits_of,
-    quantise_embedding,
+    quantise,
     to_onnx,
     token_vocabulary,
     train_net,
@@ -90,8 +90,9 @@ def train_own(
     linear = LinearPart(linear.hashes, columns.astype(np.float64) * scale, linear.bias)
     words = token_vocabulary(train.words, min_texts)
     rows = [Rows(train.words, train.labels, False)]
-    net = train_net(rows, words, _net_settings(len(train.words)), seed, show)
-    embedding, embedding_scale = quantise_embedding(net)
+    settings = _net_settings(len(train.words))
+    net = train_net(rows, words, settings, seed, show)
+    embedding, embedding_scale = quantise(net.embedding, settings.token_levels, shares=(1.0,))
     blend = _blend(linear, net, words, dev, language)
     arrays = {
         "hash_steps": steps(linear.hashes),

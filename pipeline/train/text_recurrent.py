@@ -17,11 +17,10 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.labels import EMOTIONS
-from pipeline.text.featurise import without_punctuation
 from pipeline.train.text_descent import descend, learning_rate_at
 from pipeline.train.text_language_model import LanguageModelSettings, pretrain
 from pipeline.train.text_means import MeansNet
-from pipeline.train.text_net import FIRST, PADDING, Rows, batches, class_weights, serialised
+from pipeline.train.text_net import FIRST, PADDING, Rows, batches, class_weights, serialised, texts_drawn
 from pipeline.train.text_tables import Tables, hide_tokens, padded, turned
 from pipeline.train.text_vectors import vectors
 
@@ -96,23 +95,31 @@ class RecurrentNet(nn.Module):  # type: ignore[misc]
 
     def forward(self, tokens: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
         """Rows (n, t) of tokens and pairs, padded on the right; padding does not count."""
-        there = tokens != PADDING
-        read = torch.cat([self.embedding(tokens), self.pairs(pairs)], dim=2)
-        said = [reader(self._dropped(read, there), there) for reader in self.readers]
-        return torch.stack(said).mean(dim=0).reshape(len(tokens), -1, len(EMOTIONS))
+        said = self._by_readers(self.embedding(tokens), self.pairs(pairs), tokens != PADDING)
+        return torch.stack(said).mean(dim=0)
 
     def each(self, tokens: torch.Tensor, pairs: torch.Tensor) -> list[torch.Tensor]:
         """Logits (n, r, k) of every reader, and of the averaging net where there is one."""
         there = tokens != PADDING
         single, double = self.embedding(tokens), self.pairs(pairs)
-        read, held = (torch.cat([single, one], dim=2) for one in (double, double.detach()))
-        said = [one(self._dropped(held, there), there) for one in self.readers]
+        said = self._by_readers(single, double.detach(), there)
         if self.means is not None:
-            said.append(self.means(self._dropped(read, there), there))
-        return [one.reshape(len(tokens), -1, len(EMOTIONS)) for one in said]
+            read = torch.cat([single, double], dim=2)
+            said.append(_by_register(self.means(self._dropped(read, there), there)))
+        return said
+
+    def _by_readers(
+        self, single: torch.Tensor, double: torch.Tensor, there: torch.Tensor
+    ) -> list[torch.Tensor]:
+        read = torch.cat([single, double], dim=2)
+        return [_by_register(reader(self._dropped(read, there), there)) for reader in self.readers]
 
     def _dropped(self, read: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
         return functional.dropout(read, self.settings.input_dropout, self.training) * there[:, :, None]
+
+
+def _by_register(logits: torch.Tensor) -> torch.Tensor:
+    return logits.reshape(len(logits), -1, len(EMOTIONS))
 
 
 def train_recurrent(
@@ -142,11 +149,7 @@ def train_recurrent(
     for epoch in range(settings.epochs):
         for register, chosen in batches(rows, settings.batch_size, rng):
             part = rows[register]
-            strip = part.spoken & (rng.random(len(chosen)) < settings.strip_share)
-            drawn = [
-                (without_punctuation(part.words[i]) or part.words[i]) if bare else part.words[i]
-                for i, bare in zip(chosen, strip, strict=True)
-            ]
+            drawn = texts_drawn(part, chosen, settings.strip_share, rng)
             truth = torch.from_numpy(part.labels[chosen])
             losses = [
                 functional.cross_entropy(
@@ -173,25 +176,6 @@ def recurrent_logits(
             chosen = order[i : i + 256]
             found[chosen] = net(*padded([texts[j] for j in chosen], tables)).numpy()
     return found
-
-
-def quantise(embedding: nn.Embedding, levels: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Round to ``levels`` steps either side of zero per dimension, in the net too: it sees what ships.
-
-    Few levels compress well. The scale is the one of a handful with the least squared error.
-    """
-    weight = embedding.weight.detach().numpy()
-    highest = np.maximum(np.abs(weight).max(axis=0, initial=0.0), 1e-9)
-    best = np.full(weight.shape[1], np.inf)
-    scale = (highest / levels).astype(np.float32)
-    for share in (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2):
-        tried = (highest * share / levels).astype(np.float32)
-        error = np.square(np.clip(np.round(weight / tried), -levels, levels) * tried - weight).sum(axis=0)
-        scale, best = np.where(error < best, tried, scale), np.minimum(error, best)
-    rounded = np.clip(np.round(weight / scale), -levels, levels).astype(np.int8)
-    with torch.no_grad():
-        embedding.weight.copy_(torch.from_numpy(rounded * scale))
-    return rounded, scale
 
 
 def _embedding(start: npt.NDArray[np.float32]) -> nn.Embedding:

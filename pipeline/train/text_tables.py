@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.text.featurise import pair_hashes, token_hashes
-from pipeline.train.text_net import FIRST, PADDING, UNKNOWN
+from pipeline.text.featurise import pair_hashes
+from pipeline.train.text_net import PADDING, UNKNOWN, rows_of, token_ids
 
 Hashes = npt.NDArray[np.uint32]
 Ids = npt.NDArray[np.int64]
@@ -24,8 +24,9 @@ class Tables:
     def ids(self, words: Sequence[str]) -> tuple[Ids, Ids]:
         """Rows of the tokens, (n,), and of the pair each one opens, (n,); the last opens none."""
         opened = np.full(len(words), PADDING, dtype=np.int64)
-        opened[: max(len(words) - 1, 0)] = _ids(self.pairs, pair_hashes(words))
-        return _ids(self.tokens, token_hashes(words)), opened
+        if len(self.pairs):
+            opened[: max(len(words) - 1, 0)] = rows_of(pair_hashes(words), self.pairs)
+        return token_ids(words, self.tokens), opened
 
 
 def padded(texts: Sequence[Sequence[str]], tables: Tables) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,10 +61,3 @@ def hide_tokens(
     hidden = torch.from_numpy(rng.random(tokens.shape) < share) & (tokens != PADDING)
     opened = hidden | torch.nn.functional.pad(hidden[:, 1:], (0, 1))
     return torch.where(hidden, UNKNOWN, tokens), torch.where(opened & (pairs != PADDING), UNKNOWN, pairs)
-
-
-def _ids(table: Hashes, hashes: Hashes) -> Ids:
-    if len(table) == 0:
-        return np.full(len(hashes), PADDING, dtype=np.int64)
-    places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
-    return np.where(table[places] == hashes, places + FIRST, UNKNOWN)

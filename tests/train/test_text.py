@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("sklearn")
 
@@ -17,7 +18,15 @@ from pipeline.text.featurise import tokens
 from pipeline.train.text import steps, train, write_arrays
 from pipeline.train.text_data import read_source
 from pipeline.train.text_linear import LinearPart
-from pipeline.train.text_net import NetSettings, Rows, logits_of, to_onnx, token_vocabulary, train_net
+from pipeline.train.text_net import (
+    NetSettings,
+    Rows,
+    logits_of,
+    quantise,
+    to_onnx,
+    token_vocabulary,
+    train_net,
+)
 from pipeline.types import ModelCard
 
 WORDS = {
@@ -179,3 +188,12 @@ def test_equal_arrays_are_equal_bytes(tmp_path: Path) -> None:
         write_arrays(tmp_path / name, {"x": np.arange(5)})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert np.load(io.BytesIO((tmp_path / "a.npz").read_bytes()))["x"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_rounding_stays_near_and_within_its_levels() -> None:
+    layer = torch.nn.Embedding(400, 3)
+    before = layer.weight.detach().numpy().copy()
+    rounded, scale = quantise(layer, 7)
+    assert np.abs(rounded).max() <= 7
+    assert np.allclose(layer.weight.detach().numpy(), rounded * scale)
+    assert np.square(layer.weight.detach().numpy() - before).mean() < 0.03
