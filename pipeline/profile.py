@@ -16,7 +16,7 @@ from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, known_for, known_models
 from pipeline.models.load import TRANSFORMERS
 from pipeline.records import CARD_FILE
-from pipeline.text.language import normal_code
+from pipeline.media.language import normal_code
 
 COMPACT, FULL = "compact", "full"
 HAAR, YUNET = "haar", "yunet"

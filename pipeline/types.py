@@ -163,11 +163,15 @@ class Utterance:
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     compression_ratio: float | None = None
+    speaker: str | None = None  # as the subtitles name them
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """All utterances of a video in order, and what was dropped on the way."""
+    """All utterances of a video in order, and what was dropped on the way.
+
+    ``note`` is for the person who runs it; each of ``losses`` is a sentence about what could not be read.
+    """
 
     utterances: tuple[Utterance, ...]
     status: Status
@@ -175,6 +179,7 @@ class Transcript:
     language: str | None = None
     dropped_over_silence: int = 0
     note: str = ""
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from pipeline.config import ConfigError
 from pipeline.media.subtitles import extract_stream, read_subtitles
-from pipeline.text.language import normal_code
+from pipeline.media.language import normal_code
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import Utterance
 

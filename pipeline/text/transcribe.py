@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.config import AUTO, TranscriptSection
 from pipeline.text.backends import TRANSCRIBERS
-from pipeline.text.language import line_language, normal_code, transcript_language
+from pipeline.media.language import line_language, normal_code, transcript_language
 from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
