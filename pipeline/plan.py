@@ -96,6 +96,7 @@ def plan(request: Request) -> Plan:
         UsageError, ConfigError, MediaError, ModelError: one sentence each.
     """
     from pipeline.media.container import open_media
+    from pipeline.media.streams import Choice
 
     with open_media(request.video):
         pass
@@ -118,6 +119,8 @@ def plan(request: Request) -> Plan:
         stage.name: {**key_of(stage.name, config), "model": resolved.models.get(stage.name, "")}
         for stage in stages
     }
+    settings["probe"] = Choice(config.transcript.language, config.media.audio_track)
+    keys["probe"] |= {"language": config.transcript.language}
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
     if config.conflict.readings is not None:

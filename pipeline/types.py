@@ -80,14 +80,23 @@ def united(spans: Iterable[Span]) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleStream:
+    """``forced``: signs and foreign passages only. ``is_text`` is false for pictures of text."""
+
     index: int
     codec: str
     language: str | None
+    default: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
+    is_text: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a container holds, in display terms (rotation and non-square pixels applied)."""
+    """What a container holds, in display terms (rotation and non-square pixels applied).
+
+    ``warnings`` say what of the file is lost or damaged, ``notes`` what was chosen and mended without loss.
+    """
 
     sha256: str
     duration_us: int
@@ -107,6 +116,8 @@ class MediaInfo:
     clock_zero_us: int = 0  # the container's own time at which the media clock reads 0
     video_index: int | None = None  # which streams of the container are meant
     audio_index: int | None = None
+    audio_language: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

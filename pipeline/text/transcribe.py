@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import AUTO, TranscriptSection
-from pipeline.text.backends import TRANSCRIBERS
 from pipeline.media.language import line_language, normal_code, transcript_language
+from pipeline.text.backends import TRANSCRIBERS
 from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
