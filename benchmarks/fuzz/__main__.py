@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from benchmarks.fuzz import containers, damage, subtitles
 from benchmarks.fuzz.pool import Worker, side_by_side
@@ -38,7 +39,7 @@ EVERY_FRAME, SAMPLED_FPS = "all", 12.5
 # Of the time there is; what is left of one goes to the next.
 PARTS = {"media": 0.55, "subtitles": 0.35, "runs": 1.0}
 SLICE = {"media": 286, "subtitles": 400, "runs": 12}
-ALL = {"media": 1287, "subtitles": 1872, "runs": 104}
+ALL = {"media": 1287, "subtitles": 1989, "runs": 104}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,10 @@ class Finding:
 
 
 def chosen(bases: Sequence[str], damages: Sequence[str], count: int) -> list[Input]:
-    """``count`` inputs, as evenly over bases and damages as can be: every pair once before any comes twice."""
+    """``count`` inputs in a mixed order: every pair of base and damage once before any comes twice."""
     pairs = [(base, kind) for base in bases for kind in damages]
-    step = next(step for step in range(len(pairs) * 5 // 8, 2 * len(pairs)) if _coprime(step, len(pairs)))
-    return [Input(*pairs[i * step % len(pairs)], i // len(pairs)) for i in range(count)]
-
-
-def _coprime(a: int, b: int) -> bool:
-    while b:
-        a, b = b, a % b
-    return a == 1
+    Random(len(pairs)).shuffle(pairs)
+    return [Input(*pairs[i % len(pairs)], i // len(pairs)) for i in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +93,9 @@ class Bench:
         count = max(1, min(4, os.cpu_count() or 1))
         return [Worker(LIMIT_S, MAX_MB, self.folder / "worker-errors.txt") for _ in range(count)]
 
-    def kept(self, path: Path, part: str, input_: Input) -> None:
-        if self.keep is not None and path.is_file():
-            name = f"{part}-{input_.name.replace('/', '-')}{path.suffix}"
-            (self.keep / name).write_bytes(path.read_bytes())
+    def kept(self, data: bytes, part: str, input_: Input, suffix: str) -> None:
+        if self.keep is not None:
+            (self.keep / f"{part}-{input_.name.replace('/', '-')}{suffix}").write_bytes(data)
 
 
 def media(bench: Bench, count: int, until: float) -> Iterator[Finding]:
@@ -134,7 +128,7 @@ def media(bench: Bench, count: int, until: float) -> Iterator[Finding]:
             max_mb=MAX_MB,
         )
         if verdict.bad:
-            bench.kept(path, "media", one)
+            bench.kept(path.read_bytes(), "media", one, path.suffix)
         path.unlink(missing_ok=True)
         half = len(decoded.times_s) >= len(whole.decoded.times_s) / 2
         return Finding(
@@ -152,7 +146,7 @@ def _whole(worker: Worker, bench: Bench, name: str, path: Path, every: bool) -> 
     return Whole(decoded, answer, float(containers.SECONDS), containers.CONTAINERS[name].states_duration)
 
 
-def _ask_media(worker: Worker, bench: Bench, path: Path, every: bool, *, film: bool) -> dict[str, object]:
+def _ask_media(worker: Worker, bench: Bench, path: Path, every: bool, *, film: bool) -> dict[str, Any]:
     out = Path(tempfile.mkdtemp(prefix="out-", dir=bench.folder))
     fps = EVERY_FRAME if every else SAMPLED_FPS
     task = {"kind": "media", "path": str(path), "out": str(out), "sample_fps": fps, "film": film}
@@ -167,19 +161,26 @@ def texts(bench: Bench, count: int, until: float) -> Iterator[Finding]:
     files = {"-".join(key): subtitles.make_subtitles(*key) for key in subtitles.every_file()}
     inputs = bench.wanted("subtitles", chosen(tuple(files), tuple(subtitles.DAMAGES), count))
 
+    usual: dict[str, list[str]] = {}
+
     def act(worker: Worker, one: Input) -> Finding:
         whole = files[one.base]
+        if one.base not in usual:
+            usual[one.base] = ask(worker, f"{one.base}-whole", whole, whole.data).get("sentences", [])
         data = subtitles.DAMAGES[one.damage](whole.data, bench.random("subtitles", one))
-        path = bench.folder / f"{one.name.replace('/', '-')}.{whole.form}"
-        path.write_bytes(data)
-        out = bench.folder / f"text-{one.name.replace('/', '-')}"
-        answer = worker.ask({"kind": "subtitles", "path": str(path), "out": str(out)})
-        shutil.rmtree(out, ignore_errors=True)
-        verdict = judge_text(subtitles.survivors(whole, data), answer, MAX_MB)
+        answer = ask(worker, one.name.replace("/", "-"), whole, data)
+        verdict = judge_text(subtitles.survivors(whole, data), answer, usual[one.base], MAX_MB)
         if verdict.bad:
-            bench.kept(path, "subtitles", one)
-        path.unlink()
+            bench.kept(data, "subtitles", one, f".{whole.form}")
         return Finding("subtitles", one, verdict, answer.get("seconds", LIMIT_S), answer.get("peak_mb", 0.0))
+
+    def ask(worker: Worker, name: str, whole: subtitles.Subtitles, data: bytes) -> dict[str, Any]:
+        folder = Path(tempfile.mkdtemp(prefix="text-", dir=bench.folder))
+        path = folder / f"{name}.{whole.form}"
+        path.write_bytes(data)
+        answer = worker.ask({"kind": "subtitles", "path": str(path), "out": str(folder / "out")})
+        shutil.rmtree(folder, ignore_errors=True)
+        return answer
 
     yield from side_by_side(inputs, act, bench.workers(), until)
 
@@ -204,8 +205,8 @@ def runs(bench: Bench, count: int, until: float) -> Iterator[Finding]:
         film = [] if random.random() < 0.15 else ["--no-video"]
         verdict, took = judge_run(video, folder / "out", film, RUN_LIMIT_S, MAX_MB)
         if verdict.bad:
-            bench.kept(video, "runs", one)
-            bench.kept(text, "runs", one)
+            bench.kept(video.read_bytes(), "runs", one, video.suffix)
+            bench.kept(text.read_bytes(), "runs", one, text.suffix)
         shutil.rmtree(folder, ignore_errors=True)
         return Finding("runs", one, verdict, took.seconds, took.peak_mb)
 

@@ -4,6 +4,7 @@ Ten change bytes, blind to what they mean; three (``jump_times``, ``bad_sound``,
 by packet, so that the container stays sound and what it carries does not.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -110,7 +111,7 @@ def jump_times(whole: Path, target: Path, random: Random) -> None:
     def edit(packet: Any, kind: str, number: int) -> Any:
         if kind in kinds and packet.dts is not None:
             late_s = float(packet.dts * packet.time_base) - from_s
-            if 0 <= late_s and (not outlier or late_s < 0.05):
+            if late_s >= 0 and (not outlier or late_s < 0.05):
                 shift = round(jump_s / packet.time_base)
                 packet.dts += shift
                 packet.pts = packet.pts + shift if packet.pts is not None else None
@@ -162,7 +163,12 @@ def rewritten(whole: Path, target: Path, edit: Edit) -> None:
     if whole.suffix == ".mp4":
         options["movflags"] = "+faststart"
     form = "vob" if whole.suffix == ".mpg" else None
-    with av.open(str(whole)) as source, av.open(str(target), "w", format=form, options=options) as result:
+    # A muxer may also refuse to end a file that holds such packets: it then lacks its index.
+    with (
+        contextlib.suppress(av.FFmpegError),
+        av.open(str(whole)) as source,
+        av.open(str(target), "w", format=form, options=options) as result,
+    ):
         streams = [stream for stream in source.streams if stream.type in ("video", "audio")]
         copies = {stream.index: result.add_stream_from_template(stream, opaque=True) for stream in streams}
         numbers = dict.fromkeys(copies, 0)

@@ -1,4 +1,4 @@
-"""Workers that are watched: one that takes too long or holds too much is killed, and another takes its place."""
+"""Workers that are watched: one that takes too long or holds too much is killed and replaced."""
 
 import json
 import os

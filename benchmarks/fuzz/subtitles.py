@@ -140,6 +140,11 @@ def _is_in(damaged: bytes, block: bytes, unit: int) -> bool:
     return False
 
 
+def as_it_is(data: bytes, random: Random) -> bytes:
+    """Nothing: what every program can read has to be read."""
+    return data
+
+
 def bad_bytes(data: bytes, random: Random) -> bytes:
     """A few bytes that no text has there."""
     result = bytearray(data)
@@ -212,7 +217,15 @@ DAMAGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
     },
     **{
         made.__name__: made
-        for made in (bad_bytes, mac_line_ends, bad_times, no_blank_lines, stray_controls, stray_markup)
+        for made in (
+            as_it_is,
+            bad_bytes,
+            mac_line_ends,
+            bad_times,
+            no_blank_lines,
+            stray_controls,
+            stray_markup,
+        )
     },
 }
 

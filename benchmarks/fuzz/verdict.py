@@ -1,8 +1,8 @@
 """Judgement of one damaged input, pure.
 
 **Silent loss.** Fractions are of the same whole file: ``product`` is what the product's stages left (frames
-sampled; windows of 10 ms of sound that are not a gap), ``decodes`` what ffmpeg alone gets. Picture or sound is
-lost in silence when no sentence and no error was given that the whole file does not also bring, and
+sampled; windows of 10 ms of sound that are not a gap), ``decodes`` what ffmpeg alone gets. Picture or sound
+is lost in silence when no sentence and no error was given that the whole file does not also bring, and
 
 1. the product has less than 95 % of what decodes; or
 2. it has less than 95 % of the whole file although the loss could be known: ffmpeg reports errors, or the
@@ -11,7 +11,7 @@ lost in silence when no sentence and no error was given that the whole file does
 What comes twice after the damage counts once, but for two recordings joined, which are both wanted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,12 +106,16 @@ def lost(
     return losses
 
 
-def judge_text(expected: str, answer: Mapping[str, Any], max_mb: float) -> Verdict:
-    """The verdict on one damaged subtitle file, of which the words ``expected`` are intact."""
+def judge_text(expected: str, answer: Mapping[str, Any], usual: Sequence[str], max_mb: float) -> Verdict:
+    """The verdict on one damaged subtitle file, of which the words ``expected`` are intact.
+
+    They are lost in silence when fewer than 95 % of their letters are in the transcript, and nothing is said
+    but what is ``usual`` for the whole file.
+    """
     broken = _broken(answer, max_mb)
     if broken is not None:
         return broken
-    said = [*answer["errors"].values(), *answer["sentences"]]
+    said = [*answer["errors"].values(), *(line for line in answer["sentences"] if line not in usual)]
     if answer["errors"]:
         return Verdict(REFUSED, said[0])
     wanted = expected.split()

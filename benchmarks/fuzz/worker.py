@@ -5,6 +5,7 @@
 It calls what `analyze` calls: ``pipeline.plan.plan`` and the ``run`` of the stages in ``pipeline.graph``.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -159,10 +160,8 @@ def _note(answer: dict[str, Any], stage: str, error: Exception) -> dict[str, Any
 
 def _forget_peak() -> None:
     """Let the kernel count this process's peak memory anew (Linux)."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        pass
 
 
 def _peak_mb() -> float:
