@@ -61,16 +61,19 @@ def disagreements(channels: Channels, likelihoods: Floats, prior: Prior) -> Disa
     return found
 
 
-def witnessed(channels: Channels, likelihoods: Floats, place: int) -> Floats:
+def witnessed(
+    channels: Channels, likelihoods: Floats, place: int, rows: Sequence[int] | slice = slice(None)
+) -> Floats:
     """Likelihoods (n, channels, 7) without those that are not the same person's as the pair at ``place``.
 
-    The face of someone who listens tells nothing about whether the speaker's voice and words agree.
+    The face of someone who listens tells nothing about whether the speaker's voice and words agree. ``rows``
+    are the n stretches asked for, by default all.
     """
-    heard = likelihoods.copy()
+    heard = likelihoods[rows].copy()
     pair = channels.pairs[place]
     for third in set(range(len(channels.names))) - set(pair):
         shared = [channels.pairs.index((min(third, c), max(third, c))) for c in pair]
-        heard[~channels.comparable[:, shared].all(axis=1), third] = 1.0
+        heard[~channels.comparable[rows][:, shared].all(axis=1), third] = 1.0
     return heard
 
 
@@ -155,15 +158,18 @@ def events(film: Compared, limits: Limits) -> list[Event]:
         for event in _events_of(key, items, broken, film.timeline.spans, limits)
     ]
     kept: list[Event] = []
+    holders: dict[tuple[ConflictKind, int], int] = {}  # which of those kept has a stretch, by kind
     for event in sorted(candidates, key=_plainest_first):
-        rivals = [k for k in kept if k.kind == event.kind and set(k.moments) & set(event.moments)]
-        taken = {index for rival in rivals for index in rival.moments}
+        rivals = {holders[event.kind, i] for i in event.moments if (event.kind, i) in holders}
         for rival in rivals:
-            kept[kept.index(rival)] = _joined(rival, event)
+            kept[rival] = _joined(kept[rival], event)
         key = event.kind, event.emotions
         items, broken = series[key]
-        free = {index: items[index] for index in event.moments if index not in taken}
-        kept += [event] if not rivals else _events_of(key, free, broken, film.timeline.spans, limits)
+        free = {i: items[i] for i in event.moments if (event.kind, i) not in holders}
+        left = [event] if not rivals else _events_of(key, free, broken, film.timeline.spans, limits)
+        for at, one in enumerate(left, start=len(kept)):
+            holders |= {(one.kind, i): at for i in one.moments}
+        kept += left
     long_enough = [event for event in kept if event.span.duration_us >= limits.min_duration_us]
     return sorted(long_enough, key=lambda e: (e.span, KINDS.index(e.kind), e.emotions))
 
@@ -208,7 +214,8 @@ def _joined(held: Event, other: Event) -> Event:
     """``held`` with the modalities of ``other`` that agree with it, when ``other`` lasts throughout."""
     together = dict(other.emotions) | dict(held.emotions)
     agree = all(together[modality] == emotion for modality, emotion in other.emotions)
-    if not (agree and set(held.moments) <= set(other.moments)):
+    lasts_throughout = len(held.moments) <= len(other.moments) and set(held.moments) <= set(other.moments)
+    if not (agree and lasts_throughout):
         return held
     return replace(held, emotions=tuple(sorted(together.items())))
 

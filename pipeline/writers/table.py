@@ -11,8 +11,9 @@ from typing import Any
 
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.records import ANALYSIS_FILE, BOX_KEY, SPEECH_SHARE_KEY, read_record
-from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores, Span
+from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
 from pipeline.writers.columns import (
     BEST_FRAME,
     CONFLICTS,
@@ -94,19 +95,23 @@ def integrated_columns(modalities: Sequence[str]) -> list[str]:
 
 def integrated_rows(analysis: Analysis) -> list[Row]:
     """One row per moment; a row shows the strongest of its conflicts and the ranks of all of them."""
-    shown = naming(analysis)
-    order = [(c.span, _conflict_cells(c, shown(c))) for c in ranked(analysis.conflicts)]
-    pairs = zip(analysis.moments, analysis.fused, strict=True)
-    return [
-        _moment_row(moment, fused, analysis.modalities, order)
-        | {NOT_COMPARED: not_compared_cell(analysis.abstentions, moment.span)}
-        for moment, fused in pairs
-    ]
+    shown, order = naming(analysis), ranked(analysis.conflicts)
+    cells = [_conflict_cells(conflict, shown(conflict)) for conflict in order]
+    conflicts, abstentions = (
+        Overlaps(one.span for one in spanned) for spanned in (order, analysis.abstentions)
+    )
+    rows = []
+    for moment, fused in zip(analysis.moments, analysis.fused, strict=True):
+        row = _moment_row(moment, fused, analysis.modalities)
+        if during := conflicts.during(moment.span):
+            row |= {f"Conflict_{name}": cell for name, cell in cells[during[0]].items()}
+            row["Conflict_Ranks"] = " ".join(str(place + 1) for place in during)
+        left_out = (analysis.abstentions[i] for i in abstentions.during(moment.span))
+        rows.append(row | {NOT_COMPARED: not_compared_cell(left_out, moment.span)})
+    return rows
 
 
-def _moment_row(
-    moment: Moment, fused: Fused, requested: Sequence[str], order: Sequence[tuple[Span, Row]]
-) -> Row:
+def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str]) -> Row:
     row = {
         START: seconds(moment.span.start_us),
         END: seconds(moment.span.end_us),
@@ -125,10 +130,6 @@ def _moment_row(
         if reading and reading.subject:
             persons.append(reading.subject)
     row[PERSON] = one_line(" ".join(dict.fromkeys(persons)))
-    here = [(rank, cells) for rank, (at, cells) in enumerate(order, start=1) if at.overlap_us(moment.span)]
-    if here:
-        row |= {f"Conflict_{name}": cell for name, cell in here[0][1].items()}
-        row["Conflict_Ranks"] = " ".join(str(rank) for rank, _ in here)
     return row
 
 
