@@ -143,7 +143,35 @@ def compare(timeline: Timeline, channels: Channels, likelihoods: Floats, prior: 
     return Compared(timeline, channels, disagreements(channels, likelihoods, prior))
 
 
+Series = Mapping[tuple[ConflictKind, Emotions], tuple[Mapping[int, Item], frozenset[int]]]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All that events of a film can be made of: what its pairs of channels show in which stretches.
+
+    ``series`` has it by kind and emotions, each with the stretches that begin after a break.
+    """
+
+    timeline: Timeline
+    series: Series
+
+
+def candidates(film: Compared, limits: Limits) -> Candidates:
+    """What may become an event at these limits, or at ones that only begin later: little of most films."""
+    within_reach = {}
+    for key, (items, broken) in _all_series(film).items():
+        if held := {i: items[i] for run in _runs(items, limits, broken) for i in run}:
+            within_reach[key] = held, broken
+    return Candidates(film.timeline, within_reach)
+
+
 def events(film: Compared, limits: Limits) -> list[Event]:
+    """Conflicts over time: see :func:`events_among`."""
+    return events_among(candidates(film, limits), limits)
+
+
+def events_among(film: Candidates, limits: Limits) -> list[Event]:
     """Conflicts over time by hysteresis: entered at ``enter``, held to ``leave``, merged over short gaps.
 
     Events shorter than ``min_duration_us`` are dropped. One event is one kind with one emotion per modality,
@@ -151,20 +179,19 @@ def events(film: Compared, limits: Limits) -> list[Event]:
     the one with most evidence names the event and a modality that agrees with it joins; what is left of a
     weaker pair outside it stays an event of its own.
     """
-    series = _all_series(film)
-    candidates = [
+    found = [
         event
-        for key, (items, broken) in series.items()
+        for key, (items, broken) in film.series.items()
         for event in _events_of(key, items, broken, film.timeline.spans, limits)
     ]
     kept: list[Event] = []
     holders: dict[tuple[ConflictKind, int], int] = {}  # which of those kept has a stretch, by kind
-    for event in sorted(candidates, key=_plainest_first):
+    for event in sorted(found, key=_plainest_first):
         rivals = {holders[event.kind, i] for i in event.moments if (event.kind, i) in holders}
         for rival in rivals:
             kept[rival] = _joined(kept[rival], event)
         key = event.kind, event.emotions
-        items, broken = series[key]
+        items, broken = film.series[key]
         free = {i: items[i] for i in event.moments if (event.kind, i) not in holders}
         left = [event] if not rivals else _events_of(key, free, broken, film.timeline.spans, limits)
         for at, one in enumerate(left, start=len(kept)):
@@ -179,14 +206,11 @@ def _plainest_first(event: Event) -> tuple[int, float, Span, Emotions]:
     return KINDS.index(event.kind), -round(event.evidence, 9), event.span, event.emotions
 
 
-Series = dict[tuple[ConflictKind, Emotions], tuple[dict[int, Item], frozenset[int]]]
-
-
 def _all_series(film: Compared) -> Series:
     """What each pair of channels shows over time, by kind and emotions, and where that is broken."""
     channels, found = film.channels, film.found
     tops = channels.probabilities.argmax(axis=2)
-    series: Series = {}
+    series: dict[tuple[ConflictKind, Emotions], tuple[dict[int, Item], frozenset[int]]] = {}
     for place, pair in enumerate(channels.pairs):
         broken = _broken(film.timeline, channels, place)
         for row in np.flatnonzero(found.kind[:, place] != ALIKE).tolist():
