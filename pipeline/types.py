@@ -306,9 +306,9 @@ class ModelCard:
     reliability: Reliability | None = None  # None: never measured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Analysis:
-    """Everything found in one video: the one record every writer reads."""
+    """Everything found in one video: the one record every writer reads, shared by those that read at once."""
 
     name: str
     media: MediaInfo

@@ -161,8 +161,10 @@ def smoothed_scores(
 ) -> list[Scores]:
     """Scores steadied over time, person by person, better frames counting more; never across an absence."""
     result = list(raw)
-    for person in dict.fromkeys(one.track for one in samples):
-        rows = [i for i, one in enumerate(samples) if one.track == person]
+    by_person: dict[str, list[int]] = {}
+    for i, one in enumerate(samples):
+        by_person.setdefault(one.track, []).append(i)
+    for rows in by_person.values():
         gaps = [
             at
             for at in range(1, len(rows))
