@@ -1,7 +1,6 @@
 """A whole run seen from Python: what fails is named, the rest is made, what lies there belongs together."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import get_args
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+MIN_FREE_FILES = 64  # what failed has been cleaned up when the sentence is made, so a few are free again
 AGAIN = "run the same command again, finished stages are kept"
 FULL = f"the disk is full where {{folder}} lies{{detail}}; make room and {AGAIN}"
 SENTENCES = {
@@ -69,13 +70,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _detail(error: BaseException, number: int, folder: Path) -> str:
     if isinstance(error, NotEnoughSpaceError):
         return f": {error.strerror}"
-    if number == errno.ENOSPC and _has_no_inodes(folder):
+    if number == errno.ENOSPC and _lacks_inodes(folder):
         return ": it can hold no more files"
     return ""
 
 
-def _has_no_inodes(folder: Path) -> bool:
+def _lacks_inodes(folder: Path) -> bool:
     if not hasattr(os, "statvfs"):
         return False
     state = os.statvfs(folder)
-    return state.f_files > 0 and state.f_favail == 0
+    return state.f_files > 0 and state.f_favail < MIN_FREE_FILES
