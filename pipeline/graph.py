@@ -94,12 +94,12 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
-            1,
+            2,
             "pipeline.text.stage:run_transcript",
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
         ),
-        _stage("text", 3, "pipeline.text.stage:run_text", ("transcript", "probe")),
+        _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage("moments", 3, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
@@ -111,13 +111,13 @@ STAGES: tuple[Stage, ...] = in_order(
         ),
         _stage(
             "analysis",
-            3,
+            4,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
-            ("transcript", *OBSERVING),
+            ("transcript", "audio", "faces", *OBSERVING),  # audio, faces: what of them was lost
         ),
         _stage("tables", 3, "pipeline.writers.table:run", ("analysis",)),
-        _stage("captions", 2, "pipeline.writers.captions:run", ("analysis",)),
+        _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
         _stage("stills", 1, "pipeline.writers.stills:run", ("source", "analysis"), ("blur",)),

@@ -19,11 +19,12 @@ from pipeline.graph import WRITERS
 from pipeline.models.cards import one_sentence
 from pipeline.plan import Plan, Request, UsageError, nothing_left_behind, plan
 from pipeline.publish import publish, write_atomically
-from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
+from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
 from pipeline.types import Analysis
 
 RUN_FILE = "run.json"
 KEPT_PER_STAGE = 3
+NOT_PUBLISHED = frozenset({MANIFEST, WARNINGS_FILE, LOSSES_FILE})
 PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
@@ -43,7 +44,10 @@ PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run left. ``missing`` maps an output or stage to the reason it is not there."""
+    """What a run left. ``missing`` maps an output or stage to the reason it is not there.
+
+    ``losses`` are those of the ``warnings`` that say what of the input was lost or could not be read.
+    """
 
     analysis: Analysis | None
     out: Path
@@ -52,11 +56,11 @@ class Result:
     warnings: tuple[str, ...]
     ran: tuple[str, ...]
     seconds: float
+    losses: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        lost = self.analysis is not None and bool(self.analysis.media.warnings)
-        return not self.missing and not lost
+        return not self.missing and not self.losses
 
 
 def run(request: Request, on_event: Callable[[StageEvent], None] = lambda event: None) -> Result:
@@ -94,14 +98,16 @@ def _run(request: Request, on_event: Callable[[StageEvent], None]) -> Result:
         if "analysis" in outcome.artifacts
         else None
     )
+    losses = _losses(outcome, analysis)
     result = Result(
         analysis=analysis,
         out=folder,
         files=files,
         missing=_missing(outcome),
-        warnings=(*replaced, *_warnings(outcome, analysis)),
+        warnings=(*replaced, *dict.fromkeys((*losses, *_sentences(outcome, WARNINGS_FILE)))),
         ran=outcome.ran,
         seconds=round(time.perf_counter() - begin, 2),
+        losses=losses,
     )
     write_atomically(folder / RUN_FILE, json.dumps(_run_facts(planned, outcome, result), indent=1))
     return result
@@ -113,7 +119,7 @@ def _made(outcome: Outcome) -> dict[str, Path]:
     for stage in WRITERS:
         if stage in outcome.artifacts:
             source = outcome.artifacts[stage].path
-            made |= {f.name: f for f in sorted(source.iterdir()) if f.name not in (MANIFEST, WARNINGS_FILE)}
+            made |= {f.name: f for f in sorted(source.iterdir()) if f.name not in NOT_PUBLISHED}
     return made
 
 
@@ -163,13 +169,16 @@ def _missing(outcome: Outcome) -> dict[str, str]:
     return reasons | blocked
 
 
-def _warnings(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
-    found: list[str] = list(analysis.media.warnings) if analysis else []
-    for artifact in outcome.artifacts.values():
-        path = artifact.path / WARNINGS_FILE
-        if path.is_file():
-            found += path.read_text(encoding="utf-8").splitlines()
-    return tuple(dict.fromkeys(line for line in found if line))
+def _losses(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
+    media = analysis.media.warnings if analysis else ()
+    return tuple(dict.fromkeys((*media, *_sentences(outcome, LOSSES_FILE))))
+
+
+def _sentences(outcome: Outcome, name: str) -> tuple[str, ...]:
+    """The lines of every file of this name that a stage left."""
+    files = (artifact.path / name for artifact in outcome.artifacts.values())
+    texts = (path.read_text(encoding="utf-8") for path in files if path.is_file())
+    return tuple(line for text in texts for line in text.splitlines() if line)
 
 
 def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any]:
@@ -199,6 +208,7 @@ def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any
         },
         "missing": dict(result.missing),
         "warnings": list(result.warnings),
+        "losses": list(result.losses),
         "files": [path.name for path in result.files],
     }
 

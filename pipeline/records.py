@@ -20,6 +20,7 @@ OBSERVATIONS_FILE = "observations.jsonl"
 CUTS_FILE = "cuts.npy"  # int64 µs: times of the first sampled frame after each cut
 CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
 WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it
+LOSSES_FILE = "losses.txt"  # one sentence a line: what of the input was lost or could not be read
 
 # Keys of an observation's evidence that more than one room reads or writes.
 BOX_KEY = "box"  # of the face: [x, y, width, height] in display pixels
