@@ -19,7 +19,7 @@ from pipeline.writers.evidence import (
     nothing_found,
     of_film,
 )
-from pipeline.writers.facts import headline, percent, ranked, time_code
+from pipeline.writers.facts import headline, one_line, percent, ranked, time_code
 from pipeline.writers.persons import naming
 
 MOST_LISTED = 3
@@ -104,9 +104,9 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
 def as_text(result: Result) -> str:
     """The summary for a person."""
     lines = [] if result.analysis is None else _found(result.analysis)
-    lines += [f"lost: {loss}" for loss in result.losses]
-    lines += [f"warning: {warning}" for warning in result.warnings if warning not in result.losses]
-    lines += [f"missing: {stage}: {why}" for stage, why in result.missing.items()]
+    lines += [f"lost: {one_line(loss)}" for loss in result.losses]
+    lines += [f"warning: {one_line(line)}" for line in result.warnings if line not in result.losses]
+    lines += [f"missing: {stage}: {one_line(why)}" for stage, why in result.missing.items()]
     if result.files:
         lines += ["", f"results in {result.out}/", *(f"  {path.name}" for path in result.files)]
     done = f"{len(result.ran)} stages run" if result.ran or result.missing else "all stages were done before"
@@ -125,7 +125,7 @@ def _partly(result: Result) -> list[str]:
 
 
 def _found(analysis: Analysis) -> list[str]:
-    lines = [f"{analysis.name}: {analysis.media.duration_us / US_PER_S:.1f} s"]
+    lines = [f"{one_line(analysis.name)}: {analysis.media.duration_us / US_PER_S:.1f} s"]
     for modality, facts in modality_facts(analysis).items():
         card = analysis.models.get(modality)
         with_model = f" [{card.id}]" if card else ""

@@ -200,19 +200,20 @@ def test_only_and_no_video(tmp_path, made, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_interrupt_ends_at_once_and_keeps_finished_stages(tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP])
+def test_interrupt_ends_at_once_and_keeps_finished_stages(stop, tmp_path):
     out = tmp_path / "out"
     with subprocess.Popen(
         [*COMMAND, "analyze", str(SAMPLE), "--out", str(out)],
         stderr=subprocess.PIPE,
         # A shell starts what runs in the background deaf to Ctrl-C, these tests and their children too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=_hears_signals,  # noqa: PLW1509
     ) as run:
         store = out / ".work" / "artifacts"
         deadline = time.monotonic() + 60
         while not list(store.glob("probe/[!.]*/manifest.json")) and time.monotonic() < deadline:
             time.sleep(0.02)
-        run.send_signal(signal.SIGINT)
+        run.send_signal(stop)
         sent = time.monotonic()
         code = run.wait(timeout=20)
         took = time.monotonic() - sent
@@ -220,6 +221,11 @@ def test_interrupt_ends_at_once_and_keeps_finished_stages(tmp_path):
     assert code == EXIT_INTERRUPTED and "finished stages are kept" in message and "Traceback" not in message
     assert took < 4, "other tests run beside this one: more than the second that was promised"
     assert list(store.glob("probe/[!.]*/manifest.json")) and not list(store.glob("*/.tmp-*"))
+
+
+def _hears_signals():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
