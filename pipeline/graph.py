@@ -116,14 +116,14 @@ STAGES: tuple[Stage, ...] = in_order(
             ("probe", *FOUND),
             ("transcript", "audio", "faces", *OBSERVING),  # audio, faces: what of them was lost
         ),
-        _stage("tables", 3, "pipeline.writers.table:run", ("analysis",)),
+        _stage("tables", 4, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
         _stage("stills", 1, "pipeline.writers.stills:run", ("source", "analysis"), ("blur",)),
         _stage("film", 3, "pipeline.writers.film.video:run", ("source", "analysis"), ("blur",)),
         _stage("report", 3, "pipeline.writers.report:run", ("analysis",), ("stills",)),
-        _stage("keyframes", 1, "pipeline.writers.keyframes:run", ("source", "analysis"), ("blur",)),
+        _stage("keyframes", 2, "pipeline.writers.keyframes:run", ("source", "analysis"), ("blur",)),
         _stage(
             "highlights", 3, "pipeline.writers.highlights:run", ("source", "analysis"), ("film", "stills")
         ),

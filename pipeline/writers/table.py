@@ -5,6 +5,7 @@ equal bytes. A text cell that a spreadsheet would run as a formula (it starts wi
 apostrophe where the sheet is written; rows hold the text as it was said.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ from pipeline.writers.facts import (
 from pipeline.writers.persons import naming
 
 Row = dict[str, str]
+
+FORMULA = ("=", "+", "-", "@")
+IGNORED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})  # white space and marks before what a spreadsheet reads
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -259,7 +263,10 @@ def text_cell(text: str) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+    first = next((c for c in cell if unicodedata.category(c) not in IGNORED), "")
+    # Spreadsheets for Chinese and Japanese take full-width ＝＋－＠ for = + - @; other forms fold likewise.
+    formula = unicodedata.normalize("NFKC", first).startswith(FORMULA)
+    return f"'{cell}" if formula or cell.startswith(("\t", "\r", "\n")) else cell
 
 
 def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
