@@ -19,6 +19,7 @@ import imageio_ffmpeg
 
 from pipeline.engine.stage import Progress
 from pipeline.media.container import media_url
+from pipeline.privacy import child_environment
 
 CHUNK_BYTES = 1 << 18
 KEPT_ERROR_LINES = 20
@@ -129,7 +130,12 @@ def _child(arguments: list[str], folder: Path | None) -> Iterator[IO[bytes]]:
     argv = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-v", "error", *arguments]
     said: deque[str] = deque(maxlen=KEPT_ERROR_LINES)
     child = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=child_environment(),
     )
     assert child.stdout is not None and child.stderr is not None
     with _children_lock:
