@@ -86,6 +86,21 @@ class SubtitleStream:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureShape:
+    """Stored size and shape of a pixel (width : height) of a picture from ``start_us`` on.
+
+    ``rotation_deg`` is what the picture itself says beside its container, clockwise from stored to shown.
+    """
+
+    start_us: int
+    width_px: int
+    height_px: int
+    aspect_width: int = 1
+    aspect_height: int = 1
+    rotation_deg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MediaInfo:
     """What a container holds, in display terms (rotation and non-square pixels applied)."""
 
@@ -107,6 +122,9 @@ class MediaInfo:
     clock_zero_us: int = 0  # the container's own time at which the media clock reads 0
     video_index: int | None = None  # which streams of the container are meant
     audio_index: int | None = None
+    longest_gap_us: int = 0  # longest time without a new frame, from 0 to the end
+    shapes: tuple[PictureShape, ...] = ()  # all of them where size or pixel shape changes midway
+    hdr: bool = False  # HLG or PQ: to be tone-mapped before anything looks at it
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from av.stream import Disposition, Stream
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
+from pipeline.media.canvas import is_hdr
 from pipeline.media.container import (
     MediaError,
     OnDamage,
@@ -29,10 +30,12 @@ from pipeline.media.container import (
     read_packets,
     to_us,
 )
+from pipeline.media.hold import longest_gap_us
 from pipeline.media.orient import display_size, frame_matrix, rotation_deg
+from pipeline.media.shapes import ShapeScan, change_sentence, shown_size
 from pipeline.models.cards import file_sha256
 from pipeline.records import MEDIA_FILE, WARNINGS_FILE, write_record
-from pipeline.types import US_PER_S, MediaInfo, SubtitleStream
+from pipeline.types import US_PER_S, MediaInfo, PictureShape, SubtitleStream
 
 __all__ = ["MediaError", "probe", "run"]
 
@@ -64,7 +67,8 @@ def probe(path: Path) -> MediaInfo:
         zero_us = clock_zero_us(container)
         duration_us = max(track.end_us() for track in usable) - zero_us
         times_us = video.times_us() if video else np.zeros(0, np.int64)
-        width_px, height_px, turn_deg = _shown(video)
+        shapes = video.shapes.shapes(zero_us) if video and video.shapes else ()
+        width_px, height_px, turn_deg = _shown(video, shapes, duration_us)
         return MediaInfo(
             sha256=file_sha256(path),
             duration_us=duration_us,
@@ -87,10 +91,14 @@ def probe(path: Path) -> MediaInfo:
                     if t not in usable
                 ),
                 *_losses(container, usable, len(damage)),
+                *filter(None, [change_sentence(shapes)]),
             ),
             clock_zero_us=zero_us,
             video_index=video.stream.index if video else None,
             audio_index=audio.stream.index if audio else None,
+            longest_gap_us=longest_gap_us((times_us - zero_us).tolist(), duration_us),
+            shapes=shapes,
+            hdr=video is not None and is_hdr(video.first_frame),
         )
 
 
@@ -120,6 +128,11 @@ class _Track:
     ticks: list[int] = field(default_factory=list)
     end_ticks: int | None = None
     first_frame: Any = None
+    shapes: ShapeScan | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind == "video" and self.stream.codec_context is not None:
+            self.shapes = ShapeScan(self.stream)
 
     @property
     def kind(self) -> str:
@@ -140,6 +153,8 @@ class _Track:
             self.ticks.append(ticks)
             end = ticks + (packet.duration or 0)
             self.end_ticks = end if self.end_ticks is None else max(end, self.end_ticks)
+        if self.shapes is not None:
+            self.shapes.add(packet)
         if self.first_frame is None and self.stream.codec_context is not None:
             self.first_frame = next(iter(decoded(packet, on_damage)), None)
 
@@ -206,14 +221,15 @@ def _refuse(path: Path, tracks: list[_Track], video: _Track | None, audio: _Trac
         raise MediaError(f"{path} is a single image, not a video; give a video.")
 
 
-def _shown(video: _Track | None) -> tuple[int, int, int]:
-    """Width, height and clockwise turn as shown; zeros without a picture."""
+def _shown(video: _Track | None, shapes: tuple[PictureShape, ...], duration_us: int) -> tuple[int, int, int]:
+    """Width, height and clockwise turn as shown; zeros without a picture. With several shapes all fit."""
     if video is None:
         return 0, 0, 0
     frame = video.first_frame
     matrix = frame_matrix(frame)
     aspect = video.stream.sample_aspect_ratio or Fraction(1)
-    return *display_size(frame.width, frame.height, aspect, matrix), rotation_deg(matrix)
+    first = display_size(frame.width, frame.height, aspect, matrix)
+    return *(shown_size(shapes, duration_us, matrix) or first), rotation_deg(matrix)
 
 
 def _text_subtitles(container: InputContainer) -> tuple[SubtitleStream, ...]:

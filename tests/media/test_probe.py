@@ -41,6 +41,7 @@ def test_plain_facts(made: Made) -> None:
         audio_codec="aac",
         video_index=0,
         audio_index=1,
+        longest_gap_us=40_000,
     )
 
 
