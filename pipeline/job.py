@@ -1,6 +1,5 @@
 """One analysis from a request to a folder of results: plan, run, publish, account for it."""
 
-import contextlib
 import os
 import platform
 import resource
@@ -24,6 +23,7 @@ from pipeline.models.cards import ModelError, one_sentence
 from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
 from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw
 from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
+from pipeline.terminal import say_aside
 from pipeline.types import Analysis
 
 KEPT_PER_STAGE = 3
@@ -67,8 +67,7 @@ class Result:
 
 
 def _to_stderr(sentence: str) -> None:
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
-        print(f"emotion-pipeline: {sentence}", file=sys.stderr, flush=True)
+    say_aside(f"emotion-pipeline: {sentence}")
 
 
 def run(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.canvas import canvas_size
 from pipeline.media.container import MediaError
-from pipeline.media.frames import GRID_TOLERANCE_US, Frame, ahead, grid_slot, iter_frames
+from pipeline.media.frames import GRID_TOLERANCE_US, DecodingLog, Frame, ahead, grid_slot, iter_frames
 from pipeline.media.orient import display_size, oriented, quarter_matrix, rotation_deg
 from pipeline.media.probe import probe
 from tests.conftest import Made
@@ -80,11 +80,27 @@ def test_twice_the_same(made: Made) -> None:
     )
 
 
-def test_damage_is_passed_over_and_reported(made: Made) -> None:
+@pytest.mark.parametrize("sample_fps", ["all", 5.0])
+def test_pictures_that_cannot_be_decoded_are_counted(sample_fps: float | str, made: Made) -> None:
+    path, log = made(media.make_damaged), DecodingLog()
+    for _ in iter_frames(path, probe(path), sample_fps, log=log):
+        pass
+    assert 0 < len(log.lost_us()) < 50
+    assert len(log.lost_us()) + len(log.frames_us) == 75
+    assert log.losses().startswith(f"{len(log.lost_us())} of 75 pictures cannot be decoded, between ")
+
+
+@pytest.mark.parametrize("name", [*media.CLOCKS])
+def test_of_a_sound_film_nothing_is_lost(name: str, made: Made) -> None:
+    log = DecodingLog()
+    for _ in iter_frames(made(name), probe(made(name)), 5.0, log=log):
+        pass
+    assert log.losses() == ""
+
+
+def test_damage_is_passed_over(made: Made) -> None:
     path = made(media.make_damaged)
-    damage: list[str] = []
-    times = [f.time_us for f in iter_frames(path, probe(path), "all", on_damage=damage.append)]
-    assert damage
+    times = [f.time_us for f in iter_frames(path, probe(path), "all")]
     assert 25 < len(times) < 75
     assert times[0] == 0
     assert times[-1] > 2_500_000
