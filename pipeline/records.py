@@ -9,8 +9,9 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from pipeline import analysis_file
 from pipeline.types import Analysis
 
 T = TypeVar("T")
@@ -36,6 +37,9 @@ DOUBTFUL_KEY = "doubtful"  # why what it was read from may be invented
 
 def write_record(path: Path, record: object) -> None:
     """Write one noun as a JSON file."""
+    if isinstance(record, Analysis):
+        analysis_file.write(path, record)
+        return
     path.write_bytes(TypeAdapter(type(record)).dump_json(record, indent=1) + b"\n")
 
 
@@ -52,13 +56,20 @@ def read_record(path: Path, noun: type[T]) -> T:
         key = (path.resolve(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
         shared: T | None = _held.get(key)
         if shared is None:
-            shared = _read(path, noun)
-            _held[key] = shared
+            shared = _held[key] = _read_analysis(path)
         return shared
 
 
 _held: WeakValueDictionary[tuple[Path, int, int, int], Any] = WeakValueDictionary()
 _reading = Lock()
+
+
+def _read_analysis(path: Path) -> Any:
+    """Item by item; a file of another layout, or one with a mistake that is to be named, whole."""
+    try:
+        return analysis_file.read(path)
+    except (analysis_file.OtherLayoutError, ValidationError):
+        return _read(path, Analysis)
 
 
 def _read(path: Path, noun: type[T]) -> T:
