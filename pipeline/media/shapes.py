@@ -122,16 +122,8 @@ class ShapeScan:
 
 
 def shape_index(shapes: Sequence[PictureShape], time_us: int) -> int:
-    """Which shape a frame at this time has; 0 where it never changes."""
+    """Which of the shapes, of which there is at least one, a frame at this time has."""
     return max(0, bisect_right(shapes, time_us, key=lambda shape: shape.start_us) - 1)
-
-
-def pixel_aspect(shapes: Sequence[PictureShape], time_us: int) -> Fraction | None:
-    """Of a frame at this time; None where the shape never changes."""
-    if not shapes:
-        return None
-    shape = shapes[shape_index(shapes, time_us)]
-    return Fraction(shape.aspect_width, shape.aspect_height)
 
 
 def shown_size(shapes: Sequence[PictureShape], end_us: int, matrix: Matrix) -> tuple[int, int] | None:
