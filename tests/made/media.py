@@ -108,7 +108,7 @@ def make_turning(folder: Path, suffix: str = ".ts", codec: str = "libx264") -> P
     halves = []
     inside = ".ts" if codec == "libx264" else suffix
     for start_s, size in ((1.0, (320, 180)), (3.0, (180, 320))):
-        half = replace(constant(25, 2.0), sound=(), stored_size=size, codec=codec, picture=faced(1))
+        half = replace(constant(12, 2.0), sound=(), stored_size=size, codec=codec, picture=faced(1))
         half = replace(half, container_start_s=start_s if inside == ".ts" else 0.0)
         halves.append(write_film(folder / f"{size[0]}_for{suffix}{inside}", half))
     return _joined(halves, folder / f"turning_{codec}{suffix}")

@@ -37,7 +37,7 @@ def test_a_fitted_picture_keeps_its_shape_and_touches_two_edges(
     shown: tuple[int, int], canvas: tuple[int, int]
 ) -> None:
     left, top, width, height = fitted(shown, canvas)
-    assert 0 <= left and left + width <= canvas[0] and 0 <= top and top + height <= canvas[1]
+    assert left >= 0 and left + width <= canvas[0] and top >= 0 and top + height <= canvas[1]
     assert width == canvas[0] or height == canvas[1]
     scale = min(canvas[0] / shown[0], canvas[1] / shown[1])
     assert abs(width - shown[0] * scale) <= 1 and abs(height - shown[1] * scale) <= 1
