@@ -16,8 +16,8 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from pipeline.media.orient import display_size, frame_matrix, oriented
-from pipeline.media.shapes import pixel_aspect
+from pipeline.media.orient import UPRIGHT, display_size, frame_matrix, oriented, turn_matrix
+from pipeline.media.shapes import shape_index
 from pipeline.types import US_PER_S, MediaInfo
 
 # Transfer characteristics of ITU-T H.273: PQ (SMPTE ST 2084) and HLG (ARIB STD-B67).
@@ -48,8 +48,12 @@ class Canvas:
 
     def image(self, frame: Any, time_us: int) -> NDArray[np.uint8]:
         """uint8 ``(h, w, 3)``, contiguous; ``scale`` image pixels per display pixel."""
-        matrix = frame_matrix(frame)
-        aspect = pixel_aspect(self._info.shapes, time_us) or self._aspect
+        matrix, aspect = frame_matrix(frame), self._aspect
+        if self._info.shapes:
+            shape = self._info.shapes[shape_index(self._info.shapes, time_us)]
+            aspect = Fraction(shape.aspect_width, shape.aspect_height)
+            # A picture may say only once that it is turned.
+            matrix = turn_matrix(shape.rotation_deg) if matrix == UPRIGHT else matrix
         shown = display_size(frame.width, frame.height, aspect, matrix)
         fills = shown == (self._info.width_px, self._info.height_px)
         left, top, width, height = (0, 0, *self._size) if fills else fitted(shown, self._size)

@@ -6,6 +6,7 @@ decoded and no more.
 
 from __future__ import annotations  # PyAV's classes are generic to a type checker only
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -121,12 +122,9 @@ class ShapeScan:
         return _Shape(frames[0].width, frames[0].height, aspect or Fraction(1), turn)
 
 
-def pixel_aspect(shapes: Sequence[PictureShape], time_us: int) -> Fraction | None:
-    """Of a frame at this time; None where the shape never changes."""
-    if not shapes:
-        return None
-    shape = max((s for s in shapes if s.start_us <= time_us), default=shapes[0], key=lambda s: s.start_us)
-    return Fraction(shape.aspect_width, shape.aspect_height)
+def shape_index(shapes: Sequence[PictureShape], time_us: int) -> int:
+    """Which of the shapes, of which there is at least one, a frame at this time has."""
+    return max(0, bisect_right(shapes, time_us, key=lambda shape: shape.start_us) - 1)
 
 
 def shown_size(shapes: Sequence[PictureShape], end_us: int, matrix: Matrix) -> tuple[int, int] | None:
