@@ -19,6 +19,5 @@ def test_an_out_that_is_not_utf_8_is_refused():
 
 
 def test_an_out_is_taken_as_it_is():
-    assert (
-        named_folder(None) is None and named_folder("a/b") == Path("a/b") and named_folder(".") == Path(".")
-    )
+    assert named_folder(None) is None
+    assert named_folder("a/b") == Path("a/b") and named_folder(".") == Path()

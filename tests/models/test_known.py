@@ -85,7 +85,8 @@ def test_outputs_without_names_are_refused_with_advice(tmp_path: Path) -> None:
     "content",
     [
         b"{", b"[]", b"7", b"\xff\0", b"[" * 100_000, b'{"a/b": 1}',
-        b'{"a/b": {"revision": "r", "files": "x"}}', b'{"a/b": {"files": {}}}', b'{"../a": {"revision": "r", "files": {}}}',
+        b'{"a/b": {"revision": "r", "files": "x"}}', b'{"a/b": {"files": {}}}',
+        b'{"../a": {"revision": "r", "files": {}}}',
     ],
 )  # fmt: skip
 def test_a_damaged_lock_says_what_to_do(content: bytes, tmp_path: Path) -> None:
