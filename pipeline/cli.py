@@ -111,7 +111,7 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
         metavar="VIDEO",
         help="a path, or a name found in inputs/; without it, inputs/sample.mp4",
     )
-    command.add_argument("--out", type=Path, metavar="DIR", help="where results go; outputs/<video name>")
+    command.add_argument("--out", metavar="DIR", help="where results go; outputs/<video name>")
     command.add_argument(
         "--profile",
         choices=get_args(Profile),
@@ -250,12 +250,12 @@ def _config(arguments: argparse.Namespace) -> Any:
 
 
 def _request(arguments: argparse.Namespace) -> Any:
-    from pipeline.plan import Request, find_video
+    from pipeline.plan import Request, find_video, named_folder
 
     return Request(
         video=find_video(arguments.video),
         config=_config(arguments),
-        out=arguments.out,
+        out=named_folder(arguments.out),
         transcript=arguments.transcript,
         force=arguments.force,
     )

@@ -140,6 +140,27 @@ WRITERS = (
     *("analysis", "tables", "captions", "picture", "film", "report", *CREATOR_PACK),
     *(export_stage(name) for name in EXPORTS),
 )
+# The files they write, as patterns: what a folder may hold without being ours is judged before anything runs.
+WRITES: Mapping[str, tuple[str, ...]] = {
+    "analysis": ("analysis.json",),
+    "tables": ("integrated.csv", "conflicts.csv", "faces.csv", "voice.csv"),
+    "captions": ("transcript.srt",),
+    "picture": ("timeline.png",),
+    "film": ("annotated.mp4",),
+    "report": ("report.html",),
+    "keyframes": ("keyframes.csv", "keyframes.jpg"),
+    "highlights": ("highlights.mp4", "event_[0-9]*.jpg"),
+    "export-elan": ("annotations.eaf",),
+    "export-textgrid": ("annotations.TextGrid",),
+    "export-vtt": ("emotion.vtt",),
+    "export-srt": ("emotion.srt",),
+    "export-ass": ("emotion.ass",),
+    "export-parquet": ("integrated.parquet", "conflicts.parquet", "faces.parquet", "voice.parquet"),
+    "export-session": ("session.json",),
+    "export-label-studio": ("label_studio.json", "label_studio.xml"),
+    "export-edl": ("markers.edl", "markers_resolve.edl"),
+    "export-fcpxml": ("markers.fcpxml",),
+}
 
 # The fields of each stage's config section that change its bytes; the rest (device, batch size) do not.
 SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
