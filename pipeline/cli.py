@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pipeline import (
+    cli_erase,
     cli_evaluate,
     cli_export,
     cli_review,
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_train_fusion.add_evaluate(cli_evaluate.add_to(commands))
     cli_export.add_to(commands)
     cli_review.add_to(commands)
+    cli_erase.add_to(commands)
     return parser
 
 
@@ -126,6 +128,9 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
     command.add_argument("--style", choices=get_args(FilmStyle), help="how much the film shows; full")
     command.add_argument("--blur-faces", action="store_true", help="blur every detected face, for sharing")
+    command.add_argument(
+        "--keep-no-faces", action="store_true", help="keep no face crops or stills in the cache after the run"
+    )
     command.add_argument(
         "--highlights",
         action="store_true",
@@ -237,6 +242,8 @@ def _config(arguments: argparse.Namespace) -> Any:
         flags.setdefault("run", {})["profile"] = arguments.profile
     if arguments.only:
         flags.setdefault("run", {})["only"] = listed("--only", arguments.only)
+    if arguments.keep_no_faces:
+        flags.setdefault("run", {})["keep_no_faces"] = True
     if arguments.language:
         flags["transcript"] = {"language": arguments.language}
     if arguments.audio_track is not None:

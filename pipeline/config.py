@@ -219,6 +219,11 @@ class RunSection(Section):
     profile: Profile = Field("auto", description="`auto`: the best model that is here; `compact`; `full`.")
     only: tuple[str, ...] = Field((), description="Modalities to read; empty: all.")
     workers: int = Field(0, ge=0, description="Stages at a time; 0: one per processor.")
+    keep_no_faces: bool = Field(
+        False,
+        description="Keep nothing that shows a face in the cache once the run has ended: the next run looks "
+        "for faces again. Results that show the picture are made all the same.",
+    )
 
 
 class Config(Section):

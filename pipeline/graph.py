@@ -144,6 +144,8 @@ WRITERS = (
     *("analysis", "tables", "captions", "picture", "film", "report", *CREATOR_PACK),
     *(export_stage(name) for name in EXPORTS),
 )
+# The stages whose artifacts show somebody: what is erased, or not kept, where faces are not to stay.
+PICTURING = ("faces", "stills", "film", "report", *CREATOR_PACK)
 # The files they write, as patterns: what a folder may hold without being ours is judged before anything runs.
 WRITES: Mapping[str, tuple[str, ...]] = {
     "analysis": ("analysis.json",),

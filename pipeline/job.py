@@ -18,6 +18,7 @@ from pipeline.engine.files import private_folder, write_private, write_state
 from pipeline.engine.runner import CancelledError, Outcome, Run, StageEvent, run_graph
 from pipeline.engine.sources import SourceChangedError
 from pipeline.engine.store import artifact_files
+from pipeline.erase import artifacts_of, drop_pictures
 from pipeline.graph import WRITERS
 from pipeline.models.cards import ModelError, one_sentence
 from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
@@ -94,6 +95,9 @@ def run(
                 if sentence := _trouble(error, request.folder):
                     raise _StoppedError(sentence) from error
                 raise
+            finally:
+                if request.config.run.keep_no_faces:
+                    drop_pictures(artifacts_of(request.folder))
     except (SourceChangedError, _StoppedError) as error:
         raise UsageError(str(error)) from error
 
@@ -150,11 +154,8 @@ def _made(outcome: Outcome) -> dict[str, Made]:
         if stage in outcome.artifacts:
             path = outcome.artifacts[stage].path
             digests = artifact_files(path)
-            made |= {
-                name: Made(path / name, digests[name])
-                for name in sorted(digests)
-                if name not in NOT_PUBLISHED
-            }
+            names = sorted(digests.keys() - NOT_PUBLISHED)
+            made |= {name: Made(path / name, digests[name]) for name in names}
     return made
 
 
