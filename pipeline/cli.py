@@ -110,13 +110,16 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
         metavar="VIDEO",
         help="a path, or a name found in inputs/; without it, inputs/sample.mp4",
     )
-    command.add_argument("--out", type=Path, metavar="DIR", help="where results go; outputs/<video name>")
+    command.add_argument("--out", metavar="DIR", help="where results go; outputs/<video name>")
     command.add_argument(
         "--profile",
         choices=get_args(Profile),
         help="auto: per modality the best model that is on this machine",
     )
     command.add_argument("--language", metavar="CODE", help="spoken language, for instance zh or en")
+    command.add_argument(
+        "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
+    )
     command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
@@ -226,6 +229,8 @@ def _config(arguments: argparse.Namespace) -> Any:
         flags.setdefault("run", {})["only"] = listed("--only", arguments.only)
     if arguments.language:
         flags["transcript"] = {"language": arguments.language}
+    if arguments.audio_track is not None:
+        flags["media"] = {"audio_track": arguments.audio_track}
     if arguments.no_video:
         flags.setdefault("film", {})["enabled"] = False
     if arguments.style:
@@ -240,12 +245,12 @@ def _config(arguments: argparse.Namespace) -> Any:
 
 
 def _request(arguments: argparse.Namespace) -> Any:
-    from pipeline.plan import Request, find_video
+    from pipeline.plan import Request, find_video, named_folder
 
     return Request(
         video=find_video(arguments.video),
         config=_config(arguments),
-        out=arguments.out,
+        out=named_folder(arguments.out),
         transcript=arguments.transcript,
         force=arguments.force,
     )

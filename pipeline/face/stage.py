@@ -31,7 +31,8 @@ from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, 
 
 if TYPE_CHECKING:
     from pipeline.face.track import Found
-    from pipeline.media.cuts import CutFinder
+    from pipeline.media.mend import media_path
+from pipeline.media.cuts import CutFinder
 
 MODALITY = "face"
 # Frames are brought down to this longer side: a face a twentieth as wide still fills a model's input.
@@ -57,7 +58,7 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     times: list[int] = []
     samples: list[FaceSample] = []
     shots = CutFinder()
-    seen_frames = _tracked(inputs["source"], info, settings, shots) if info.has_video else ()
+    seen_frames = _tracked(media_path(inputs), info, settings, shots) if info.has_video else ()
     with (out / "crops.bin").open("wb") as crops:
         for time_us, scale, certain in seen_frames:
             if time_us is not None:
@@ -160,8 +161,10 @@ def smoothed_scores(
 ) -> list[Scores]:
     """Scores steadied over time, person by person, better frames counting more; never across an absence."""
     result = list(raw)
-    for person in dict.fromkeys(one.track for one in samples):
-        rows = [i for i, one in enumerate(samples) if one.track == person]
+    by_person: dict[str, list[int]] = {}
+    for i, one in enumerate(samples):
+        by_person.setdefault(one.track, []).append(i)
+    for rows in by_person.values():
         gaps = [
             at
             for at in range(1, len(rows))

@@ -20,7 +20,15 @@ from typing import Any
 from pipeline.models.cards import ModelError, cache_folder, file_sha256
 from pipeline.models.download import download, read_url
 from pipeline.models.formats import begins_as_named
-from pipeline.models.known import LOCK_NAME, KnownModel, RemoteFile, find_known, known_models, read_lock
+from pipeline.models.known import (
+    LOCK_NAME,
+    KnownModel,
+    RemoteFile,
+    find_known,
+    is_hub_id,
+    known_models,
+    read_lock,
+)
 
 PROBE_S = 3.0
 HUB_VARIABLE = "HF_ENDPOINT"  # the hub client's own name for a mirror
@@ -174,7 +182,7 @@ def _resolve(name: str) -> KnownModel | str:
     known = find_known(name) or next((m for m in known_models() if m.backend == name), None)
     if known is not None:
         return known
-    if name.count("/") == 1 and not name.startswith((".", "/")):
+    if is_hub_id(name):
         return name
     listed = ", ".join(model.id for model in known_models())
     raise ModelError(f"there is no model {name!r} to pull; choose one of {listed}, or a hub id (owner/model)")

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.media.encode import film_settings, media_input, run_ffmpeg
+from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
 from pipeline.writers.blur import BLUR_FILE, blurred, mask_script
@@ -64,7 +65,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         folder = Path(scratch)
         parts = write_parts(analysis, hidden, font, settings, folder)
-        output = film(inputs["source"], analysis.media, parts, font.path.parent, settings)
+        output = film(media_path(inputs), analysis.media, parts, font.path.parent, settings)
         run_ffmpeg(output, analysis.media.duration_us, progress, folder)
         if parts.words_language is not None and settings.style != "minimal":
             hide_words(folder / FILM)  # they are in the picture already
