@@ -92,6 +92,21 @@ class SubtitleStream:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureShape:
+    """Stored size and shape of a pixel (width : height) of a picture from ``start_us`` on.
+
+    ``rotation_deg`` is what the picture itself says beside its container, clockwise from stored to shown.
+    """
+
+    start_us: int
+    width_px: int
+    height_px: int
+    aspect_width: int = 1
+    aspect_height: int = 1
+    rotation_deg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MediaInfo:
     """What a container holds, in display terms (rotation and non-square pixels applied).
 
@@ -118,6 +133,9 @@ class MediaInfo:
     audio_index: int | None = None
     audio_language: str | None = None
     notes: tuple[str, ...] = ()
+    longest_gap_us: int = 0  # longest time without a new frame, from 0 to the end
+    shapes: tuple[PictureShape, ...] = ()  # all of them where size or pixel shape changes midway
+    hdr: bool = False  # HLG or PQ: to be tone-mapped before anything looks at it
 
 
 @dataclass(frozen=True, slots=True)

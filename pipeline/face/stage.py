@@ -80,9 +80,10 @@ def _tracked(
     Those that became certain only at the end of the film come last, without a time; ``shots`` sees all.
     """
     from pipeline.face.track import Tracker
-    from pipeline.media.frames import ahead, iter_frames, stored_size
+    from pipeline.media.canvas import canvas_size
+    from pipeline.media.frames import ahead, iter_frames
 
-    _, scale = stored_size(info, WORKING_PX)
+    _, scale = canvas_size(info, WORKING_PX)
     detector: FaceDetector = load_backend(DETECTORS, settings.detector, settings.device)
     hold_us = round(settings.hold_s * US_PER_S)
     tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px)

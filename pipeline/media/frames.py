@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 from av.packet import Packet
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from pipeline.media.canvas import Canvas
 from pipeline.media.container import MediaError, OnDamage, decoded, open_media, read_packets, to_us
-from pipeline.media.orient import frame_matrix, oriented
 from pipeline.types import US_PER_S, MediaInfo
 
 ALL = "all"
@@ -56,12 +55,11 @@ def iter_frames(
     if info.video_index is None:
         raise MediaError(f"{path} has no picture.")
     period_us = None if sample_fps == ALL else Fraction(US_PER_S) / Fraction(sample_fps)
-    size, scale = stored_size(info, max_side_px)
-    reformatter = VideoReformatter()
     with open_media(path) as container:
         stream: Any = container.streams[info.video_index]
         stream.thread_type = "AUTO"
         base = stream.time_base
+        canvas = Canvas(info, stream, max_side_px)
         packets: Iterator[Packet[Any]] = read_packets(container, [stream], on_damage)
         if period_us is not None:
             packets = _hinted(packets, stream, period_us, info.clock_zero_us)
@@ -77,10 +75,7 @@ def iter_frames(
                 if (slot := grid_slot(time_us, period_us)) < due:
                     continue
                 due = slot + 1
-            matrix = frame_matrix(frame)
-            rgb = reformatter.reformat(frame, *size, format="rgb24", interpolation="AREA")
-            image: NDArray[np.uint8] = oriented(np.asarray(rgb.to_ndarray(), np.uint8), matrix)
-            yield Frame(time_us, image, scale)
+            yield Frame(time_us, canvas.image(frame, time_us), canvas.scale)
 
 
 def ahead(frames: Iterator[Frame], most: int = 4) -> Iterator[Frame]:
@@ -95,14 +90,6 @@ def ahead(frames: Iterator[Frame], most: int = 4) -> Iterator[Frame]:
 def grid_slot(time_us: int, period_us: Fraction) -> int:
     """Index of the last grid point at or before a time."""
     return int((time_us + GRID_TOLERANCE_US) // period_us)
-
-
-def stored_size(info: MediaInfo, max_side_px: int | None) -> tuple[tuple[int, int], float]:
-    """Width and height to convert to before turning, and image pixels per display pixel."""
-    longer = max(info.width_px, info.height_px)
-    scale = 1.0 if max_side_px is None or longer <= max_side_px else max_side_px / longer
-    shown = (max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale)))
-    return (shown if info.rotation_deg in (0, 180) else (shown[1], shown[0])), scale
 
 
 def _hinted(

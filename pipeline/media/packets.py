@@ -14,6 +14,7 @@ import numpy as np
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from pipeline.media.canvas import is_hdr
 from pipeline.media.clock import PacketTimes, filled
 from pipeline.media.container import (
     LATE_STREAM,
@@ -24,7 +25,8 @@ from pipeline.media.container import (
     read_packets,
     to_us,
 )
-from pipeline.media.orient import display_size, frame_matrix, rotation_deg
+from pipeline.media.orient import Matrix, display_size, frame_matrix
+from pipeline.media.shapes import ShapeScan
 from pipeline.media.streams import Inventory, Stream, inventory
 from pipeline.types import US_PER_S
 
@@ -37,11 +39,16 @@ FARTHEST_US = 1 << 60
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a picture is shown: square pixels, clockwise turn from stored to shown."""
+    """How a picture is shown.
 
-    width_px: int
-    height_px: int
-    turn_deg: int
+    ``size`` is width and height of its first frame in square pixels, turned by ``matrix``; ``scan`` knows the
+    shapes it takes later. ``hdr``: HLG or PQ.
+    """
+
+    size: tuple[int, int]
+    matrix: Matrix
+    hdr: bool
+    scan: ShapeScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +172,12 @@ class _Counter:
     order: list[int] = field(default_factory=list)
     corrupt: int = 0
     first_frame: Any = None
+    scan: ShapeScan | None = None
 
     def __post_init__(self) -> None:
         if self.stream.type == "video" and self.stream.codec_context is not None:
             self.stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            self.scan = ShapeScan(self.stream)
 
     def add(self, packet: Packet[Any], order: int) -> None:
         if packet.size and not packet.is_discard:
@@ -177,6 +186,8 @@ class _Counter:
             self.durations.append(max(0, packet.duration or 0))
             self.order.append(order)
             self.corrupt += packet.is_corrupt
+            if self.scan is not None:
+                self.scan.add(packet)
         if self.first_frame is None and self.stream.codec_context is not None:
             self.first_frame = next(iter(decoded(packet, lambda reason: None)), None)
 
@@ -207,7 +218,7 @@ class _Counter:
             start_us=start_us,
             stated_end_us=_held(start_us + to_us(length, base)) if length else None,
             can_decode=self.first_frame is not None,
-            shown=self._shown() if stream.kind == "video" and self.first_frame is not None else None,
+            shown=self._shown(),
             sample_rate_hz=int(context.sample_rate or 0)
             if stream.kind == "audio" and context is not None
             else 0,
@@ -233,11 +244,14 @@ class _Counter:
         rate = self.stream.base_rate or self.stream.average_rate if self.stream.type == "video" else None
         return round(US_PER_S / rate) if rate else 0
 
-    def _shown(self) -> Shown:
+    def _shown(self) -> Shown | None:
         frame = self.first_frame
+        if frame is None or self.scan is None:
+            return None
         matrix = frame_matrix(frame)
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
-        return Shown(*display_size(frame.width, frame.height, aspect, matrix), rotation_deg(matrix))
+        size = display_size(frame.width, frame.height, aspect, matrix)
+        return Shown(size, matrix, is_hdr(frame), self.scan)
 
 
 def _held(time_us: int) -> int:

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from pipeline.engine.stage import Progress
 from pipeline.media.clock import Mended, PacketTimes, mended
 from pipeline.media.container import MediaError
+from pipeline.media.hold import longest_gap_us
 from pipeline.media.language import language_name
 from pipeline.media.mend import MENDED_FILE, write_mended
+from pipeline.media.orient import rotation_deg
 from pipeline.media.packets import Packets, Track, read_all
-from pipeline.media.streams import NO_CHOICE, Choice, choice_note, ranked_pictures, ranked_sounds
+from pipeline.media.shapes import change_sentence, shown_size
+from pipeline.media.streams import NO_CHOICE, StreamChoice, choice_note, ranked_pictures, ranked_sounds
 from pipeline.models.cards import file_sha256
 from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, write_record
 from pipeline.types import US_PER_S, MediaInfo, Span
@@ -33,7 +36,7 @@ MIN_MISSING_US, MIN_MISSING_INTERVALS = 250_000, 3
 MAX_SAMPLE_RATE_HZ = 768_000
 
 
-def probe(path: Path, choice: Choice = NO_CHOICE, copy: Path | None = None) -> MediaInfo:
+def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None) -> MediaInfo:
     """Measure a media file.
 
     ``rotation_deg`` is the clockwise quarter turn from stored to shown. ``duration_us`` ends where the last
@@ -66,10 +69,11 @@ def probe(path: Path, choice: Choice = NO_CHOICE, copy: Path | None = None) -> M
         packets = read_all(copy)
         video, audio = _chosen(path, packets, NO_CHOICE)
     info = _info(packets, video, audio)
+    notes = (*notes, *filter(None, [change_sentence(info.shapes)]))
     return replace(info, sha256=file_sha256(path), warnings=warnings, notes=notes)
 
 
-def run(inputs: Mapping[str, Path], settings: Choice, out: Path, progress: Progress) -> None:
+def run(inputs: Mapping[str, Path], settings: StreamChoice, out: Path, progress: Progress) -> None:
     """Stage ``probe``: write ``media.json``, where need be a mended copy, and what the person should know."""
     info = probe(inputs["source"], settings, out / MENDED_FILE)
     write_record(out / MEDIA_FILE, info)
@@ -90,19 +94,23 @@ def varies(times_us: NDArray[np.int64], tick_us: float) -> bool:
 
 def _info(packets: Packets, video: Track | None, audio: Track | None) -> MediaInfo:
     zero_us = packets.zero_us
+    duration_us = max(track.end_us for track in (video, audio) if track) - zero_us
     shown = video.shown if video else None
+    shapes = shown.scan.shapes(zero_us) if shown else ()
+    size = shown_size(shapes, duration_us, shown.matrix) if shown else None
+    width_px, height_px = size or (shown.size if shown else (0, 0))
     return MediaInfo(
         sha256="",
-        duration_us=max(track.end_us for track in (video, audio) if track) - zero_us,
-        width_px=shown.width_px if shown else 0,
-        height_px=shown.height_px if shown else 0,
+        duration_us=duration_us,
+        width_px=width_px,
+        height_px=height_px,
         fps=video.fps if video else 0.0,
         variable_frame_rate=video is not None and varies(video.times_us, video.tick_us),
         has_video=video is not None,
         has_audio=audio is not None,
         video_start_us=int(video.times_us[0]) - zero_us if video else 0,
         audio_start_us=audio.start_us - zero_us if audio else 0,
-        rotation_deg=shown.turn_deg if shown else 0,
+        rotation_deg=rotation_deg(shown.matrix) if shown else 0,
         video_codec=video.codec if video else None,
         audio_codec=audio.codec if audio else None,
         subtitle_streams=packets.streams.subtitles,
@@ -110,10 +118,13 @@ def _info(packets: Packets, video: Track | None, audio: Track | None) -> MediaIn
         video_index=video.stream.index if video else None,
         audio_index=audio.stream.index if audio else None,
         audio_language=audio.stream.language if audio else None,
+        longest_gap_us=longest_gap_us((video.times_us - zero_us).tolist(), duration_us) if video else 0,
+        shapes=shapes,
+        hdr=shown is not None and shown.hdr,
     )
 
 
-def _chosen(path: Path, packets: Packets, choice: Choice) -> tuple[Track | None, Track | None]:
+def _chosen(path: Path, packets: Packets, choice: StreamChoice) -> tuple[Track | None, Track | None]:
     """The picture and the sound that are meant, of those that can be decoded. Raises MediaError."""
     usable = {track.stream.index: track for track in packets.tracks if _is_usable(track)}
     pictures = ranked_pictures([t.stream for t in usable.values() if t.stream.kind == "video"])

@@ -30,14 +30,14 @@ _ASIDE = Disposition.comment | Disposition.visual_impaired
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class StreamChoice:
     """What a person said of the streams: the spoken language, and the number of the sound track from 1 on."""
 
     language: str | None = None
     audio_track: int | None = None
 
 
-NO_CHOICE = Choice()
+NO_CHOICE = StreamChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def ranked_pictures(streams: Sequence[Stream]) -> list[Stream]:
     return sorted(films, key=lambda one: (one.single_image, not one.default, -one.area_px, one.index))
 
 
-def ranked_sounds(streams: Sequence[Stream], choice: Choice) -> list[Stream]:
+def ranked_sounds(streams: Sequence[Stream], choice: StreamChoice) -> list[Stream]:
     """The one that is meant first; only the one whose number was asked for, where one was."""
     if choice.audio_track is not None:
         return [one for one in streams if one.number == choice.audio_track]

@@ -18,6 +18,7 @@ from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 MAX_COMPRESSION_RATIO = 2.4
 MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
+NO_SOURCE = "none"
 SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
 
 
@@ -64,7 +65,9 @@ def transcribe(request: Request) -> Transcript:
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
             return transcript  # a recogniser that heard nothing is not overruled by a worse one
         notes.append(transcript.note)
-    return Transcript((), Status.NO_TRANSCRIPT, "none", note=" ".join(notes) or _advice(request))
+    if request.speech or not notes:
+        notes.append(_advice(request))
+    return Transcript((), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(notes))
 
 
 def settle(heard: Heard, source: str, request: Request) -> Transcript:
@@ -135,6 +138,8 @@ def _clipped(span: Span, film: Span) -> Span:
 def _advice(request: Request) -> str:
     if not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
+    if not request.speech:
+        return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     return (
         "No subtitles and no speech recogniser: give a subtitle file with --transcript, or run "
         "`emotion-pipeline models pull whisper`, or for English speech add --language en."

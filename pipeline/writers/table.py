@@ -6,6 +6,7 @@ apostrophe where the sheet is written; rows hold the text as it was said.
 """
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,9 @@ from pipeline.writers.facts import (
 from pipeline.writers.persons import naming
 
 Row = dict[str, str]
+
+FORMULA = ("=", "+", "-", "@")
+IGNORED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})  # white space and marks before what a spreadsheet reads
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -258,7 +262,10 @@ def text_cell(text: str) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+    first = next((c for c in cell if unicodedata.category(c) not in IGNORED), "")
+    # Spreadsheets for Chinese and Japanese take full-width ＝＋－＠ for = + - @; other forms fold likewise.
+    formula = unicodedata.normalize("NFKC", first).startswith(FORMULA)
+    return f"'{cell}" if formula or cell.startswith(("\t", "\r", "\n")) else cell
 
 
 def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.media.canvas import canvas_size
 from pipeline.media.container import MediaError
-from pipeline.media.frames import GRID_TOLERANCE_US, Frame, ahead, grid_slot, iter_frames, stored_size
+from pipeline.media.frames import GRID_TOLERANCE_US, Frame, ahead, grid_slot, iter_frames
 from pipeline.media.orient import display_size, oriented, quarter_matrix, rotation_deg
 from pipeline.media.probe import probe
 from tests.conftest import Made
@@ -168,7 +169,7 @@ def test_scaled_size_never_exceeds_the_limit(width: int, height: int, limit: int
 
     from tests.media.test_clock import BLANK
 
-    (w, h), scale = stored_size(replace(BLANK, width_px=width, height_px=height), limit)
+    (w, h), scale = canvas_size(replace(BLANK, width_px=width, height_px=height), limit)
     assert max(w, h) <= max(1, limit or max(width, height))
     assert abs(w - width * scale) <= 1
     assert abs(h - height * scale) <= 1

@@ -10,8 +10,8 @@ from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, write_audio
 from pipeline.media.frames import iter_frames
 from pipeline.media.probe import MediaError, probe
 from pipeline.media.streams import (
-    Choice,
     Stream,
+    StreamChoice,
     choice_note,
     ranked_pictures,
     ranked_sounds,
@@ -50,15 +50,15 @@ def test_of_two_pictures_the_larger_is_read(made: Made) -> None:
 @pytest.mark.parametrize(
     ("choice", "hz"),
     [
-        (Choice(), 300),
-        (Choice(language="zh"), 600),
-        (Choice(language="zh-Hant"), 600),
-        (Choice(language="fr"), 300),
-        (Choice(audio_track=2), 600),
-        (Choice(language="zh", audio_track=1), 300),
+        (StreamChoice(), 300),
+        (StreamChoice(language="zh"), 600),
+        (StreamChoice(language="zh-Hant"), 600),
+        (StreamChoice(language="fr"), 300),
+        (StreamChoice(audio_track=2), 600),
+        (StreamChoice(language="zh", audio_track=1), 300),
     ],
 )
-def test_the_sound_asked_for_is_read(choice: Choice, hz: int, made: Made, tmp_path: Path) -> None:
+def test_the_sound_asked_for_is_read(choice: StreamChoice, hz: int, made: Made, tmp_path: Path) -> None:
     path = made(streams.make_two_sounds)
     info = probe(path, choice)
     write_audio(path, info, tmp_path / AUDIO_FILE, lambda done: None)
@@ -73,7 +73,7 @@ def test_a_sound_track_that_is_not_there_is_refused(made: Made) -> None:
     with pytest.raises(
         MediaError, match=r"has no sound track 3; those it has: 1 \(English\), 2 \(Chinese\)\."
     ):
-        probe(made(streams.make_two_sounds), Choice(audio_track=3))
+        probe(made(streams.make_two_sounds), StreamChoice(audio_track=3))
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_rules_of_pictures() -> None:
 def test_rules_of_sounds() -> None:
     commentary = Stream(0, "audio", 1, "aac", "en", default=True, aside=True)
     speech, dub = Stream(1, "audio", 2, "aac", "en"), Stream(2, "audio", 3, "aac", "zh", default=True)
-    assert ranked_sounds([commentary, speech, dub], Choice()) == [dub, speech, commentary]
-    assert ranked_sounds([commentary, speech, dub], Choice("en")) == [speech, commentary, dub]
+    assert ranked_sounds([commentary, speech, dub], StreamChoice()) == [dub, speech, commentary]
+    assert ranked_sounds([commentary, speech, dub], StreamChoice("en")) == [speech, commentary, dub]
 
 
 def test_subtitles_follow_the_sound_where_nothing_was_asked() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.types import Analysis, Span
 from pipeline.writers import table
-from pipeline.writers.table import integrated_columns, seconds, tables, text_cell
+from pipeline.writers.columns import CONTENT
+from pipeline.writers.table import integrated_columns, seconds, tables, text_cell, write_sheet
 from tests.writers.conftest import LINES, with_posture, written
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -95,9 +96,20 @@ def test_an_unknown_modality_gets_columns_and_a_table(analysis: Analysis, tmp_pa
     assert len(sheets["posture.csv"]) == len(analysis.moments)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "\r\n=1"])
-def test_no_cell_is_a_formula(text: str) -> None:
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r\n", "\u3000", "\ufeff", "\u200b\u202e"])
+@pytest.mark.parametrize("sign", [*"=+-@", *"＝＋－＠", *"﹦﹢﹣﹫"])
+def test_no_cell_is_a_formula(before: str, sign: str, tmp_path: Path) -> None:
+    """In a cell made one line, and in one written as it came."""
+    text = f"{before}{sign}1"
     assert text_cell(text).startswith("'")
+    write_sheet(tmp_path / "sheet.csv", [CONTENT], [{CONTENT: text}])
+    with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as sheet:
+        assert [row[0] for row in csv.reader(sheet)][1] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "plain", "我很高興", "– so", "1=1", "'quoted'"])
+def test_harmless_cells_stay(text: str) -> None:
+    assert text_cell(text) == text
 
 
 def test_a_negative_number_stays_one(analysis: Analysis, tmp_path: Path) -> None:
