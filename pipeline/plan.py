@@ -4,9 +4,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pipeline.config import Config, ConfigError
 from pipeline.engine.runner import recipe_for
@@ -17,6 +17,9 @@ from pipeline.fusion.readings import OTHER, load_rules
 from pipeline.graph import MODALITIES, OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
 from pipeline.types import ExportFormat
+
+if TYPE_CHECKING:  # it brings the video library, which the command line does without
+    from pipeline.text.transcribe import TranscriptSettings
 
 WORK = ".work"
 SAMPLE = "sample.mp4"
@@ -97,14 +100,15 @@ def plan(request: Request) -> Plan:
     """
     from pipeline.media.container import open_media
 
-    with open_media(request.video):
-        pass
+    with open_media(request.video) as container:
+        sound = container.streams.best("audio")
+        sound_language = None if sound is None else sound.language
     config = _with_given_transcript(request)
     _check_modalities("run.only (--only)", config.run.only)
     _check_modalities("fusion.weights", config.fusion.weights)
     modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
     _check_blur(config, modalities)
-    subtitles = _subtitles(request) if "text" in modalities else None
+    subtitles, transcript = _subtitles(request, config, sound_language, "text" in modalities)
     resolved = resolve(config, modalities, subtitles is not None)
     work = _writable(request.folder) / WORK
     memory = work / "digests.json"
@@ -118,6 +122,13 @@ def plan(request: Request) -> Plan:
         stage.name: {**key_of(stage.name, config), "model": resolved.models.get(stage.name, "")}
         for stage in stages
     }
+    if "transcript" in settings:
+        settings["transcript"] = replace(transcript, section=config.transcript)
+        keys["transcript"] |= {
+            "note": transcript.note,
+            "loss": transcript.loss,
+            "sound_language": transcript.sound_language,
+        }
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
     if config.conflict.readings is not None:
@@ -176,21 +187,39 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _subtitles(request: Request) -> Path | None:
-    """The subtitle file to use, checked. Raises UsageError or MediaError."""
-    from pipeline.media.subtitles import find_beside, read_subtitles
+def _subtitles(
+    request: Request, config: Config, sound_language: str | None, is_wanted: bool
+) -> "tuple[Path | None, TranscriptSettings]":
+    """The subtitle file to use, and what the transcript has to say about it.
 
+    One that was given must be readable; one that only lies beside the film is left out when it is not.
+
+    Raises:
+        UsageError, MediaError: the file given with --transcript does not exist, or cannot be read.
+    """
+    from pipeline.media.beside import find_beside
+    from pipeline.media.container import MediaError
+    from pipeline.media.subtitles import read_subtitles
+    from pipeline.text.transcribe import TranscriptSettings
+
+    settings = TranscriptSettings(config.transcript, sound_language=sound_language)
+    if not is_wanted:
+        return None, settings
     if request.transcript is not None:
         if not request.transcript.is_file():
             raise UsageError(f"there is no subtitle file {request.transcript}; check --transcript")
-        path: Path | None = request.transcript
-    elif request.config.transcript.source in ("auto", "file"):
-        path = find_beside(request.video)
-    else:
-        path = None
-    if path is not None:
-        read_subtitles(path)
-    return path
+        read_subtitles(request.transcript)
+        return request.transcript, settings
+    if config.transcript.source not in ("auto", "file"):
+        return None, settings
+    choice = find_beside(request.video, config.transcript.language, sound_language)
+    if choice is None:
+        return None, settings
+    try:
+        read_subtitles(choice.path)
+    except MediaError as error:
+        return None, replace(settings, loss=f"{error} It lies beside the film and was left out.")
+    return choice.path, replace(settings, note=choice.note)
 
 
 @contextmanager

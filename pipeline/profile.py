@@ -12,11 +12,11 @@ from pipeline.engine.sources import source_artifact
 from pipeline.engine.store import json_digest
 from pipeline.fusion.learned import load_for_moments, model_files
 from pipeline.graph import MODALITIES
+from pipeline.media.language import normal_code
 from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, known_for, known_models
 from pipeline.models.load import TRANSFORMERS
 from pipeline.records import CARD_FILE
-from pipeline.media.language import normal_code
 
 COMPACT, FULL = "compact", "full"
 HAAR, YUNET = "haar", "yunet"

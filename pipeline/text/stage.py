@@ -1,18 +1,20 @@
 """The two stages of the text room: the transcript, and the emotion of each of its utterances."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.config import TextSection, TranscriptSection
+from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
     DOUBTFUL_KEY,
+    LOSSES_FILE,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     SPEECH_FILE,
@@ -25,29 +27,40 @@ from pipeline.records import (
 )
 from pipeline.text.backends import BACKENDS, reading_of
 from pipeline.text.quality import text_quality
-from pipeline.text.transcribe import Request, is_suspicious, transcribe
+from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
 
 MODALITY = "text"
 
 
 def run_transcript(
-    inputs: Mapping[str, Path], settings: TranscriptSection, out: Path, progress: Progress
+    inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
 ) -> None:
-    """Write ``transcript.json``. Raises ConfigError, ModelError or MediaError (see ``transcribe``)."""
+    """Write ``transcript.json``, and what was noted and lost on the way.
+
+    Raises:
+        ConfigError, ModelError, MediaError: see ``transcribe``.
+    """
     request = Request(
         source=inputs["source"],
         media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
-        settings=settings,
+        settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
         waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
         progress=progress,
         subtitles=inputs.get("subtitles"),
+        sound_language=settings.sound_language,
     )
     transcript = transcribe(request)
+    transcript = replace(
+        transcript,
+        note=" ".join(filter(None, (settings.note, transcript.note))),
+        losses=tuple(filter(None, (settings.loss, *transcript.losses))),
+    )
     write_record(out / TRANSCRIPT_FILE, transcript)
-    if transcript.note:
-        (out / WARNINGS_FILE).write_text(transcript.note + "\n", encoding="utf-8")
+    for name, sentences in ((WARNINGS_FILE, [transcript.note]), (LOSSES_FILE, transcript.losses)):
+        if any(sentences):
+            (out / name).write_text("".join(f"{one}\n" for one in sentences), encoding="utf-8")
     progress(1.0)
 
 

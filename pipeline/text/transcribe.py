@@ -1,5 +1,6 @@
 """From a video to its transcript: the sources in order, text over non-speech dropped, languages named."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -9,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import AUTO, TranscriptSection
-from pipeline.text.backends import TRANSCRIBERS
+from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
-from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
+from pipeline.text.backends import TRANSCRIBERS
+from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance, united
 
 # Whisper's own limits: the defaults of its `transcribe`.
 MAX_COMPRESSION_RATIO = 2.4
@@ -31,6 +33,20 @@ class Request:
     waveform: Callable[[], npt.NDArray[np.float32]]
     progress: Callable[[float], None]
     subtitles: Path | None = None
+    sound_language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptSettings:
+    """The config section, and what the plan knows: which subtitle file was chosen from which, or unreadable.
+
+    ``sound_language`` as the container states it.
+    """
+
+    section: TranscriptSection
+    note: str = ""
+    loss: str = ""
+    sound_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +56,46 @@ class Heard:
     utterances: tuple[Utterance, ...]
     language: str | None = None
     note: str = ""
+    losses: tuple[str, ...] = ()
 
 
 def transcribe(request: Request) -> Transcript:
     """Ask the chosen source, or with ``auto`` one after the other until one has text.
 
-    Subtitles without text are passed over.
+    Subtitles without text are passed over, and with ``auto`` those that cannot be read, which is a loss; so
+    is a film in which somebody speaks and that no source can read.
 
     Raises:
         ConfigError: the chosen source does not exist for this video.
         ModelError: the chosen source's model is not on this machine.
-        MediaError: a subtitle file or stream cannot be read.
+        MediaError: the chosen subtitle file or stream cannot be read.
     """
     wanted = request.settings.source
-    notes = []
+    notes: list[str] = []
+    losses: list[str] = []
     for name in TRANSCRIBERS if wanted == AUTO else (wanted,):
         module, function = TRANSCRIBERS[name].split(":")
-        heard: Heard | None = getattr(import_module(module), function)(request)
+        try:
+            heard: Heard | None = getattr(import_module(module), function)(request)
+        except MediaError as error:
+            if wanted != AUTO:
+                raise
+            losses.append(f"{error} The words come from elsewhere, if from anywhere.")
+            continue
         if heard is None:
             continue
         transcript = settle(heard, name, request)
-        if transcript.status is Status.OK or name in SPOKEN_SOURCES:
-            return transcript  # a recogniser that heard nothing is not overruled by a worse one
         notes.append(transcript.note)
-    return Transcript((), Status.NO_TRANSCRIPT, "none", note=" ".join(notes) or _advice(request))
+        losses += transcript.losses
+        if transcript.status is Status.OK or name in SPOKEN_SOURCES:
+            # A recogniser that heard nothing is not overruled by a worse one.
+            return replace(transcript, note=" ".join(filter(None, notes)), losses=tuple(losses))
+    if not notes and not losses:
+        advice = _advice(request)
+        (losses if request.speech else notes).append(advice)
+    return Transcript(
+        (), Status.NO_TRANSCRIPT, "none", note=" ".join(filter(None, notes)), losses=tuple(losses)
+    )
 
 
 def settle(heard: Heard, source: str, request: Request) -> Transcript:
@@ -84,7 +116,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
         notes.append(f"{dropped} recognised line{'s' if dropped > 1 else ''} over non-speech dropped.")
     if doubtful := sum(map(is_suspicious, lines)):
         notes.append(f"{doubtful} of {len(lines)} recognised lines look doubtful and weigh less.")
-    if not lines:
+    if not lines and not heard.losses:
         notes.append(_EMPTY[source in SPOKEN_SOURCES].format(source=source))
     return Transcript(
         utterances=tuple(replace(u, language=line_language(u.text, language)) for u in lines),
@@ -93,6 +125,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
         language=language,
         dropped_over_silence=dropped,
         note=" ".join(note for note in notes if note),
+        losses=heard.losses,
     )
 
 
@@ -104,10 +137,14 @@ def over_speech(
 ) -> tuple[Utterance, ...]:
     """Those of which at least ``min_share`` lies over speech; a line of no length must touch speech."""
     kept = []
+    stretches = united(speech)
+    starts = [stretch.start_us for stretch in stretches]
     for utterance in utterances:
         span = utterance.span
-        shared = sum(span.overlap_us(other) for other in speech)
-        inside = any(s.start_us <= span.start_us < s.end_us for s in speech)
+        first = max(0, bisect_right(starts, span.start_us) - 1)
+        near = stretches[first : max(first + 1, bisect_left(starts, span.end_us))]
+        shared = sum(span.overlap_us(other) for other in near)
+        inside = any(s.start_us <= span.start_us < s.end_us for s in near)
         if shared >= min_share * span.duration_us if span.duration_us else inside:
             kept.append(utterance)
     return tuple(kept)
