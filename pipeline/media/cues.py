@@ -562,13 +562,13 @@ _STARRED = re.compile(r"\*([^*\n]{1,40})\*")
 _SOUND = re.compile(
     r"""\b(?: laugh | chuckl | giggl | cackl | snicker | sob | cr(?:y|ies|ied)\b | cryin | weep | whimper
     | whin(?:e|ing) | sniff | sigh | gasp | pant(?:s|ing)\b | groan | moan | grunt | scream | shriek | yell
-    | shout    | whisper | mutter | mumbl | murmur | cough | sneez | clear(?:s|ing)\ throat | yawn | gulp | exhal | inhal
-    | breath | applau | cheer | clap | music | song | sing | hum(?:s|ming)\b | whistl | chatter | indistinct
-    | inaudible | unintelligible | silence | pause | door | phone | ring | bell | bark | knock | footstep
-    | thunder | gunshot | explo
-    | engine | siren | horn | slam | bang | beep | buzz | static | speak(?:s|ing)\b
-    | in\ (?:a\ )?\w+\ voice | voice\ ?over | off[- ]?screen | on\ (?:tv|radio|phone) | continues
-    | rires? | pleur | soupir | musique | lacht | weint | seufzt | musik | risas? | llora | suspir | música )
+    | shout | whisper | mutter | mumbl | murmur | cough | sneez | clear(?:s|ing)\ throat | yawn | gulp | exhal
+    | inhal | breath | applau | cheer | clap | music | song | sing | hum(?:s|ming)\b | whistl | chatter
+    | indistinct | inaudible | unintelligible | silence | pause | door | phone | ring | bell | bark | knock
+    | footstep | thunder | gunshot | explo | engine | siren | horn | slam | bang | beep | buzz | static
+    | speak(?:s|ing)\b | in\ (?:a\ )?\w+\ voice | voice\ ?over | off[- ]?screen | on\ (?:tv|radio|phone)
+    | continues | rires? | pleur | soupir | musique | lacht | weint | seufzt | musik | risas? | llora | suspir
+    | música )
     | [笑哭泣叹嘆喘咳] | 掌[声聲] | 音[乐樂] | [声聲](?:音)?$ | 尖叫 | 歌曲 | 沉默 | 旁白 | [画畫]外音
     | 拍手 | 웃음 | 음악 | 박수 | 울음 | 한숨""",
     re.IGNORECASE | re.VERBOSE,
@@ -637,7 +637,7 @@ def _without_sounds(text: str, account: _Account) -> str:
                 parts += [text[end : found.start()], " "]
                 end = found.end()
         text = "".join([*parts, text[end:]])
-    return text
+    return re.sub(r"[^\S\n]+", " ", text)
 
 
 def _is_sound(inner: str, pattern: re.Pattern[str], before: str, after: str) -> bool:
@@ -688,7 +688,9 @@ _SAYING = "说說道问問是想叫喊答曰"
 _DASH = re.compile(r"[-–—‐‑―−]\s+(?=\S)|[-–‐‑](?=[^\W\d])")
 _INNER_DASH = re.compile(r"(?<=[.!?…。！？\"”])\s+[-–—]\s*(?=\w)")
 _CHEVRONS = re.compile(r"\s*>{2,3}\s*")
-_INNER_NAME = re.compile(rf"(?<=[.!?…\"”])\s+(?=[{_CAPITAL}][{_CAPITAL}0-9 .'’]{{1,20}}:\s)")
+_INNER_NAME = re.compile(
+    rf"(?:(?<=[^\W{_CAPITAL}][.\"”])|(?<=[!?…]))\s+(?=[{_CAPITAL}][{_CAPITAL}0-9 .'’]{{1,20}}:\s)"
+)
 
 
 def _recurring_names(shown: Sequence[_Shown]) -> frozenset[str]:
@@ -830,7 +832,7 @@ def _without_slivers(parts: Sequence[tuple[int, int, int]]) -> list[tuple[int, i
 def _merged(lines: Sequence[SpokenLine]) -> list[SpokenLine]:
     """Lines that begin together and last about as long as one line, or in turn where two names differ."""
     kept: list[SpokenLine] = []
-    for line in sorted(lines, key=lambda one: one.span.start_us):
+    for line in sorted(lines, key=lambda one: one.span):
         before = kept[-1] if kept else None
         if before is None or not _are_together(before.span, line.span):
             kept.append(line)
