@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSettings:
-    """The config section, and what the plan knows of subtitle files: which one was chosen, which unreadable."""
+    """The config section, and what the plan knows of subtitle files: which was chosen, which unreadable."""
 
     section: TranscriptSection
     note: str = ""
