@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.engine.runner import Outcome, Run, StageEvent, run_graph
 from pipeline.engine.store import MANIFEST
 from pipeline.graph import WRITERS
+from pipeline.memory import give_back
 from pipeline.models.cards import one_sentence
 from pipeline.plan import Plan, Request, UsageError, nothing_left_behind, plan
 from pipeline.publish import publish, write_atomically
@@ -139,6 +140,11 @@ def _other_video(folder: Path, digest: str) -> tuple[str, ...]:
 
 
 def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
+    def tidied(event: StageEvent) -> None:
+        if event.state == "done":
+            give_back()
+        on_event(event)
+
     return Run(
         settings=planned.settings,
         keys=planned.keys,
@@ -146,7 +152,7 @@ def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
         workers=planned.request.config.run.workers or os.cpu_count() or 1,
         force=planned.request.force,
         peak_memory_mb=peak_memory_mb,
-        on_event=on_event,
+        on_event=tidied,
     )
 
 
