@@ -86,7 +86,7 @@ FOUND = ("moments", "fuse", "conflicts")
 
 STAGES: tuple[Stage, ...] = in_order(
     (
-        _stage("probe", 1, "pipeline.media.probe:run", ("source",)),
+        _stage("probe", 2, "pipeline.media.probe:run", ("source",)),
         _stage("audio", 1, "pipeline.media.audio:run", ("source", "probe")),
         _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
