@@ -106,10 +106,10 @@ class ShapeScan:
         return size, other
 
     def _decode(self, packet: Packet[Any]) -> _Shape | None:
-        context: Any = CodecContext.create(self.stream.codec_context.name, "r")
-        context.extradata = self.stream.codec_context.extradata
-        context.thread_count = 1
         try:
+            context: Any = CodecContext.create(self.stream.codec_context.name, "r")
+            context.extradata = self.stream.codec_context.extradata
+            context.thread_count = 1
             frames = [*context.decode(Packet(bytes(packet))), *context.decode(None)]
         except (av.FFmpegError, ValueError):
             return None

@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
 from pipeline.media.canvas import canvas_filters
-from pipeline.media.encode import CANVAS, EncodeError, media_input, on_canvas, run_ffmpeg
+from pipeline.media.encode import SHAPED, EncodeError, media_input, run_ffmpeg, shaped
 from pipeline.media.hold import HOLD_US
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, MediaInfo, Span, united
@@ -82,7 +82,7 @@ def source_of(source: Path, film: Path | None, media: MediaInfo) -> Reel:
     if film is not None:
         return Reel(film, 0, "v:0", "a:0" if media.has_audio else None, fps)
     sound = str(media.audio_index) if media.has_audio else None
-    return Reel(source, media.clock_zero_us, CANVAS, sound, fps, media)
+    return Reel(source, media.clock_zero_us, SHAPED, sound, fps, media)
 
 
 def reel(conflicts: Sequence[Conflict], duration_us: int, lead_in_us: int, most: int) -> list[Span]:
@@ -163,8 +163,8 @@ def piece(film: Reel, cut: Span, name: str) -> Any:
     if film.media is None or film.media.video_index is None:
         return output
     size = (film.media.width_px // 2 * 2, film.media.height_px // 2 * 2)
-    filters = canvas_filters(film.media, *size)
-    return on_canvas(output, film.media.video_index, filters, bool(film.media.shapes))
+    apart = bool(film.media.shapes)
+    return shaped(output, film.media.video_index, canvas_filters(film.media, *size, apart), apart)
 
 
 def _join(pieces: Sequence[tuple[Path, int]], fps: int, path: Path) -> None:
