@@ -1,6 +1,5 @@
 """One analysis from a request to a folder of results: plan, run, publish, account for it."""
 
-import contextlib
 import os
 import platform
 import resource
@@ -19,14 +18,17 @@ from pipeline.engine.files import private_folder, write_private, write_state
 from pipeline.engine.runner import CancelledError, Outcome, Run, StageEvent, run_graph
 from pipeline.engine.sources import SourceChangedError
 from pipeline.engine.store import artifact_files
+from pipeline.erase import artifacts_of, drop_pictures
 from pipeline.graph import WRITERS
 from pipeline.models.cards import ModelError, one_sentence
 from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
 from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw
-from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
+from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
+from pipeline.terminal import say_aside
 from pipeline.types import Analysis
 
 KEPT_PER_STAGE = 3
+NOT_PUBLISHED = frozenset({WARNINGS_FILE, LOSSES_FILE})
 PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
@@ -46,7 +48,10 @@ PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run left. ``missing`` maps an output or stage to the reason it is not there."""
+    """What a run left. ``missing`` maps an output or stage to the reason it is not there.
+
+    ``losses`` are those of the ``warnings`` that say what of the input was lost or could not be read.
+    """
 
     analysis: Analysis | None
     out: Path
@@ -55,16 +60,15 @@ class Result:
     warnings: tuple[str, ...]
     ran: tuple[str, ...]
     seconds: float
+    losses: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        lost = self.analysis is not None and bool(self.analysis.media.warnings)
-        return not self.missing and not lost
+        return not self.missing and not self.losses
 
 
 def _to_stderr(sentence: str) -> None:
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
-        print(f"emotion-pipeline: {sentence}", file=sys.stderr, flush=True)
+    say_aside(f"emotion-pipeline: {sentence}")
 
 
 def run(
@@ -91,6 +95,9 @@ def run(
                 if sentence := _trouble(error, request.folder):
                     raise _StoppedError(sentence) from error
                 raise
+            finally:
+                if request.config.run.keep_no_faces:
+                    drop_pictures(artifacts_of(request.folder))
     except (SourceChangedError, _StoppedError) as error:
         raise UsageError(str(error)) from error
 
@@ -121,14 +128,20 @@ def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float, i
         if "analysis" in outcome.artifacts
         else None
     )
+    losses = _losses(outcome, analysis)
     result = Result(
         analysis=analysis,
         out=folder,
         files=files,
         missing=_missing(outcome, folder / WORK / ERRORS),
-        warnings=(*replaced, *_repaired(outcome), *_warnings(outcome, analysis)),
+        warnings=(
+            *replaced,
+            *_repaired(outcome),
+            *dict.fromkeys((*losses, *_sentences(outcome, WARNINGS_FILE))),
+        ),
         ran=outcome.ran,
         seconds=round(time.perf_counter() - begin, 2),
+        losses=losses,
     )
     write_state(folder / RUN_FILE, _run_facts(planned, outcome, result))
     return result
@@ -141,9 +154,8 @@ def _made(outcome: Outcome) -> dict[str, Made]:
         if stage in outcome.artifacts:
             path = outcome.artifacts[stage].path
             digests = artifact_files(path)
-            made |= {
-                name: Made(path / name, digests[name]) for name in sorted(digests) if name != WARNINGS_FILE
-            }
+            names = sorted(digests.keys() - NOT_PUBLISHED)
+            made |= {name: Made(path / name, digests[name]) for name in names}
     return made
 
 
@@ -215,13 +227,16 @@ def _reason(stage: str, error: BaseException, errors: Path) -> str:
     return f"{sentence}; the traceback is in {path}"
 
 
-def _warnings(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
-    found: list[str] = list(analysis.media.warnings) if analysis else []
-    for artifact in outcome.artifacts.values():
-        path = artifact.path / WARNINGS_FILE
-        if path.is_file():
-            found += path.read_text(encoding="utf-8").splitlines()
-    return tuple(dict.fromkeys(line for line in found if line))
+def _losses(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
+    media = analysis.media.warnings if analysis else ()
+    return tuple(dict.fromkeys((*media, *_sentences(outcome, LOSSES_FILE))))
+
+
+def _sentences(outcome: Outcome, name: str) -> tuple[str, ...]:
+    """The lines of every file of this name that a stage left."""
+    files = (artifact.path / name for artifact in outcome.artifacts.values())
+    texts = (path.read_text(encoding="utf-8") for path in files if path.is_file())
+    return tuple(line for text in texts for line in text.splitlines() if line)
 
 
 def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any]:
@@ -251,6 +266,7 @@ def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any
         },
         "missing": dict(result.missing),
         "warnings": list(result.warnings),
+        "losses": list(result.losses),
         "files": [path.name for path in result.files],
     }
 

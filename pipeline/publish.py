@@ -77,7 +77,7 @@ def require_ours(folder: Path, video: Path, stages: Iterable[str]) -> None:
     if work and not OURS_IN_WORK & set(work):
         raise UsageError(f"{folder / WORK} is not a folder of ours; choose another --out")
     patterns = {RUN_FILE, *(pattern for stage in stages for pattern in WRITES.get(stage, ()))}
-    ours = _published(folder)
+    ours = published(folder)
     for name in present:
         if _matches(name, patterns) and (name not in ours or (folder / name).is_dir()):
             raise _not_ours(folder / name)
@@ -135,7 +135,7 @@ def publish(folder: Path, made: Mapping[str, Made]) -> tuple[Path, ...]:
         UsageError: a file of the same name lies there that no run of ours made, or a copy came out damaged.
         OSError: the disk cannot keep it.
     """
-    previous, record = _published(folder), folder / WORK / PUBLISHED
+    previous, record = published(folder), folder / WORK / PUBLISHED
     for name in sorted(set(made) - previous):
         if (folder / name).exists():
             raise _not_ours(folder / name)
@@ -158,7 +158,7 @@ def _copy(file: Made, target: Path) -> None:
         raise UsageError(f"{target} came out damaged; run the same command again, it is made anew")
 
 
-def _published(folder: Path) -> frozenset[str]:
+def published(folder: Path) -> frozenset[str]:
     """Names of the results that runs of ours left in ``folder``, by two records: one may be damaged."""
     names = set(read_state(folder / WORK / PUBLISHED, NAMES) or ())
     if (record := read_run(folder)) is not None:

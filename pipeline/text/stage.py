@@ -9,10 +9,12 @@ import numpy as np
 from pipeline.config import TextSection, TranscriptSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
+from pipeline.media.mend import media_path
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
     DOUBTFUL_KEY,
+    LOSSES_FILE,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     SPEECH_FILE,
@@ -25,7 +27,7 @@ from pipeline.records import (
 )
 from pipeline.text.backends import BACKENDS, reading_of
 from pipeline.text.quality import text_quality
-from pipeline.text.transcribe import Request, is_suspicious, transcribe
+from pipeline.text.transcribe import NO_SOURCE, Request, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
 
 MODALITY = "text"
@@ -36,7 +38,7 @@ def run_transcript(
 ) -> None:
     """Write ``transcript.json``. Raises ConfigError, ModelError or MediaError (see ``transcribe``)."""
     request = Request(
-        source=inputs["source"],
+        source=media_path(inputs),
         media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
         settings=settings,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
@@ -47,7 +49,9 @@ def run_transcript(
     transcript = transcribe(request)
     write_record(out / TRANSCRIPT_FILE, transcript)
     if transcript.note:
-        (out / WARNINGS_FILE).write_text(transcript.note + "\n", encoding="utf-8")
+        unread = transcript.source == NO_SOURCE and bool(request.speech)
+        name = LOSSES_FILE if unread else WARNINGS_FILE
+        (out / name).write_text(transcript.note + "\n", encoding="utf-8")
     progress(1.0)
 
 
@@ -67,6 +71,23 @@ def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progr
     ]
     write_records(out / OBSERVATIONS_FILE, Observation, sorted(observations, key=lambda one: one.span))
     write_record(out / CARD_FILE, backend.card)
+    if sentence := unsupported(observations, backend.card.id):
+        nothing = all(o.status is not Status.OK for o in observations)
+        name = LOSSES_FILE if nothing else WARNINGS_FILE
+        (out / name).write_text(f"{sentence}\n", encoding="utf-8")
+
+
+def unsupported(observations: Sequence[Observation], model: str) -> str:
+    """How many lines are in a language that the model does not read; empty where there are none."""
+    foreign = [o for o in observations if o.status is Status.UNSUPPORTED_LANGUAGE]
+    if not foreign:
+        return ""
+    lines = sum(o.status is not Status.NO_WORDS for o in observations)
+    languages = ", ".join(sorted({str(o.evidence.get("language") or "an unknown language") for o in foreign}))
+    return (
+        f"{len(foreign)} of {lines} lines of text are in {languages}, which {model} does not read; name the "
+        "language with --language where that is wrong, or give another model as text.backend"
+    )
 
 
 def gaps(utterances: Sequence[Utterance], film: Span) -> list[Span]:

@@ -9,14 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import AUTO, TranscriptSection
+from pipeline.media.language import line_language, normal_code, transcript_language
+from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
-from pipeline.text.language import line_language, normal_code, transcript_language
 from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
 MAX_COMPRESSION_RATIO = 2.4
 MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
+NO_SOURCE = "none"
 SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
 
 
@@ -63,7 +65,9 @@ def transcribe(request: Request) -> Transcript:
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
             return transcript  # a recogniser that heard nothing is not overruled by a worse one
         notes.append(transcript.note)
-    return Transcript((), Status.NO_TRANSCRIPT, "none", note=" ".join(notes) or _advice(request))
+    if request.speech or not notes:
+        notes.append(_advice(request))
+    return Transcript((), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(notes))
 
 
 def settle(heard: Heard, source: str, request: Request) -> Transcript:
@@ -104,10 +108,11 @@ def over_speech(
 ) -> tuple[Utterance, ...]:
     """Those of which at least ``min_share`` lies over speech; a line of no length must touch speech."""
     kept = []
+    overlaps = Overlaps(speech)
     for utterance in utterances:
         span = utterance.span
-        shared = sum(span.overlap_us(other) for other in speech)
-        inside = any(s.start_us <= span.start_us < s.end_us for s in speech)
+        shared = sum(span.overlap_us(speech[i]) for i in overlaps.during(span))
+        inside = overlaps.during(Span(span.start_us, span.start_us + 1))
         if shared >= min_share * span.duration_us if span.duration_us else inside:
             kept.append(utterance)
     return tuple(kept)
@@ -133,6 +138,8 @@ def _clipped(span: Span, film: Span) -> Span:
 def _advice(request: Request) -> str:
     if not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
+    if not request.speech:
+        return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     return (
         "No subtitles and no speech recogniser: give a subtitle file with --transcript, or run "
         "`emotion-pipeline models pull whisper`, or for English speech add --language en."
