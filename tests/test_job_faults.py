@@ -162,7 +162,7 @@ def test_everything_is_private(finished):
 
 
 @pytest.mark.parametrize(
-    "options", ["size=400k", "nr_inodes=40", slow("size=100k"), slow("size=700k"), slow("nr_inodes=8")]
+    "options", ["size=400k", "nr_inodes=40", slow("size=100k"), slow("size=700k"), slow("nr_inodes=20")]
 )
 def test_a_full_disk_is_one_sentence_and_finished_stages_are_kept(options, video, tmp_path, small_disk):
     disk = small_disk(options)
