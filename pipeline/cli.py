@@ -120,6 +120,9 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
         help="auto: per modality the best model that is on this machine",
     )
     command.add_argument("--language", metavar="CODE", help="spoken language, for instance zh or en")
+    command.add_argument(
+        "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
+    )
     command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
@@ -243,6 +246,8 @@ def _config(arguments: argparse.Namespace) -> Any:
         flags.setdefault("run", {})["keep_no_faces"] = True
     if arguments.language:
         flags["transcript"] = {"language": arguments.language}
+    if arguments.audio_track is not None:
+        flags["media"] = {"audio_track": arguments.audio_track}
     if arguments.no_video:
         flags.setdefault("film", {})["enabled"] = False
     if arguments.style:

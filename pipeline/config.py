@@ -60,6 +60,12 @@ class FaceSection(Section):
     device: str = _device()
 
 
+class MediaSection(Section):
+    audio_track: int | None = Field(
+        None, ge=1, description="Which sound track is read, counted from 1; unset: see docs/OUTPUTS.md."
+    )
+
+
 class VoiceSection(Section):
     backend: str = Field(AUTO, description="`compact`, `hubert`, a model folder or a hub id.")
     window_s: float = Field(3.0, gt=0, description="Length of a window inside speech.")
@@ -223,6 +229,7 @@ class RunSection(Section):
 class Config(Section):
     """All settings of one analysis."""
 
+    media: MediaSection = MediaSection()
     face: FaceSection = FaceSection()
     voice: VoiceSection = VoiceSection()
     transcript: TranscriptSection = TranscriptSection()

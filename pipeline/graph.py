@@ -86,8 +86,8 @@ FOUND = ("moments", "fuse", "conflicts")
 
 STAGES: tuple[Stage, ...] = in_order(
     (
-        _stage("probe", 1, "pipeline.media.probe:run", ("source",)),
-        _stage("audio", 1, "pipeline.media.audio:run", ("source", "probe")),
+        _stage("probe", 2, "pipeline.media.probe:run", ("source",)),
+        _stage("audio", 2, "pipeline.media.audio:run", ("source", "probe")),
         _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
@@ -120,12 +120,16 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
-        _stage("stills", 1, "pipeline.writers.stills:run", ("source", "analysis"), ("blur",)),
-        _stage("film", 3, "pipeline.writers.film.video:run", ("source", "analysis"), ("blur",)),
+        _stage("stills", 1, "pipeline.writers.stills:run", ("source", "probe", "analysis"), ("blur",)),
+        _stage("film", 3, "pipeline.writers.film.video:run", ("source", "probe", "analysis"), ("blur",)),
         _stage("report", 3, "pipeline.writers.report:run", ("analysis",), ("stills",)),
-        _stage("keyframes", 2, "pipeline.writers.keyframes:run", ("source", "analysis"), ("blur",)),
+        _stage("keyframes", 2, "pipeline.writers.keyframes:run", ("source", "probe", "analysis"), ("blur",)),
         _stage(
-            "highlights", 3, "pipeline.writers.highlights:run", ("source", "analysis"), ("film", "stills")
+            "highlights",
+            3,
+            "pipeline.writers.highlights:run",
+            ("source", "probe", "analysis"),
+            ("film", "stills"),
         ),
         *(_stage(export_stage(name), 1, target, ("analysis",)) for name, target in EXPORTS.items()),
     ),
@@ -166,6 +170,7 @@ WRITES: Mapping[str, tuple[str, ...]] = {
 
 # The fields of each stage's config section that change its bytes; the rest (device, batch size) do not.
 SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "probe": ("media", frozenset({"audio_track"})),
     "faces": ("face", frozenset({"sample_fps", "detector", "min_face_px", "hold_s", "crop_px"})),
     "face": ("face", frozenset({"backend", "smoothing_s", "hold_s", "own_baseline"})),
     "speech": ("voice", frozenset({"speech_threshold"})),

@@ -215,10 +215,16 @@ def _reason(stage: str, error: BaseException, errors: Path) -> str:
     said = one_sentence(error)
     if isinstance(error, (MediaError, EncodeError, ModelError, ConfigError, UsageError, CancelledError)):
         return said
-    path = errors / f"{stage}.txt"
-    private_folder(errors)
-    write_private(path, "".join(traceback.format_exception(error)))
-    return f"internal error in stage {stage}: {type(error).__name__}: {said}; the traceback is in {path}"
+    path, sentence = (
+        errors / f"{stage}.txt",
+        f"internal error in stage {stage}: {type(error).__name__}: {said}",
+    )
+    try:
+        private_folder(errors)
+        write_private(path, "".join(traceback.format_exception(error)))
+    except OSError:  # the sentence is worth more than the file
+        return sentence
+    return f"{sentence}; the traceback is in {path}"
 
 
 def _losses(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:

@@ -153,6 +153,8 @@ def plan(choice: Choice) -> Plan:
         SourceChangedError: a file is being written to.
         OSError: one cannot be read.
     """
+    from pipeline.media.streams import StreamChoice
+
     request, config, modalities = choice.request, choice.resolved.config, choice.modalities
     work = request.folder / WORK
     memory = work / DIGESTS if work.is_dir() else None
@@ -164,6 +166,8 @@ def plan(choice: Choice) -> Plan:
         stage.name: {**key_of(stage.name, config), "model": choice.resolved.models.get(stage.name, "")}
         for stage in choice.stages
     }
+    settings["probe"] = StreamChoice(config.transcript.language, config.media.audio_track)
+    keys["probe"] |= {"language": config.transcript.language}
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
     watched = (*sources.values(), *choice.resolved.files)

@@ -12,11 +12,11 @@ from pipeline.engine.files import json_digest
 from pipeline.engine.sources import Source, read_source
 from pipeline.fusion.learned import load_for_moments, model_files
 from pipeline.graph import MODALITIES
+from pipeline.media.language import normal_code
 from pipeline.models.cards import ModelError, cache_folder, shipped_card
 from pipeline.models.known import KnownModel, is_hub_id, known_for, known_models
 from pipeline.models.load import TRANSFORMERS
 from pipeline.records import CARD_FILE
-from pipeline.text.language import normal_code
 
 COMPACT, FULL = "compact", "full"
 HAAR, YUNET = "haar", "yunet"

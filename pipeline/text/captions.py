@@ -1,8 +1,9 @@
 """Transcript from subtitles: a file beside the video, or a stream in its container."""
 
 from pipeline.config import ConfigError
+from pipeline.media.language import normal_code
+from pipeline.media.streams import choice_note, ranked_subtitles
 from pipeline.media.subtitles import extract_stream, read_subtitles
-from pipeline.text.language import normal_code
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import Utterance
 
@@ -25,23 +26,24 @@ def from_file(request: Request) -> Heard | None:
 
 
 def from_stream(request: Request) -> Heard | None:
-    """Lines of the subtitle stream, the one in the wanted language if there is one; None without streams.
+    """Lines of the subtitle stream that is meant (``media.streams``); None where none is stored as text.
 
     Raises:
         ConfigError: a stream was asked for and there is none.
         MediaError: the stream cannot be read.
     """
     streams = request.media.subtitle_streams
-    if not streams:
+    ranked = ranked_subtitles(streams, request.settings.language, request.media.audio_language)
+    if not ranked:
         if request.settings.source == "stream":
             raise ConfigError(
-                "transcript.source is 'stream' but the video holds no subtitle stream; use 'auto'"
+                "transcript.source is 'stream' but the video holds no subtitles stored as text; use 'auto'"
             )
         return None
-    wanted = normal_code(request.settings.language)
-    chosen = next((s for s in streams if wanted and normal_code(s.language) == wanted), streams[0])
+    chosen = ranked[0]
     lines = extract_stream(request.source, chosen.index)
     return Heard(
         tuple(Utterance(span, text, None, "stream") for span, text in lines),
         language=normal_code(chosen.language),
+        note=choice_note("subtitle", chosen, streams),
     )

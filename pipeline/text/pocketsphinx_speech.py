@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import ConfigError
-from pipeline.text.language import normal_code
+from pipeline.media.language import normal_code
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import US_PER_S, Span, Utterance, Word
 

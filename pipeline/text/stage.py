@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.config import TextSection, TranscriptSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
+from pipeline.media.mend import media_path
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
@@ -37,7 +38,7 @@ def run_transcript(
 ) -> None:
     """Write ``transcript.json``. Raises ConfigError, ModelError or MediaError (see ``transcribe``)."""
     request = Request(
-        source=inputs["source"],
+        source=media_path(inputs),
         media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
         settings=settings,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import AUTO, TranscriptSection
+from pipeline.media.language import line_language, normal_code, transcript_language
+from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
-from pipeline.text.language import line_language, normal_code, transcript_language
 from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
@@ -107,10 +108,11 @@ def over_speech(
 ) -> tuple[Utterance, ...]:
     """Those of which at least ``min_share`` lies over speech; a line of no length must touch speech."""
     kept = []
+    overlaps = Overlaps(speech)
     for utterance in utterances:
         span = utterance.span
-        shared = sum(span.overlap_us(other) for other in speech)
-        inside = any(s.start_us <= span.start_us < s.end_us for s in speech)
+        shared = sum(span.overlap_us(speech[i]) for i in overlaps.during(span))
+        inside = overlaps.during(Span(span.start_us, span.start_us + 1))
         if shared >= min_share * span.duration_us if span.duration_us else inside:
             kept.append(utterance)
     return tuple(kept)

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.media.language import normal_code
 from pipeline.models.cards import ModelError, cache_folder
-from pipeline.text.language import normal_code
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import US_PER_S, Span, Utterance, Word
 

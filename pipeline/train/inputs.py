@@ -191,8 +191,8 @@ def _averaged(scores: Sequence[Scores], card: ModelCard) -> Scores:
 
 
 def _read_texts(backend: Any, examples: LabelledSet, wanted: Sequence[int], how: How) -> Iterator[Outcome]:
+    from pipeline.media.language import line_language, normal_code, transcript_language
     from pipeline.text.backends import reading_of
-    from pipeline.text.language import line_language, normal_code, transcript_language
 
     texts = [one.source for one in examples.examples]
     whole = transcript_language(texts, how.language)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from pipeline.labels import EMOTIONS
+from pipeline.media.language import normal_code, transcript_language
 from pipeline.models.transformers_loader import find_model, load_processor
-from pipeline.text.language import normal_code, transcript_language
 from pipeline.text.transformers_text import MAX_TOKENS
 from pipeline.train import runs
 from pipeline.train.classifiers import calibrated, card_for, load_classifier, save_classifier

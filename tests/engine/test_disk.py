@@ -11,29 +11,6 @@ from pipeline.engine.disk import NotEnoughSpaceError, disk_trouble, require_free
 from pipeline.engine.files import write_state
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """``small_disk("size=1m")``: a folder on a file system of its own; skipped where none can be mounted."""
-    mounted = []
-
-    def mount(options):
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        try:
-            done = subprocess.run(command, capture_output=True, check=False)
-        except OSError:
-            pytest.skip("no mount here")
-        if done.returncode != 0:
-            pytest.skip("only root can mount")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.parametrize(
     ("code", "part"),
     [

@@ -55,7 +55,7 @@ def test_first_nine_columns_never_move(analysis: Analysis) -> None:
 
 
 def test_rows_tile_the_film_at_two_decimals(analysis: Analysis) -> None:
-    rows = tables(analysis)["integrated.csv"][1]
+    rows = list(tables(analysis)["integrated.csv"][1])
     assert rows[0]["Start_Time"] == "0.00" and rows[-1]["End_Time"] == "3.00"
     assert all(a["End_Time"] == b["Start_Time"] for a, b in pairwise(rows))
 
@@ -125,7 +125,7 @@ def test_every_cell_is_one_line(analysis: Analysis) -> None:
 
 
 def test_conflicts_come_strongest_first_and_masking_last(analysis: Analysis) -> None:
-    rows = tables(analysis)["conflicts.csv"][1]
+    rows = list(tables(analysis)["conflicts.csv"][1])
     assert [(row["Rank"], row["Kind"]) for row in rows] == [
         ("1", "polarity"),
         ("2", "blend"),
@@ -134,7 +134,7 @@ def test_conflicts_come_strongest_first_and_masking_last(analysis: Analysis) -> 
 
 
 def test_a_row_shows_its_strongest_conflict(analysis: Analysis) -> None:
-    rows = tables(analysis)["integrated.csv"][1]
+    rows = list(tables(analysis)["integrated.csv"][1])
     assert (rows[0]["Conflict_Kind"], rows[0]["Conflict_Ranks"]) == ("polarity", "1 2")
     assert (rows[1]["Conflict_Kind"], rows[1]["Conflict_Ranks"]) == ("blend", "2")
     assert "Conflict_Kind" not in rows[2]
@@ -150,5 +150,5 @@ def test_a_film_without_anything(analysis: Analysis, tmp_path: Path) -> None:
 
 def test_touching_is_not_overlapping(analysis: Analysis) -> None:
     conflicts = tuple(replace(c, span=Span(1_400_005, 1_900_000)) for c in analysis.conflicts[:1])
-    rows = tables(replace(analysis, conflicts=conflicts))["integrated.csv"][1]
+    rows = list(tables(replace(analysis, conflicts=conflicts))["integrated.csv"][1])
     assert ["Conflict_Kind" in row for row in rows] == [False, False, True, False, False]

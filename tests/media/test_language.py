@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.text.language import line_language, normal_code, script_of, transcript_language
+from pipeline.media.language import line_language, normal_code, script_of, transcript_language
 
 
 @pytest.mark.parametrize(
