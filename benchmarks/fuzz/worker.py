@@ -21,7 +21,7 @@ MAX_FILE_BYTES = 1 << 30  # a runaway file ends there and is counted
 RIM = ("probe", "audio", "faces")
 FILM = ("moments", "fuse", "conflicts", "analysis", "film")
 SENTENCES_IN = ("warnings.txt", "losses.txt")
-EXPECTED = ("MediaError", "EncodeError", "UsageError", "ConfigError", "ModelError")
+EXPECTED = ("MediaError", "EncodeError", "UsageError", "ConfigError", "ModelError", "NotEnoughSpaceError")
 SUBTITLED_S = 120
 
 
@@ -43,7 +43,7 @@ def main() -> None:
 def media(task: Mapping[str, Any]) -> dict[str, Any]:
     """Probe, sound, frames, and where asked the film; ``out`` is the caller's to remove."""
     from pipeline.config import config_from_mapping
-    from pipeline.plan import Request, plan
+    from pipeline.plan import Request, choose, plan
 
     out = Path(task["out"])
     settings = {
@@ -53,7 +53,7 @@ def media(task: Mapping[str, Any]) -> dict[str, Any]:
     }
     answer: dict[str, Any] = {"errors": {}, "uncaught": "", "sentences": []}
     try:
-        planned = plan(Request(Path(task["path"]), config_from_mapping(settings), out))
+        planned = plan(choose(Request(Path(task["path"]), config_from_mapping(settings), out)))
     except Exception as error:
         return _note(answer, "plan", error)
     names = (*RIM, *(FILM if task["film"] else ()))
@@ -62,7 +62,7 @@ def media(task: Mapping[str, Any]) -> dict[str, Any]:
         if any(name not in made for name in stage.needs):
             continue
         folder = out / stage.name
-        folder.mkdir()
+        folder.mkdir(parents=True)
         inputs = {name: made[name] for name in (*stage.needs, *stage.wants) if name in made}
         try:
             stage.run(inputs, planned.settings.get(stage.name), folder, lambda fraction: None)
