@@ -1,9 +1,9 @@
 """A request with every choice made: which stages, with which models and settings, on which files."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pipeline.config import Config, ConfigError
 from pipeline.engine.runner import recipe_for
@@ -14,6 +14,9 @@ from pipeline.fusion.readings import OTHER, load_rules
 from pipeline.graph import MODALITIES, OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
 from pipeline.types import ExportFormat
+
+if TYPE_CHECKING:  # it brings the video library, which the command line does without
+    from pipeline.text.transcribe import TranscriptSettings
 
 WORK = ".work"
 ARTIFACTS, DIGESTS = "artifacts", "digests.json"  # in WORK
@@ -51,6 +54,7 @@ class Choice:
     resolved: Resolved
     stages: tuple[Stage, ...]
     subtitles: Path | None
+    transcript: "TranscriptSettings"
     readings: Source | None
 
 
@@ -123,9 +127,10 @@ def choose(request: Request) -> Choice:
         UsageError, ConfigError, MediaError, ModelError: one sentence each.
     """
     from pipeline.media.container import open_media
+    from pipeline.media.streams import StreamChoice, inventory, ranked_sounds
 
-    with open_media(request.video):
-        pass
+    with open_media(request.video) as container:
+        sounds = inventory(container).sounds
     if request.out is None:
         _check_names_a_folder(request.video)
     config = _with_given_transcript(request)
@@ -133,7 +138,9 @@ def choose(request: Request) -> Choice:
     _check_modalities("fusion.weights", config.fusion.weights)
     modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
     _check_blur(config, modalities)
-    subtitles = _subtitles(request) if "text" in modalities else None
+    ranked = ranked_sounds(sounds, StreamChoice(config.transcript.language, config.media.audio_track))
+    sound_language = ranked[0].language if ranked else None
+    subtitles, transcript = _subtitles(request, config, sound_language, "text" in modalities)
     resolved = resolve(config, modalities, subtitles is not None)
     readings = config.conflict.readings
     return Choice(
@@ -142,6 +149,7 @@ def choose(request: Request) -> Choice:
         resolved=resolved,
         stages=stages_for(modalities, resolved.config),
         subtitles=subtitles,
+        transcript=transcript,
         readings=None if readings is None else _checked_readings(readings),
     )
 
@@ -168,6 +176,9 @@ def plan(choice: Choice) -> Plan:
     }
     settings["probe"] = StreamChoice(config.transcript.language, config.media.audio_track)
     keys["probe"] |= {"language": config.transcript.language}
+    if "transcript" in settings:
+        settings["transcript"] = replace(choice.transcript, section=config.transcript)
+        keys["transcript"] |= {"note": choice.transcript.note, "loss": choice.transcript.loss}
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
     watched = (*sources.values(), *choice.resolved.files)
@@ -232,21 +243,39 @@ def _checked_readings(path: Path) -> Source:
     return read_source(path, None)
 
 
-def _subtitles(request: Request) -> Path | None:
-    """The subtitle file to use, checked. Raises UsageError or MediaError."""
-    from pipeline.media.subtitles import find_beside, read_subtitles
+def _subtitles(
+    request: Request, config: Config, sound_language: str | None, is_wanted: bool
+) -> "tuple[Path | None, TranscriptSettings]":
+    """The subtitle file to use, and what the transcript has to say about it.
 
+    One that was given must be readable; one that only lies beside the film is left out when it is not.
+
+    Raises:
+        UsageError, MediaError: the file given with --transcript does not exist, or cannot be read.
+    """
+    from pipeline.media.beside import find_beside
+    from pipeline.media.container import MediaError
+    from pipeline.media.subtitles import read_subtitles
+    from pipeline.text.transcribe import TranscriptSettings
+
+    settings = TranscriptSettings(config.transcript)
+    if not is_wanted:
+        return None, settings
     if request.transcript is not None:
         if not request.transcript.is_file():
             raise UsageError(f"there is no subtitle file {request.transcript}; check --transcript")
-        path: Path | None = request.transcript
-    elif request.config.transcript.source in ("auto", "file"):
-        path = find_beside(request.video)
-    else:
-        path = None
-    if path is not None:
-        read_subtitles(path)
-    return path
+        read_subtitles(request.transcript)
+        return request.transcript, settings
+    if config.transcript.source not in ("auto", "file"):
+        return None, settings
+    choice = find_beside(request.video, config.transcript.language, sound_language)
+    if choice is None:
+        return None, settings
+    try:
+        read_subtitles(choice.path)
+    except MediaError as error:
+        return None, replace(settings, loss=f"{error} It lies beside the film and was left out.")
+    return choice.path, replace(settings, note=choice.note)
 
 
 def explain(request: Request) -> list[tuple[str, str]]:

@@ -10,7 +10,8 @@ _ALIASES = {
     "chi": "zh", "zho": "zh", "cmn": "zh", "yue": "zh", "chs": "zh", "cht": "zh", "chinese": "zh",
     "mandarin": "zh", "cantonese": "zh", "eng": "en", "english": "en", "jpn": "ja", "japanese": "ja",
     "kor": "ko", "ger": "de", "deu": "de", "fre": "fr", "fra": "fr", "spa": "es", "rus": "ru", "ita": "it",
-    "por": "pt", "und": "",
+    "por": "pt", "und": "", "korean": "ko", "german": "de", "french": "fr", "spanish": "es",
+    "russian": "ru", "italian": "it", "portuguese": "pt",
 }  # fmt: skip
 
 _ENGLISH_NAMES = {
@@ -59,6 +60,11 @@ def language_name(language: str | None) -> str:
     return "unknown language" if code is None else _ENGLISH_NAMES.get(code, code)
 
 
+def is_named_language(name: str) -> bool:
+    """Whether a name or three-letter code is known to :func:`normal_code`."""
+    return name.lower() in _ALIASES
+
+
 def script_of(text: str) -> str | None:
     """The script most letters belong to; None without letters. A fifth of kana makes it kana."""
     counts = Counter(_script(char) for char in text if char.isalpha() and char != "ー")
@@ -90,12 +96,13 @@ def line_language(text: str, transcript: str | None) -> str | None:
     checked by its spelling only when it is long enough to tell.
     """
     script = script_of(text)
-    if script is None or (transcript and _fits(script, transcript)):
+    if script is None or (transcript and script_fits(script, transcript)):
         return transcript
     return _guess_latin(text) if script == "latin" else _DEFAULTS[script]
 
 
-def _fits(script: str, language: str) -> bool:
+def script_fits(script: str, language: str) -> bool:
+    """Whether a language is written in a script; Latin letters fit all that have none of their own."""
     if script == "latin":
         return not any(language in languages for languages in _COMPATIBLE.values())
     return language in _COMPATIBLE.get(script, set())

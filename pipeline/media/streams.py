@@ -60,6 +60,19 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """What the name of a subtitle file says of it; ``language`` as it is written there.
+
+    ``default`` is the one that bears the film's name and nothing else.
+    """
+
+    language: str | None
+    default: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Every stream of a container that a person could mean, in its order."""
 
@@ -134,21 +147,25 @@ def ranked_subtitles(
     """Those stored as text, the one that is meant first."""
     return sorted(
         (one for one in streams if one.is_text),
-        key=lambda one: (
-            *subtitle_rank(one.language, one.forced, language, sound_language),
-            not one.default,
-            one.hearing_impaired,
-            one.index,
-        ),
+        key=lambda one: (preference(one, language, sound_language), one.index),
     )
 
 
-def subtitle_rank(
-    language: str | None, forced: bool, wanted: str | None, sound_language: str | None
-) -> tuple[bool, bool, bool]:
-    """Sorts subtitles, in a container or beside the film, by what they are for; the ones meant come first."""
-    code, asked, spoken = normal_code(language), normal_code(wanted), normal_code(sound_language)
-    return (forced, asked is not None and code != asked, spoken is not None and code != spoken)
+def preference(
+    track: Track | SubtitleStream, language: str | None, sound_language: str | None
+) -> tuple[int, int, int, int]:
+    """A rank, the least being the best: forced last, then by language, then default, hearing-impaired after.
+
+    The language asked for comes first, then the sound's; where either is known, a track of unknown language
+    comes before one of another language.
+    """
+    code = normal_code(track.language)
+    wanted = [normal_code(language), normal_code(sound_language)]
+    if code is not None and code in wanted:
+        by_language = wanted.index(code)
+    else:
+        by_language = 2 if code is None or not any(wanted) else 3
+    return (int(track.forced), by_language, int(not track.default), int(track.hearing_impaired))
 
 
 S = TypeVar("S", Stream, SubtitleStream)

@@ -1,48 +1,46 @@
-"""Subtitles, in a file or in a container, as lines of plain text on the media clock."""
+"""Subtitles, in a file or in a container, as cues with their mark-up; ``media.cues`` makes speech of them."""
 
-import codecs
-import html
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pysubs2
 
 from pipeline.media.container import MediaError, clock_zero_us, open_media
+from pipeline.media.cues import Cue
 from pipeline.media.encode import EncodeError, media_input, read_ffmpeg
-from pipeline.types import Span
+from pipeline.media.text_encoding import REPLACEMENT, decode
+from pipeline.types import US_PER_S
 
-Line = tuple[Span, str]
-
-SUFFIXES = (".srt", ".vtt", ".ass")
+SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 US_PER_MS = 1_000
-_LANGUAGE_SUFFIX = re.compile(r"\.[a-z]{2,3}([-_][a-z0-9]{2,8})*", re.IGNORECASE)
-_MARKUP = re.compile(r"</?[a-zA-Z0-9][^>\n]*>|\{\\[^}]*\}")
-# Lead bytes of the commonly used characters: GB 2312 level 1, Big5 level 1 (with punctuation and symbols).
-_COMMON_GB = (range(0xA1, 0xA4), range(0xB0, 0xD8))
-_COMMON_BIG5 = (range(0xA1, 0xA4), range(0xA4, 0xC7))
-# Chinese text is mostly common characters; the same bytes read in the wrong encoding are not.
-MIN_COMMON_SHARE = 0.6
+# Containers' codecs that ffmpeg can hand over as they are, styles and voices included; others become .srt.
+COPIED = {"ass": "ass", "ssa": "ass", "webvtt": "webvtt"}
+
+_TIME = r"(-?)(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3})\d*)?"
+# Between the times stands an arrow; after them come a web caption's settings, or an old .srt's coordinates.
+_TIMES = re.compile(rf"\s*{_TIME}\s*(?:-{{1,3}}\s?>|[–—]\s?>|→)\s*{_TIME}(?![\d:])(.*)", re.DOTALL)
+_ONE_TIME = re.compile(_TIME)
+_NUMBER = re.compile(r"\s*\d+\s*")
+_ASIDE = re.compile(r"(NOTE|STYLE|REGION)\b")
+_WEB = "WEBVTT"
+_SUBSTATION = re.compile(r"^\s*(\[Script Info\]|\[V4\+? Styles\]|Dialogue:)", re.MULTILINE)
+_EVENT_FIELDS = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
+_NO_ACTORS = frozenset({"", "default", "ntp", "none", "unknown"})
 
 
-def find_beside(video: Path) -> Path | None:
-    """The subtitle file that belongs to a video: same name, or the name and a language (``talk.zh.srt``).
+@dataclass(frozen=True, slots=True)
+class Subtitles:
+    """The cues of a file or stream in its order, its short name, and how many characters were unreadable."""
 
-    The exact name wins, then .srt over .vtt over .ass, then the alphabet.
-    """
-    candidates = []
-    for path in sorted(video.parent.iterdir()):
-        suffix = path.suffix.lower()
-        if suffix not in SUFFIXES or not path.stem.startswith(video.stem) or not path.is_file():
-            continue
-        extra = path.stem[len(video.stem) :]
-        if not extra or _LANGUAGE_SUFFIX.fullmatch(extra):
-            candidates.append((bool(extra), SUFFIXES.index(suffix), path.name, path))
-    return min(candidates)[3] if candidates else None
+    cues: tuple[Cue, ...]
+    name: str
+    unreadable: int = 0
 
 
-def read_subtitles(path: Path) -> tuple[Line, ...]:
-    """Lines of a .srt, .vtt or .ass file, see :func:`parse_subtitles`.
+def read_subtitles(path: Path) -> Subtitles:
+    """Cues of a .srt, .vtt, .ass or .ssa file, see :func:`parse_subtitles`.
 
     Raises:
         MediaError: the file cannot be read, or holds no subtitles.
@@ -51,105 +49,172 @@ def read_subtitles(path: Path) -> tuple[Line, ...]:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f"The subtitle file {path} cannot be read ({error.strerror}).") from None
-    return parse_subtitles(data, str(path))
+    parsed = parse_subtitles(data, str(path))
+    return Subtitles(parsed.cues, path.name, parsed.unreadable)
 
 
-def extract_stream(path: Path, index: int) -> tuple[Line, ...]:
-    """Lines of the text subtitle stream ``index`` of a container, on the media clock.
+def extract_stream(path: Path, index: int, codec: str = "") -> Subtitles:
+    """Cues of the text subtitle stream ``index`` of a container, on the media clock.
+
+    ``codec``, as the container names it, spares styles and voices where it is known.
 
     Raises:
         MediaError: the stream cannot be read as text.
     """
-    name = f"subtitle stream {index} of {path}"
+    name = f"subtitle stream {index}"
     with open_media(path) as container:
         zero_us = clock_zero_us(container)
-    stream = media_input(path, zero_us)[str(index)].output("pipe:1", format="srt", scodec="srt")
+    copied = COPIED.get(codec)
+    written = {"format": copied, "scodec": "copy"} if copied else {"format": "srt", "scodec": "srt"}
+    stream = media_input(path, zero_us)[str(index)].output("pipe:1", **written)
     try:
         data = b"".join(read_ffmpeg(stream))
     except EncodeError as error:
-        raise MediaError(f"The {name} cannot be read as text ({error}).") from None
-    return parse_subtitles(data, f"the {name}") if data.strip() else ()
+        raise MediaError(f"The {name} of {path} cannot be read as text ({error}).") from None
+    return parse_subtitles(data, f"the {name}") if data.strip() else Subtitles((), f"the {name}")
 
 
-def parse_subtitles(data: bytes, name: str) -> tuple[Line, ...]:
-    """Subtitle bytes to lines in order, none overlapping: mark-up gone, a line break is a space.
+def parse_subtitles(data: bytes, name: str) -> Subtitles:
+    """Subtitle bytes to cues, in the order of the file and as they stand in it.
 
-    Where cues overlap, the earlier one ends when the later one starts; cues that start together are joined.
-    Empty cues and cues that last no time are left out.
+    A cue whose end cannot be read ends where it starts, one whose start cannot be read starts where the one
+    before ends. Own code for .srt, .vtt and .ass: pysubs2, which reads the rest, refuses a file for one
+    damaged line, takes all between < and > for mark-up, and knows no times without a fraction.
 
     Raises:
         MediaError: neither format nor encoding is known; ``name`` stands in the message.
     """
-    text = decode_text(data)
-    if text is None:
+    decoded = decode(data)
+    if decoded is None:
         raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
-    try:
-        events = pysubs2.SSAFile.from_string(text).events
-    except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError):
-        raise MediaError(
-            f"{name} is not a subtitle file that can be read; give an .srt, .vtt or .ass."
-        ) from None
-    return disjoint(
-        (Span(max(0, event.start) * US_PER_MS, event.end * US_PER_MS), plain_text(event.plaintext))
-        for event in events
-        if not event.is_comment and not event.is_drawing and event.end > max(0, event.start)
+    text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.lstrip("\ufeff"))
+    is_web = text.lstrip().startswith(_WEB)
+    cues: tuple[Cue, ...] | None
+    cues = _substation_cues(text) if _SUBSTATION.search(text) else _timed_blocks(text, is_web)
+    if not cues and not is_web:
+        cues = _other_cues(text)
+    if cues is None:
+        raise MediaError(f"{name} is not a subtitle file that can be read; give an .srt, .vtt or .ass.")
+    if decoded.unreadable and decoded.unreadable > sum(map(str.isalpha, "".join(c.text for c in cues))):
+        raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
+    return Subtitles(cues, name, sum(cue.text.count(REPLACEMENT) for cue in cues))
+
+
+def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
+    """Cues of .srt and .vtt: a line of times, and the text up to the next one."""
+    cues: list[Cue] = []
+    times: tuple[int, int] | None = None
+    block: list[str] = []
+    for line in text.split("\n"):
+        if "-->" in line or ">" in line or "→" in line:
+            found = _times_of(line, times[1] if times else 0)
+            if found is not None:
+                if times is not None:
+                    cues.append(Cue(*times, _text_of(block, is_web, follows=True)))
+                times, block = found, []
+                continue
+        block.append(line)
+    if times is not None:
+        cues.append(Cue(*times, _text_of(block, is_web, follows=False)))
+    return tuple(cues)
+
+
+def _times_of(line: str, before_us: int) -> tuple[int, int] | None:
+    """Start and end that a line states; None for another line. ``before_us``: where the cue before ends."""
+    if (found := _TIMES.fullmatch(line)) is not None:
+        groups = found.groups()
+        return _time_us(groups[:5]), _time_us(groups[5:10])
+    start, arrow, end = line.partition("-->")
+    return _start_and_end(start, end, before_us) if arrow and re.search(r"\d", line) else None
+
+
+def _start_and_end(start: str, end: str, before_us: int) -> tuple[int, int]:
+    """Two times in microseconds, of which either may be damaged."""
+    first, second = _ONE_TIME.search(start), _ONE_TIME.search(end)
+    start_us = _time_us(first.groups()) if first else before_us
+    return start_us, _time_us(second.groups()) if second else start_us
+
+
+def _text_of(block: list[str], is_web: bool, follows: bool) -> str:
+    """The text of a cue out of the lines after its times; its successor's number or name is none of it."""
+    lines = list(block)
+    if follows and lines and (_NUMBER.fullmatch(lines[-1]) or (is_web and _is_name(lines))):
+        lines.pop()
+    if is_web:
+        lines = _without_asides(lines)
+    return "\n".join(lines).strip("\n")
+
+
+def _is_name(lines: list[str]) -> bool:
+    """Whether the last line, after a blank one, is the next cue's name."""
+    return len(lines) > 1 and bool(lines[-1].strip()) and not lines[-2]
+
+
+def _without_asides(lines: list[str]) -> list[str]:
+    """Without the notes and styles between web captions, each from a blank line to the next."""
+    kept: list[str] = []
+    aside = False
+    for before, line in zip(["-", *lines], lines, strict=False):
+        aside = bool(line) and (aside or (not before and bool(_ASIDE.match(line))))
+        if not aside:
+            kept.append(line)
+    return kept
+
+
+def _time_us(groups: tuple[str | None, ...]) -> int:
+    sign, hours, minutes, seconds, fraction = groups
+    whole = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
+    return 0 if sign else whole * US_PER_S + int((fraction or "0").ljust(6, "0"))
+
+
+def _substation_cues(text: str) -> tuple[Cue, ...]:
+    """Cues of .ass and .ssa, comments left out."""
+    fields: Sequence[str] = _EVENT_FIELDS
+    in_events = False
+    cues: list[Cue] = []
+    for line in text.split("\n"):
+        if line.lstrip().startswith("["):
+            in_events = line.strip().lower() == "[events]"
+        kind, _, rest = line.strip().partition(":")
+        if kind == "Format" and in_events:
+            fields = tuple(part.strip().lower() for part in rest.split(","))
+        if kind != "Dialogue":
+            continue
+        values = dict(zip(fields, rest.split(",", len(fields) - 1), strict=False))
+        before_us = cues[-1].end_us if cues else 0
+        start_us, end_us = _start_and_end(values.get("start", ""), values.get("end", ""), before_us)
+        cues.append(_event(start_us, end_us, values))
+    return tuple(cues)
+
+
+def _event(start_us: int, end_us: int, values: dict[str, str]) -> Cue:
+    speaker = values.get("name", values.get("actor", "")).strip()
+    return Cue(
+        start_us,
+        end_us,
+        # What stands in braces without a backslash is a remark of the typesetter.
+        re.sub(r"\{[^}\\]*\}", "", re.sub(r"\\[Nn]", "\n", values.get("text", "")).replace("\\h", " ")),
+        style=values.get("style", "").strip(),
+        effect=values.get("effect", "").strip(),
+        speaker=None if speaker.lower() in _NO_ACTORS else speaker,
     )
 
 
-def plain_text(marked_up: str) -> str:
-    """One line of text without tags and character references."""
-    return " ".join(html.unescape(_MARKUP.sub("", marked_up)).replace("\\h", " ").split())
-
-
-def disjoint(cues: Iterable[Line]) -> tuple[Line, ...]:
-    """Cues with text, in order, each ending by the start of the next; those starting together become one."""
-    lines: list[Line] = []
-    for span, text in sorted((cue for cue in cues if cue[1]), key=lambda cue: cue[0].start_us):
-        if not lines or lines[-1][0].end_us <= span.start_us:
-            lines.append((span, text))
-            continue
-        before, said = lines.pop()
-        if before.start_us < span.start_us:
-            lines += [(Span(before.start_us, span.start_us), said), (span, text)]
-        else:
-            joined = said if text == said else f"{said} {text}"
-            lines.append((Span(span.start_us, max(before.end_us, span.end_us)), joined))
-    return tuple(lines)
-
-
-def decode_text(data: bytes) -> str | None:
-    """Text in UTF-8, UTF-16 (byte order mark or not), GB 18030 or Big5; None when it is none of them."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if data.startswith(mark):
-            return _strictly(data, encoding)
-    if b"\0" in data:
-        # Digits and arrows of a time line are ASCII: in UTF-16 every other byte of them is zero.
-        return _strictly(data, "utf-16-le" if data[1::2].count(0) >= data[::2].count(0) else "utf-16-be")
-    if (text := _strictly(data, "utf-8")) is not None:
-        return text
-    shares = {
-        "gb18030": common_share(data, _COMMON_GB, 0xA1),
-        "big5hkscs": common_share(data, _COMMON_BIG5, 0x40),
-    }
-    for encoding in sorted(shares, key=lambda name: -shares[name]):
-        if shares[encoding] >= MIN_COMMON_SHARE and (text := _strictly(data, encoding)) is not None:
-            return text
-    return None
-
-
-def common_share(data: bytes, leads: tuple[range, ...], least_trail: int) -> float:
-    """Share of the two-byte characters in ``data`` that are common in an encoding."""
-    pairs = [(match[0][0], match[0][1]) for match in re.finditer(rb"[\x81-\xfe][\x40-\xfe]", data)]
-    common = sum(any(lead in block for block in leads) and trail >= least_trail for lead, trail in pairs)
-    return common / len(pairs) if pairs else 0.0
-
-
-def _strictly(data: bytes, encoding: str) -> str | None:
+def _other_cues(text: str) -> tuple[Cue, ...] | None:
+    """Cues of what pysubs2 knows besides (TTML, MPL2, …); None when it is none of them."""
     try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
+        events = pysubs2.SSAFile.from_string(text).events
+    except (
+        pysubs2.exceptions.Pysubs2Error,
+        ValueError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        SyntaxError,
+    ):
         return None
+    return tuple(
+        Cue(max(0, e.start) * US_PER_MS, max(0, e.end) * US_PER_MS, e.plaintext)
+        for e in events
+        if not e.is_comment
+    )

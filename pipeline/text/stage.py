@@ -1,12 +1,13 @@
 """The two stages of the text room: the transcript, and the emotion of each of its utterances."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.config import TextSection, TranscriptSection
+from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
 from pipeline.media.mend import media_path
@@ -27,31 +28,39 @@ from pipeline.records import (
 )
 from pipeline.text.backends import BACKENDS, reading_of
 from pipeline.text.quality import text_quality
-from pipeline.text.transcribe import NO_SOURCE, Request, is_suspicious, transcribe
+from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
 
 MODALITY = "text"
 
 
 def run_transcript(
-    inputs: Mapping[str, Path], settings: TranscriptSection, out: Path, progress: Progress
+    inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
 ) -> None:
-    """Write ``transcript.json``. Raises ConfigError, ModelError or MediaError (see ``transcribe``)."""
+    """Write ``transcript.json``, and what was noted and lost on the way.
+
+    Raises:
+        ConfigError, ModelError, MediaError: see ``transcribe``.
+    """
     request = Request(
         source=media_path(inputs),
         media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
-        settings=settings,
+        settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
         waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
         progress=progress,
         subtitles=inputs.get("subtitles"),
     )
     transcript = transcribe(request)
+    transcript = replace(
+        transcript,
+        note=" ".join(filter(None, (settings.note, transcript.note))),
+        losses=tuple(filter(None, (settings.loss, *transcript.losses))),
+    )
     write_record(out / TRANSCRIPT_FILE, transcript)
-    if transcript.note:
-        unread = transcript.source == NO_SOURCE and bool(request.speech)
-        name = LOSSES_FILE if unread else WARNINGS_FILE
-        (out / name).write_text(transcript.note + "\n", encoding="utf-8")
+    for name, sentences in ((WARNINGS_FILE, [transcript.note]), (LOSSES_FILE, transcript.losses)):
+        if any(sentences):
+            (out / name).write_text("".join(f"{one}\n" for one in sentences), encoding="utf-8")
     progress(1.0)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import AUTO, TranscriptSection
+from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
 from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
@@ -36,38 +37,61 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptSettings:
+    """The config section, and what the plan knows of subtitle files: which one was chosen, which unreadable."""
+
+    section: TranscriptSection
+    note: str = ""
+    loss: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What a source found, before gating; ``language`` as the source says."""
 
     utterances: tuple[Utterance, ...]
     language: str | None = None
     note: str = ""
+    losses: tuple[str, ...] = ()
 
 
 def transcribe(request: Request) -> Transcript:
     """Ask the chosen source, or with ``auto`` one after the other until one has text.
 
-    Subtitles without text are passed over.
+    Subtitles without text are passed over, and with ``auto`` those that cannot be read, which is a loss; so
+    is a film in which somebody speaks and that no source can read.
 
     Raises:
         ConfigError: the chosen source does not exist for this video.
         ModelError: the chosen source's model is not on this machine.
-        MediaError: a subtitle file or stream cannot be read.
+        MediaError: the chosen subtitle file or stream cannot be read.
     """
     wanted = request.settings.source
-    notes = []
+    notes: list[str] = []
+    losses: list[str] = []
     for name in TRANSCRIBERS if wanted == AUTO else (wanted,):
         module, function = TRANSCRIBERS[name].split(":")
-        heard: Heard | None = getattr(import_module(module), function)(request)
+        try:
+            heard: Heard | None = getattr(import_module(module), function)(request)
+        except MediaError as error:
+            if wanted != AUTO:
+                raise
+            losses.append(f"{error} The words come from elsewhere, if from anywhere.")
+            continue
         if heard is None:
             continue
         transcript = settle(heard, name, request)
-        if transcript.status is Status.OK or name in SPOKEN_SOURCES:
-            return transcript  # a recogniser that heard nothing is not overruled by a worse one
         notes.append(transcript.note)
-    if request.speech or not notes:
-        notes.append(_advice(request))
-    return Transcript((), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(notes))
+        losses += transcript.losses
+        if transcript.status is Status.OK or name in SPOKEN_SOURCES:
+            # A recogniser that heard nothing is not overruled by a worse one.
+            return replace(transcript, note=" ".join(filter(None, notes)), losses=tuple(losses))
+    if not notes and not losses:
+        advice = _advice(request)
+        (losses if request.speech else notes).append(advice)
+    return Transcript(
+        (), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(filter(None, notes)), losses=tuple(losses)
+    )
 
 
 def settle(heard: Heard, source: str, request: Request) -> Transcript:
@@ -88,7 +112,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
         notes.append(f"{dropped} recognised line{'s' if dropped > 1 else ''} over non-speech dropped.")
     if doubtful := sum(map(is_suspicious, lines)):
         notes.append(f"{doubtful} of {len(lines)} recognised lines look doubtful and weigh less.")
-    if not lines:
+    if not lines and not heard.losses:
         notes.append(_EMPTY[source in SPOKEN_SOURCES].format(source=source))
     return Transcript(
         utterances=tuple(replace(u, language=line_language(u.text, language)) for u in lines),
@@ -97,6 +121,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
         language=language,
         dropped_over_silence=dropped,
         note=" ".join(note for note in notes if note),
+        losses=heard.losses,
     )
 
 

@@ -17,7 +17,7 @@ def test_a_turn_is_found_in_every_container(suffix: str, codec: str, made: Made)
     info = probe(made(media.make_turning, suffix, codec))
     assert info.shapes == TURN
     assert (info.width_px, info.height_px) == (320, 320)
-    assert info.warnings == (
+    assert info.notes == (
         "The picture changes its shape midway (320x180, then 180x320 from 2.0 s): each part is fitted into "
         "one frame.",
     )

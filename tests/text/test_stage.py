@@ -7,9 +7,17 @@ import pytest
 
 from pipeline.config import TextSection, TranscriptSection
 from pipeline.models.cards import CACHE_VARIABLE
-from pipeline.records import read_record, read_records, write_record, write_records
+from pipeline.records import (
+    LOSSES_FILE,
+    WARNINGS_FILE,
+    read_record,
+    read_records,
+    write_record,
+    write_records,
+)
 from pipeline.text.compact import load
 from pipeline.text.stage import read_utterances, run_text, run_transcript
+from pipeline.text.transcribe import TranscriptSettings
 from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Utterance
 from tests.text.requests import media, span
 
@@ -36,7 +44,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def run_both(
     inputs: dict[str, Path], settings: TranscriptSection
 ) -> tuple[Transcript, tuple[Observation, ...]]:
-    run_transcript(inputs, settings, inputs["transcript"], lambda share: None)
+    run_transcript(inputs, TranscriptSettings(settings), inputs["transcript"], lambda share: None)
     run_text(inputs, COMPACT, inputs["text"], lambda share: None)
     return (
         read_record(inputs["transcript"] / "transcript.json", Transcript),
@@ -106,6 +114,23 @@ def test_lines_in_a_language_the_model_does_not_read_are_counted(
     left = {path.name: path.read_text(encoding="utf-8") for path in inputs["text"].glob("*.txt")}
     assert set(left) == ({name} if name else set())
     assert says in "".join(left.values())
+
+
+def test_what_the_plan_says_and_what_is_lost_are_written_apart(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "film.srt").write_text(SRT + "\n4\n01:00:00,000 --> 01:00:01,000\nlate\n", encoding="utf-8")
+    settings = TranscriptSettings(TranscriptSection(), "It was chosen.", "Another cannot be read.")
+    inputs["subtitles"] = tmp_path / "film.srt"
+    run_transcript(inputs, settings, inputs["transcript"], lambda share: None)
+    noted, lost = (
+        (inputs["transcript"] / name).read_text(encoding="utf-8") for name in (WARNINGS_FILE, LOSSES_FILE)
+    )
+    assert noted == "It was chosen.\n"
+    assert lost.splitlines()[0] == "Another cannot be read."
+    assert "1 of 4 lines of film.srt is lost" in lost.splitlines()[1]
+    transcript = read_record(inputs["transcript"] / "transcript.json", Transcript)
+    assert (transcript.note, transcript.losses) == (noted.strip(), tuple(lost.splitlines()))
 
 
 def test_doubtful_text_is_marked_and_weighs_little(inputs: dict[str, Path]) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import ConfigError
+from pipeline.media.container import MediaError
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.text.pocketsphinx_speech import cut
 from pipeline.text.quality import length_quality, source_quality, text_quality
@@ -37,8 +39,9 @@ def test_a_subtitle_file_comes_first(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
     transcript = transcribe(request(subtitles=tmp_path / "a.srt", speech=[span(0, 10)]))
     assert (transcript.source, transcript.status, transcript.language) == ("file", Status.OK, "zh")
-    assert [u.span for u in transcript.utterances] == [span(1, 2.5), span(3, 4)]
-    assert [u.language for u in transcript.utterances] == ["zh", "en"]
+    assert [u.span for u in transcript.utterances] == [span(1, 2.5)]  # what is heard besides is no speech
+    assert [u.language for u in transcript.utterances] == ["zh"]
+    assert "1 sound tag" in transcript.note and transcript.losses == ()
 
 
 def test_then_a_stream_in_the_container(made: Callable[..., Path]) -> None:
@@ -52,6 +55,37 @@ def test_then_a_stream_in_the_container(made: Callable[..., Path]) -> None:
     transcript = transcribe(asked)
     assert transcript.source == "stream"
     assert transcript.status is Status.OK and transcript.utterances
+
+
+def test_a_subtitle_file_that_cannot_be_read_is_a_loss_and_the_next_source_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_bytes(b"no subtitles")
+    (loss,) = transcribe(request(subtitles=tmp_path / "a.srt", speech=[span(0, 5)])).losses
+    assert "a.srt is not a subtitle file" in loss
+    with pytest.raises(MediaError, match="not a subtitle file"):
+        transcribe(request("file", subtitles=tmp_path / "a.srt"))
+
+
+def test_what_of_a_subtitle_file_was_lost_is_said_though_another_source_is_read(
+    tmp_path: Path, cache: Path
+) -> None:
+    tiny_whisper(cache / "whisper" / "base.pt")
+    (tmp_path / "a.srt").write_text("1\n00:10:00,000 --> 00:10:01,000\nlate\n", encoding="utf-8")
+    asked = request(waveform=noise(4), subtitles=tmp_path / "a.srt", speech=[span(0, 4)], language="en")
+    transcript = transcribe(asked)
+    assert transcript.source == "whisper" and transcript.utterances
+    assert "is this the right subtitle file?" in transcript.losses[0]
+
+
+def test_characters_that_cannot_be_read_are_a_loss(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_bytes("1\n00:00:01,000 --> 00:00:02,000\n我很开心".encode()[:-1])
+    (loss,) = transcribe(request(subtitles=tmp_path / "a.srt")).losses
+    assert loss.startswith("1 character of a.srt could not be read")
+
+
+def test_speakers_named_by_the_subtitles_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nJOHN: I know.\n", encoding="utf-8")
+    (utterance,) = transcribe(request(subtitles=tmp_path / "a.srt")).utterances
+    assert (utterance.speaker, utterance.text) == ("JOHN", "I know.")
 
 
 def noise(seconds: float) -> NDArray[np.float32]:
@@ -137,9 +171,10 @@ def test_whisper_never_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_any_source_the_note_says_what_to_do() -> None:
     transcript = transcribe(request(speech=[span(0, 5)]))
     assert transcript.status is Status.NO_TRANSCRIPT
-    assert "--transcript" in transcript.note and "models pull" in transcript.note
+    (loss,) = transcript.losses
+    assert "--transcript" in loss and "models pull" in loss
     mute = transcribe(request(info=media(has_audio=False)))
-    assert "no sound" in mute.note
+    assert "no sound" in mute.note and mute.losses == ()
 
 
 @pytest.mark.parametrize(
@@ -181,6 +216,15 @@ def test_text_with_too_little_speech_under_it_is_dropped_and_counted() -> None:
     bare = settle(Heard(lines, language="en"), "whisper", request(speech=speech[:1]))
     assert (len(bare.utterances), bare.dropped_over_silence) == (1, 2)
     assert "2 recognised lines over non-speech dropped" in bare.note
+
+
+def test_many_lines_over_many_stretches_of_speech_take_no_square_of_time() -> None:
+    lines = [line(i / 2, i / 2 + 0.4) for i in range(20_000)]
+    speech = [span(i / 2, i / 2 + 0.3) for i in range(20_000)]
+    begin = perf_counter()
+    assert len(over_speech(lines, speech, 0.3)) == len(lines)
+    assert over_speech(lines, [one.shifted(-S // 5) for one in speech], 0.6) == ()
+    assert perf_counter() - begin < 5
 
 
 def test_subtitles_are_never_gated_by_speech() -> None:
