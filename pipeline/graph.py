@@ -94,13 +94,13 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
-            1,
+            2,
             "pipeline.text.stage:run_transcript",
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
         ),
         _stage("text", 3, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 3, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage("moments", 4, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",
@@ -111,7 +111,7 @@ STAGES: tuple[Stage, ...] = in_order(
         ),
         _stage(
             "analysis",
-            3,
+            4,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
             ("transcript", *OBSERVING),

@@ -22,6 +22,7 @@ _TIME = r"(-?)(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3})\d*)?"
 # Between the times stands an arrow; after them come a web caption's settings, or an old .srt's coordinates.
 _TIMES = re.compile(rf"\s*{_TIME}\s*(?:-{{1,3}}\s?>|[–—]\s?>|→)\s*{_TIME}(?![\d:])(.*)", re.DOTALL)
 _ONE_TIME = re.compile(_TIME)
+_SETTING = re.compile(r"\b(?:line|position|align|size|vertical|region|[XY][12]):\S*")
 _NUMBER = re.compile(r"\s*\d+\s*")
 _ASIDE = re.compile(r"(NOTE|STYLE|REGION)\b")
 _WEB = "WEBVTT"
@@ -90,14 +91,16 @@ def parse_subtitles(data: bytes, name: str) -> Subtitles:
     text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.lstrip("\ufeff"))
     is_web = text.lstrip().startswith(_WEB)
     cues: tuple[Cue, ...] | None
-    cues = _substation_cues(text) if _SUBSTATION.search(text) else _timed_blocks(text, is_web)
-    if not cues and not is_web:
-        cues = _other_cues(text)
+    if _SUBSTATION.search(text):
+        cues = _substation_cues(text)
+    else:
+        cues = _timed_blocks(text, is_web) or (() if is_web else _other_cues(text))
     if cues is None:
         raise MediaError(f"{name} is not a subtitle file that can be read; give an .srt, .vtt or .ass.")
-    if decoded.unreadable and decoded.unreadable > sum(map(str.isalpha, "".join(c.text for c in cues))):
+    unreadable = sum(cue.text.count(REPLACEMENT) for cue in cues)
+    if unreadable and unreadable > sum(map(str.isalpha, "".join(cue.text for cue in cues))):
         raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
-    return Subtitles(cues, name, sum(cue.text.count(REPLACEMENT) for cue in cues))
+    return Subtitles(cues, name, unreadable)
 
 
 def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
@@ -111,7 +114,7 @@ def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
             if found is not None:
                 if times is not None:
                     cues.append(Cue(*times, _text_of(block, is_web, follows=True)))
-                times, block = found, []
+                times, block = found, _text_in_times(line)
                 continue
         block.append(line)
     if times is not None:
@@ -125,7 +128,15 @@ def _times_of(line: str, before_us: int) -> tuple[int, int] | None:
         groups = found.groups()
         return _time_us(groups[:5]), _time_us(groups[5:10])
     start, arrow, end = line.partition("-->")
-    return _start_and_end(start, end, before_us) if arrow and re.search(r"\d", line) else None
+    return _start_and_end(start, end, before_us) if arrow and _ONE_TIME.search(line) else None
+
+
+def _text_in_times(line: str) -> list[str]:
+    """The words that damage moved into a line of times; none in a line that is whole."""
+    if _TIMES.fullmatch(line) is not None:
+        return []
+    rest = " ".join(_SETTING.sub(" ", _ONE_TIME.sub(" ", line.replace("-->", " "))).split())
+    return [rest] if re.search(r"[^\W\d_]{3}|[\u2e80-\ufaff]", rest) else []
 
 
 def _start_and_end(start: str, end: str, before_us: int) -> tuple[int, int]:
@@ -177,7 +188,9 @@ def _substation_cues(text: str) -> tuple[Cue, ...]:
             in_events = line.strip().lower() == "[events]"
         kind, _, rest = line.strip().partition(":")
         if kind == "Format" and in_events:
-            fields = tuple(part.strip().lower() for part in rest.split(","))
+            stated = tuple(part.strip().lower() for part in rest.split(","))
+            is_whole = {"start", "end"} < set(stated) and stated[-1] == "text"
+            fields = stated if is_whole and len(set(stated)) == len(stated) <= len(fields) else fields
         if kind != "Dialogue":
             continue
         values = dict(zip(fields, rest.split(",", len(fields) - 1), strict=False))

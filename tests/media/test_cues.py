@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -501,9 +501,9 @@ def test_no_words_are_lost_however_cues_overlap(rows: list[tuple[int, int]]) -> 
 def test_twice_the_cues_take_twice_the_time(make) -> None:  # type: ignore[no-untyped-def]
     def seconds(count: int) -> float:
         cues = [cue(*make(i)) for i in range(count)]
-        start = perf_counter()
+        start = process_time()
         spoken_lines(cues, "x", 4000 * US_PER_S)
-        return perf_counter() - start
+        return process_time() - start
 
     seconds(100)
     assert min(seconds(8_000) for _ in range(2)) < 5 * max(0.05, min(seconds(4_000) for _ in range(3)))
@@ -531,6 +531,6 @@ def test_twice_the_cues_take_twice_the_time(make) -> None:  # type: ignore[no-un
     ids=lambda text: text[:5],
 )
 def test_no_text_takes_long(text: str) -> None:
-    start = perf_counter()
+    start = process_time()
     spoken([(0, 1, text), (1, 2, text), (2, 3, "a" + text)])
-    assert perf_counter() - start < 2
+    assert process_time() - start < 2

@@ -1,6 +1,6 @@
 import random
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -172,14 +172,14 @@ def test_damaged_subtitles_are_lines_or_one_sentence(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(10):
         data = damaged(chance.choice(SOURCES), chance)
-        start = perf_counter()
+        start = process_time()
         try:
             read = parse_subtitles(data, "x")
         except MediaError as error:
             assert "\n" not in str(error)
         else:
             spoken_lines(read.cues, "x", 10 * US_PER_S)
-        assert perf_counter() - start < 1
+        assert process_time() - start < 1
 
 
 @pytest.mark.parametrize(
