@@ -506,7 +506,7 @@ def test_twice_the_cues_take_twice_the_time(make) -> None:  # type: ignore[no-un
         return process_time() - start
 
     seconds(100)
-    assert min(seconds(8_000) for _ in range(2)) < 5 * max(0.05, min(seconds(4_000) for _ in range(3)))
+    assert min(seconds(2_400) for _ in range(2)) < 5 * max(0.02, min(seconds(1_200) for _ in range(3)))
 
 
 @pytest.mark.parametrize(
