@@ -88,7 +88,7 @@ def parse_subtitles(data: bytes, name: str) -> Subtitles:
     decoded = decode(data)
     if decoded is None:
         raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
-    text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.lstrip("\ufeff"))
+    text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.replace("\ufeff", ""))
     is_web = text.lstrip().startswith(_WEB)
     cues: tuple[Cue, ...] | None
     if _SUBSTATION.search(text):

@@ -98,6 +98,7 @@ def test_forms_of_time(times: str, start_s: float, end_s: float) -> None:
         (srt("a", "", "b"), ["a", "", "b"]),
         (srt("a", "b").replace("\n\n", "\n"), ["a", "b"]),
         (srt("a\n\nb", "c"), ["a\n\nb", "c"]),
+        (srt("a") + "\n\ufeff" + srt("b"), ["a", "b"]),
         (srt("a", "b").replace("00:00:02,000 -->", "00:00:0x,000 -->"), ["a", "b"]),
         (
             "WEBVTT\n\nintro\n00:01.000 --> 00:02.000\na\n\nNOTE no\nb\n\nend\n00:03.000 --> 00:04.000\nb",
