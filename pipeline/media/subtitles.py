@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pysubs2
@@ -27,17 +27,19 @@ _NUMBER = re.compile(r"\s*\d+\s*")
 _ASIDE = re.compile(r"(NOTE|STYLE|REGION)\b")
 _WEB = "WEBVTT"
 _SUBSTATION = re.compile(r"^\s*(\[Script Info\]|\[V4\+? Styles\]|Dialogue:)", re.MULTILINE)
+_EVENT_KINDS = frozenset({"Format", "Comment", "Picture", "Sound", "Movie", "Command"})
 _EVENT_FIELDS = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 _NO_ACTORS = frozenset({"", "default", "ntp", "none", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
 class Subtitles:
-    """The cues of a file or stream in its order, its short name, and how many characters were unreadable."""
+    """The cues of a file or stream in its order, its short name, and how much of it was unreadable."""
 
     cues: tuple[Cue, ...]
     name: str
-    unreadable: int = 0
+    unreadable: int = 0  # characters
+    damaged: int = 0  # lines that hold no cue though they stand among cues
 
 
 def read_subtitles(path: Path) -> Subtitles:
@@ -51,7 +53,7 @@ def read_subtitles(path: Path) -> Subtitles:
     except OSError as error:
         raise MediaError(f"The subtitle file {path} cannot be read ({error.strerror}).") from None
     parsed = parse_subtitles(data, str(path))
-    return Subtitles(parsed.cues, path.name, parsed.unreadable)
+    return replace(parsed, name=path.name)
 
 
 def extract_stream(path: Path, index: int, codec: str = "") -> Subtitles:
@@ -91,8 +93,9 @@ def parse_subtitles(data: bytes, name: str) -> Subtitles:
     text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.replace("\ufeff", ""))
     is_web = text.lstrip().startswith(_WEB)
     cues: tuple[Cue, ...] | None
+    damaged = 0
     if _SUBSTATION.search(text):
-        cues = _substation_cues(text)
+        cues, damaged = _substation_cues(text)
     else:
         cues = _timed_blocks(text, is_web) or (() if is_web else _other_cues(text))
     if cues is None:
@@ -100,7 +103,7 @@ def parse_subtitles(data: bytes, name: str) -> Subtitles:
     unreadable = sum(cue.text.count(REPLACEMENT) for cue in cues)
     if unreadable and unreadable > sum(map(str.isalpha, "".join(cue.text for cue in cues))):
         raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
-    return Subtitles(cues, name, unreadable)
+    return Subtitles(cues, name, decoded.unreadable, damaged)
 
 
 def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
@@ -178,10 +181,11 @@ def _time_us(groups: tuple[str | None, ...]) -> int:
     return 0 if sign else whole * US_PER_S + int((fraction or "0").ljust(6, "0"))
 
 
-def _substation_cues(text: str) -> tuple[Cue, ...]:
-    """Cues of .ass and .ssa, comments left out."""
+def _substation_cues(text: str) -> tuple[tuple[Cue, ...], int]:
+    """Cues of .ass and .ssa, comments left out, and how many lines among them are none of the format's."""
     fields: Sequence[str] = _EVENT_FIELDS
     in_events = False
+    damaged = 0
     cues: list[Cue] = []
     for line in text.split("\n"):
         if line.lstrip().startswith("["):
@@ -192,12 +196,17 @@ def _substation_cues(text: str) -> tuple[Cue, ...]:
             is_whole = {"start", "end"} < set(stated) and stated[-1] == "text"
             fields = stated if is_whole and len(set(stated)) == len(stated) <= len(fields) else fields
         if kind != "Dialogue":
+            damaged += (
+                in_events and bool(rest) and kind not in _EVENT_KINDS and not kind.startswith((";", "["))
+            )
             continue
-        values = dict(zip(fields, rest.split(",", len(fields) - 1), strict=False))
+        parts = rest.split(",", len(fields) - 1)
+        damaged += len(parts) < len(fields)
+        values = dict(zip(fields, parts, strict=False))
         before_us = cues[-1].end_us if cues else 0
         start_us, end_us = _start_and_end(values.get("start", ""), values.get("end", ""), before_us)
         cues.append(_event(start_us, end_us, values))
-    return tuple(cues)
+    return tuple(cues), damaged
 
 
 def _event(start_us: int, end_us: int, values: dict[str, str]) -> Cue:

@@ -120,6 +120,10 @@ def test_substation_styles_effects_and_actors() -> None:
 def test_one_damaged_line_does_not_cost_the_file() -> None:
     damaged = ASS.replace("0:00:00.50,0:00:01.20,Default,,0,0,0,,{", "0:00:00.50,0:0x:01.2")
     assert shown(parse_subtitles(damaged.encode(), "x"))[-1][:2] == SECOND[:2]
+    lost = parse_subtitles(ASS.replace("Dialogue: 0,0:00:01.50", "Dia\xffogue: 0,0:00:01.50").encode(), "x")
+    assert (len(lost.cues), lost.damaged) == (2, 1)
+    short = parse_subtitles(ASS.partition(",Default,,0,0,0,,{\\an8")[0].encode(), "x")
+    assert (len(short.cues), short.damaged) == (3, 1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
