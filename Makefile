@@ -1,6 +1,8 @@
 # make analyze VIDEO=vlog.mp4   analyse one video (inputs/sample.mp4 without VIDEO)
 # make test                     the tests
-# make check                    the whole gate: format, lint, types, import rules, tests
+# make check                    the whole gate: format, lint, types, import rules, tests, a slice of the fuzz
+# make fuzz                     damaged films and subtitles, docs/RELIABILITY.md; about a quarter of an hour
+# make faults                   killed, starved and tricked runs, docs/RELIABILITY.md; ten minutes
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,7 +12,7 @@ override ARGS := $(value ARGS)
 export VIDEO ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help analyze test lint check check-data bench bench-conflict sample accept clean
+.PHONY: help analyze test lint check fuzz fuzz-slice faults check-data bench bench-conflict sample accept clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -27,8 +29,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# Partly done (3) is said by the command in a sentence; make would end with an error line of its own.
 analyze: $(VENV)/installed
-	@$(BIN)/emotion-pipeline analyze $$ARGS -- "$$VIDEO"
+	@$(BIN)/emotion-pipeline analyze $$ARGS -- "$$VIDEO" || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
 # A worker takes a file at a time: what its tests make is made once.
 test: $(VENV)/installed-dev
@@ -40,7 +43,17 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+check: lint test fuzz-slice
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.fuzz $$ARGS
+
+# A bit of everything in three minutes at most.
+fuzz-slice: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.fuzz --slice $$ARGS
+
+faults: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.faults $$ARGS
 
 # Tests that need the shared data folder (EMOTION_DATA, ../shared/data by default), and the slow ones.
 check-data: $(VENV)/installed-dev

@@ -39,7 +39,7 @@ EXAMPLES = """\
 examples:
   python -m benchmarks.clips                               all clips
   python -m benchmarks.clips --only no_face_4s --keep out  one clip, results kept in out/
-  python -m benchmarks.clips --reproducible                same bytes with other threads and after kill -9
+  python -m benchmarks.clips --reproducible                same bytes with other threads, second run
 """
 FOUND = ("clip", "exit", "seconds", "persons", "face", "voice", "utterances", "conflicts", "film")
 
@@ -158,13 +158,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", metavar="NAMES", help="some clips, by name without suffix, comma between")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the results there")
-    parser.add_argument(
-        "--reproducible", action="store_true", help="compare bytes of repeated and killed runs"
-    )
+    parser.add_argument("--reproducible", action="store_true", help="compare bytes of repeated runs")
     parser.add_argument("--clip", type=Path, metavar="FILE", help="with --reproducible: another film")
-    parser.add_argument(
-        "--seconds", type=float, default=8.0, help="with --reproducible: length of the film for kill -9"
-    )
     return parser
 
 
@@ -177,7 +172,7 @@ def main() -> int:
         if asked.reproducible:
             from benchmarks.reproducible import run_reproducible
 
-            return 0 if run_reproducible(asked.clip, asked.seconds, folder) else 1
+            return 0 if run_reproducible(asked.clip, folder) else 1
         videos = sorted(
             path for path in (data_root() / "videos").glob("*") if path.suffix in (".mp4", ".mov")
         )

@@ -70,8 +70,6 @@ def analysed(clip: Clip, folder: Path) -> Path:
 
 def prepare(clip: Clip, analysis_in: Path, style: FilmStyle, blur: bool, folder: Path) -> Pass:
     """Write what the film pass needs, as the stage does."""
-    import ffmpeg
-
     from pipeline.config import FilmSection
     from pipeline.media.encode import ffmpeg_exe
     from pipeline.records import ANALYSIS_FILE, read_record
@@ -86,10 +84,11 @@ def prepare(clip: Clip, analysis_in: Path, style: FilmStyle, blur: bool, folder:
     font = font_for(analysis.transcript.language)
     settings = FilmSection(style=style)
     hidden = blurring.regions(analysis) if blur else None
+    video.write_holds(clip.video, analysis.media, folder)
     parts = video.write_parts(analysis, hidden, font, settings, folder)
     output = video.film(clip.video, analysis.media, parts, font.path.parent, settings)
     took_s = perf_counter() - begin
-    command = (ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-v", "error", *ffmpeg.get_args(output))
+    command = (ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-v", "error", *output)
     return Pass(command, folder, took_s)
 
 

@@ -52,10 +52,14 @@ def pipeline_command() -> list[str]:
 
 
 def measure(
-    argv: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+    argv: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    limit_s: float | None = None,
 ) -> Measured:
     """Run ``argv`` to its end, in ``folder`` if given, with ``environment`` laid over ours.
 
+    What runs longer than ``limit_s`` is killed with all it started.
     A child's ``ru_maxrss`` starts at its parent's peak (Linux carries it over ``exec``), so the calling
     process must not have loaded models.
     """
@@ -72,12 +76,18 @@ def measure(
         )
         watcher = _TreeWatcher(child.pid)
         watcher.start()
+        limit = threading.Timer(
+            limit_s if limit_s is not None else threading.TIMEOUT_MAX, end_group, [child.pid]
+        )
+        limit.daemon = True
+        limit.start()
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
             end_group(child.pid)
             raise
         finally:
+            limit.cancel()
             watcher.done.set()
         seconds = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -1,16 +1,15 @@
-"""Same bytes with other thread counts and after kill -9 in any stage; nothing to do the second time."""
+"""Same bytes with other thread counts; nothing to do the second time. Killed runs: ``benchmarks.faults``."""
 
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.clip_checks import Check
-from benchmarks.made_clips import Clip, default_clip, make_clip
-from benchmarks.process import measure, pipeline_command, succeed
+from benchmarks.made_clips import Clip, default_clip
+from benchmarks.process import pipeline_command, succeed
 from benchmarks.tables import show
 
 # run.json tells times and is different each time by design.
@@ -71,36 +70,13 @@ def second_run(clip: Clip, out: Path) -> list[Check]:
     ]
 
 
-def killed_in(stage: str, after_s: float, clip: Clip, out: Path, wanted: Mapping[str, str]) -> Check:
-    """Kill the first run in ``stage``, run again, compare with an undisturbed run."""
-    command = [sys.executable, "-m", "benchmarks.killed", stage, str(after_s)]
-    struck = measure([*command, *analysis_arguments(clip, out)])
-    if struck.exit_code != -signal.SIGKILL:
-        return Check(f"kill -9 in {stage}", f"was not struck: exit code {struck.exit_code}", False)
-    left = list((out / ".work" / "artifacts" / stage).glob(".tmp-*"))
-    succeed([*pipeline_command(), *analysis_arguments(clip, out)])
-    check = compared(f"kill -9 in {stage}, run again", wanted, digests(out))
-    scratch = "unfinished folder left behind" if left else "nothing left behind"
-    return Check(check.what, f"{check.seen} ({scratch})", check.holds)
-
-
-def run_reproducible(video: Path | None, kill_seconds: float, folder: Path) -> bool:
+def run_reproducible(video: Path | None, folder: Path) -> bool:
     """All comparisons; prints one table and says whether everything holds."""
     source = video or default_clip()[0]
     whole = Clip(source, source.with_suffix(".srt"), 0.0)
     one, two = (with_threads(whole, threads, folder) for threads in (1, 2))
     checks = [compared(f"{source.name}: 1 and 2 threads", one, two), *second_run(whole, folder / "threads2")]
     say(checks)
-
-    short = make_clip(source, kill_seconds, folder)
-    undisturbed = folder / "undisturbed"
-    succeed([*pipeline_command(), *analysis_arguments(short, undisturbed)])
-    wanted = digests(undisturbed)
-    stages = json.loads((undisturbed / "run.json").read_text(encoding="utf-8"))["stages"]
-    for stage, made in stages.items():
-        checks.append(killed_in(stage, made["seconds"] / 2, short, folder / f"killed_{stage}", wanted))
-        say(checks[-1:])
-
     rows = [(check.what, check.seen, "ok" if check.holds else "FAILED") for check in checks]
     show(f"{os.cpu_count()} processors", ("must hold", "seen", ""), rows)
     return all(check.holds for check in checks)

@@ -7,6 +7,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.privacy import keep_private
+
+keep_private()
+
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.types import Analysis

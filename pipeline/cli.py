@@ -1,7 +1,6 @@
 """Arguments in, exit codes out; no judgement."""
 
 import argparse
-import contextlib
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pipeline import (
+    cli_erase,
     cli_evaluate,
     cli_export,
     cli_review,
@@ -19,17 +19,19 @@ from pipeline import (
     cli_train_text,
     cli_train_voice,
 )
+from pipeline.terminal import Parser, UnprintedError, harmless, open_streams, say, say_aside
 from pipeline.types import ExportFormat, FilmStyle, Profile
 
 TRAINING_COMMANDS = ("train", "evaluate", "export")  # may need the packages of the extra `train`
 TRAINING_HINT = "install the training tools with `pip install -c constraints.txt -e '.[train]'`"
+STOPPING = ("SIGTERM", "SIGHUP")  # end like Ctrl-C; Windows has no SIGHUP
 EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 DESCRIPTION = """\
 Reads face, voice and words of one video on one timeline and flags where they disagree.
 
 exit codes: 0 all done; 3 partly done (what is missing is named); 2 bad usage or input;
-            1 a fault of ours; 130 interrupted (finished stages are kept)
+            1 internal error; 130 interrupted (finished stages are kept)
 """
 ANALYZE_EXAMPLES = """\
 examples:
@@ -45,7 +47,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="emotion-pipeline",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -89,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_train_fusion.add_evaluate(cli_evaluate.add_to(commands))
     cli_export.add_to(commands)
     cli_review.add_to(commands)
+    cli_erase.add_to(commands)
     return parser
 
 
@@ -110,18 +113,24 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
         metavar="VIDEO",
         help="a path, or a name found in inputs/; without it, inputs/sample.mp4",
     )
-    command.add_argument("--out", type=Path, metavar="DIR", help="where results go; outputs/<video name>")
+    command.add_argument("--out", metavar="DIR", help="where results go; outputs/<video name>")
     command.add_argument(
         "--profile",
         choices=get_args(Profile),
         help="auto: per modality the best model that is on this machine",
     )
     command.add_argument("--language", metavar="CODE", help="spoken language, for instance zh or en")
+    command.add_argument(
+        "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
+    )
     command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
     command.add_argument("--style", choices=get_args(FilmStyle), help="how much the film shows; full")
     command.add_argument("--blur-faces", action="store_true", help="blur every detected face, for sharing")
+    command.add_argument(
+        "--keep-no-faces", action="store_true", help="keep no face crops or stills in the cache after the run"
+    )
     command.add_argument(
         "--highlights",
         action="store_true",
@@ -138,16 +147,20 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    open_streams()
     try:
-        code = _run(argv)
-        sys.stdout.flush()
-        return code
+        return _run(argv)
     except KeyboardInterrupt:
         return _end_interrupted()
-    except BrokenPipeError:  # the reader of our output went away, as in `| head`
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+    except UnprintedError as error:
+        return _unprinted(error, EXIT_OK)
+
+
+def _unprinted(error: UnprintedError, code: int) -> int:
+    """The exit code of a command that ended with ``code`` and could not say so."""
+    if error.reader_left:
+        return code
+    return _fail(f"the output could not be printed ({error}); what was made is kept", code or EXIT_PARTIAL)
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -159,12 +172,16 @@ def _run(argv: Sequence[str] | None) -> int:
     if arguments.version:
         from pipeline import __version__
 
-        print(f"emotion-pipeline {__version__}")
+        say(f"emotion-pipeline {__version__}")
         return EXIT_OK
     if arguments.command is None:
         parser.print_help()
         return EXIT_USAGE
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for name in STOPPING:
+        number = getattr(signal, name, None)
+        # What was told to be deaf, as by nohup, stays so.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _as_interrupt)
     return _guarded(arguments.act, arguments)
 
 
@@ -186,7 +203,7 @@ def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Names
         return act(arguments)
     except expected as error:
         return _fail(one_sentence(error), EXIT_USAGE)
-    except BrokenPipeError:
+    except UnprintedError:
         raise
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and arguments.command in TRAINING_COMMANDS:
@@ -194,11 +211,11 @@ def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Names
         if os.environ.get("EMOTION_PIPELINE_DEBUG"):
             raise
         hint = "set EMOTION_PIPELINE_DEBUG=1 and run it again to see where"
-        return _fail(f"a fault of ours: {type(error).__name__}: {one_sentence(error)}; {hint}", EXIT_FAULT)
+        return _fail(f"internal error: {type(error).__name__}: {one_sentence(error)}; {hint}", EXIT_FAULT)
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(f"emotion-pipeline: {sentence}", file=sys.stderr)
+    say_aside(f"emotion-pipeline: {sentence}")
     return code
 
 
@@ -207,11 +224,12 @@ def _end_interrupted() -> int:
     from pipeline.engine.store import discard_open_scratch
     from pipeline.media.encode import stop_children
 
+    for name in ("SIGINT", *STOPPING):  # once is enough
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
     stop_children()
     discard_open_scratch()
-    print("\ninterrupted; finished stages are kept, the same command goes on from there", file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    say_aside("\ninterrupted; finished stages are kept, the same command goes on from there")
     os._exit(EXIT_INTERRUPTED)
 
 
@@ -224,8 +242,12 @@ def _config(arguments: argparse.Namespace) -> Any:
         flags.setdefault("run", {})["profile"] = arguments.profile
     if arguments.only:
         flags.setdefault("run", {})["only"] = listed("--only", arguments.only)
+    if arguments.keep_no_faces:
+        flags.setdefault("run", {})["keep_no_faces"] = True
     if arguments.language:
         flags["transcript"] = {"language": arguments.language}
+    if arguments.audio_track is not None:
+        flags["media"] = {"audio_track": arguments.audio_track}
     if arguments.no_video:
         flags.setdefault("film", {})["enabled"] = False
     if arguments.style:
@@ -240,12 +262,12 @@ def _config(arguments: argparse.Namespace) -> Any:
 
 
 def _request(arguments: argparse.Namespace) -> Any:
-    from pipeline.plan import Request, find_video
+    from pipeline.plan import Request, find_video, named_folder
 
     return Request(
         video=find_video(arguments.video),
         config=_config(arguments),
-        out=arguments.out,
+        out=named_folder(arguments.out),
         transcript=arguments.transcript,
         force=arguments.force,
     )
@@ -258,12 +280,15 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from pipeline.job import run
     from pipeline.summary import as_json, as_text
 
-    with progress_lines(Console(stderr=True)) as show:
+    with harmless(progress_lines(Console(stderr=True))) as show:
         result = run(_request(arguments), show)
     code = EXIT_OK if result.complete else EXIT_PARTIAL
     if result.analysis is None:
         code = EXIT_FAULT
-    print(json.dumps(as_json(result, code), ensure_ascii=False) if arguments.json else as_text(result))
+    try:
+        say(json.dumps(as_json(result, code), ensure_ascii=False) if arguments.json else as_text(result))
+    except UnprintedError as error:
+        return _unprinted(error, code)
     return code
 
 
@@ -271,7 +296,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from pipeline.plan import explain
 
     for stage, why in explain(_request(arguments)):
-        print(f"{stage:<12} {why}")
+        say(f"{stage:<12} {why}")
     return EXIT_OK
 
 
@@ -281,7 +306,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     findings = examine()
     for finding in findings:
         mark = "ok     " if finding.works else "missing"
-        print(f"{mark}  {finding.what}" + ("" if finding.works else f" - {finding.cost}"))
+        say(f"{mark}  {finding.what}" + ("" if finding.works else f" - {finding.cost}"))
     return EXIT_OK if all(finding.works or not finding.needed for finding in findings) else EXIT_PARTIAL
 
 

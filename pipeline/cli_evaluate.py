@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.terminal import say, say_aside
+
 if TYPE_CHECKING:
     from pipeline.train.evaluate import Evaluation
     from pipeline.train.examples import LabelledSet
@@ -113,7 +115,7 @@ def act(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     if arguments.out is not None:
         _write(arguments, examples, result)
-    print(json.dumps(as_json(result), ensure_ascii=False) if arguments.json else as_text(result))
+    say(json.dumps(as_json(result), ensure_ascii=False) if arguments.json else as_text(result))
     return 0
 
 
@@ -139,7 +141,7 @@ def _write(arguments: argparse.Namespace, examples: "LabelledSet", result: "Eval
     known = {KNOWN_SPEAKER: result.known_speaker, OWN_BASELINE: result.own_baseline}
     baselines = {name: one for name, one in known.items() if one is not None}
     write_report(arguments.out, result.plain, (), about, baselines)
-    print(f"report: {arguments.out / 'summary.html'}", file=sys.stderr)
+    say_aside(f"report: {arguments.out / 'summary.html'}")
 
 
 @contextmanager

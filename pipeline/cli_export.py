@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.terminal import say
+
 if TYPE_CHECKING:
     from pipeline.train.export.info import FormatInfo, ModelInfo
 
@@ -81,7 +83,7 @@ def act(arguments: argparse.Namespace) -> int:
             )
     except DataError as error:
         raise UsageError(str(error)) from error
-    print(as_text(info, out))
+    say(as_text(info, out))
     return 0
 
 

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from pipeline.models.cards import ModelError, shipped_ids
 from pipeline.models.fetch import list_models, pull, verify
+from pipeline.terminal import printable, say
 
 
 def act(what: str, ids: Sequence[str], best_effort: bool) -> bool:
@@ -22,16 +23,16 @@ def act(what: str, ids: Sequence[str], best_effort: bool) -> bool:
         if not best_effort:
             raise
         reason = str(error).split(", so ")[0]
-        print(f"full models not fetched ({reason}); the compact ones in the package are used")
+        say(f"full models not fetched ({reason}); the compact ones in the package are used")
         return True
 
 
 def _list(ids: Sequence[str]) -> bool:
     for model_id in shipped_ids():
-        print(f"in the package  {model_id}")
+        say(f"in the package  {model_id}")
     for line in list_models():
         state = "here" if line.is_here else "not here"
-        print(f"{state:<14}  {line.model.id}  {line.model.size_bytes / 1e6:.1f} MB  {line.model.licence}")
+        say(f"{state:<14}  {line.model.id}  {line.model.size_bytes / 1e6:.1f} MB  {line.model.licence}")
     return True
 
 
@@ -44,18 +45,18 @@ def _pull(ids: Sequence[str]) -> bool:
         def show(model_id: str, file: str, done: int, total: int) -> None:
             key = (model_id, file)
             if key not in tasks:
-                tasks[key] = bars.add_task(f"{model_id} {file}", total=total or None)
+                tasks[key] = bars.add_task(printable(f"{model_id} {file}"), total=total or None)
             bars.update(tasks[key], completed=done, total=total or None)
 
         fetched = pull(ids, show)
-    print(f"fetched {', '.join(fetched)}" if fetched else "nothing to fetch: every model is here")
+    say(f"fetched {', '.join(fetched)}" if fetched else "nothing to fetch: every model is here")
     return True
 
 
 def _verify(ids: Sequence[str]) -> bool:
     checked = verify(ids)
     for file in checked:
-        print(f"{file.state:<11} {file.model_id}  {file.path}")
+        say(f"{file.state:<11} {file.model_id}  {file.path}")
     if not checked:
-        print("no fetched model is on this machine; `emotion-pipeline doctor` checks the package's own")
+        say("no fetched model is on this machine; `emotion-pipeline doctor` checks the package's own")
     return all(file.state in ("ok", "unrecorded") for file in checked)

@@ -1,10 +1,11 @@
 """The command `review`: a sheet on which humans mark events, and what their marks come to."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pipeline.terminal import say, say_aside
 
 PRECISION = 0.8
 EXAMPLES = """\
@@ -115,14 +116,13 @@ def _write(arguments: argparse.Namespace) -> int:
         count = sum(len(rows(film, asked)) for film in films)
         put_in = sum(len(foils(film, asked.foils)) for film in films)
         if not count:
-            print(
-                f"no conflicts in {', '.join(one_line(film.name) for film in films)}: nothing to review",
-                file=sys.stderr,
+            say_aside(
+                f"no conflicts in {', '.join(one_line(film.name) for film in films)}: nothing to review"
             )
             continue
         write(path, as_csv(films, asked))
         hidden = f", {put_in} of them put in without an alarm" if asked.foils else ""
-        print(f"{path}: {count} event{'s' * (count != 1)} to mark right, wrong or unsure{hidden}")
+        say(f"{path}: {count} event{'s' * (count != 1)} to mark right, wrong or unsure{hidden}")
     return 0
 
 
@@ -146,7 +146,7 @@ def _import(arguments: argparse.Namespace) -> int:
     from pipeline.review.report import as_json, as_text
 
     found = read(arguments.sheets, [*arguments.folders, *arguments.results], arguments.precision or PRECISION)
-    print(json.dumps(as_json(found), ensure_ascii=False) if arguments.json else as_text(found))
+    say(json.dumps(as_json(found), ensure_ascii=False) if arguments.json else as_text(found))
     return 0
 
 

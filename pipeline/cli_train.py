@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.terminal import printable, say
+
 if TYPE_CHECKING:
     from pipeline.train.loop import Epoch, Show
     from pipeline.train.tune_face import FaceTuning
@@ -219,13 +221,13 @@ def print_result(answers: Any, folder: Path, one_model: bool) -> None:
     from pipeline.train.score import metrics_of
 
     figures = metrics_of(answers)
-    print(
+    say(
         f"test: n {figures.n}, accuracy {figures.accuracy:.4f}, UAR {figures.uar:.4f}, "
         f"macro-F1 {figures.macro_f1:.4f}"
     )
-    print(f"report: {folder / 'summary.html'}")
+    say(f"report: {folder / 'summary.html'}")
     if one_model:
-        print(f"use it: --backend {folder / 'model'}")
+        say(f"use it: --backend {folder / 'model'}")
 
 
 @dataclass(frozen=True)
@@ -254,11 +256,11 @@ def watched() -> Iterator[Watch]:
                 if epoch is None:
                     step(what, done, total)
                 else:
-                    console.print(f"{what}: {_epoch_words(epoch)}")
+                    console.print(printable(f"{what}: {_epoch_words(epoch)}"), markup=False)
 
             return show
 
-        yield Watch(console.print, step, epochs)
+        yield Watch(lambda text: console.print(printable(text), markup=False), step, epochs)
     if "RANK" in os.environ:
         from pipeline.train.loop import leave
 

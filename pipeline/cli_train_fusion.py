@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import cli_evaluate, cli_train
 from pipeline.fusion.nets import STRATEGIES
+from pipeline.terminal import say
 
 if TYPE_CHECKING:
     from pipeline.train.fusion.run import Result
@@ -106,9 +107,9 @@ def act(command: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
             result = train(asked, cli_train.command_line(), arguments.force, seen.say)
     except DataError as error:
         raise UsageError(str(error)) from error
-    print(words(result))
-    print(f"figures: {folder / 'metrics.json'}")
-    print(how_used(folder / "model"))
+    say(words(result))
+    say(f"figures: {folder / 'metrics.json'}")
+    say(how_used(folder / "model"))
     return 0
 
 
@@ -161,7 +162,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     result = measured(model, asked)
     left = f"all but {', '.join(names(arguments.without))}" if arguments.without else ALL
-    print(json.dumps(result_json(result), ensure_ascii=False) if arguments.json else words(result, left))
+    say(json.dumps(result_json(result), ensure_ascii=False) if arguments.json else words(result, left))
     return 0
 
 

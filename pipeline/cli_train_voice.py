@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline import cli_train
 from pipeline.cli_train_idle import LOOP_OPTIONS, SIDE_OPTIONS, refuse_idle
+from pipeline.terminal import say
 
 NETWORK_OPTIONS = (*LOOP_OPTIONS, "all_layers", "longest_s")
 KINDS = ("ravdess", "crema-d", "emo-db", "casia", "meld", "folder")
@@ -108,7 +109,7 @@ def _prepare(corpora: Sequence[tuple[str, str]], out: Path) -> int:
     with cli_train.watched() as seen:
         checked = check_clips(clips, lambda done, total: seen.step("listening", done, total))
     write_manifest(checked, out)
-    print("\n".join([*summary(checked, left), f"list: {out}"]))
+    say("\n".join([*summary(checked, left), f"list: {out}"]))
     return 0
 
 
@@ -142,6 +143,6 @@ def _personalise(arguments: argparse.Namespace) -> int:
         answers, told = personalise(
             asked, cli_train.command_line(), arguments.force, say=seen.say, step=seen.step
         )
-    print(told)
+    say(told)
     cli_train.print_result(answers, asked.folder, one_model=True)
     return 0

@@ -60,6 +60,12 @@ class FaceSection(Section):
     device: str = _device()
 
 
+class MediaSection(Section):
+    audio_track: int | None = Field(
+        None, ge=1, description="Which sound track is read, counted from 1; unset: see docs/OUTPUTS.md."
+    )
+
+
 class VoiceSection(Section):
     backend: str = Field(AUTO, description="`compact`, `hubert`, a model folder or a hub id.")
     window_s: float = Field(3.0, gt=0, description="Length of a window inside speech.")
@@ -213,11 +219,17 @@ class RunSection(Section):
     profile: Profile = Field("auto", description="`auto`: the best model that is here; `compact`; `full`.")
     only: tuple[str, ...] = Field((), description="Modalities to read; empty: all.")
     workers: int = Field(0, ge=0, description="Stages at a time; 0: one per processor.")
+    keep_no_faces: bool = Field(
+        False,
+        description="Keep nothing that shows a face in the cache once the run has ended: the next run looks "
+        "for faces again. Results that show the picture are made all the same.",
+    )
 
 
 class Config(Section):
     """All settings of one analysis."""
 
+    media: MediaSection = MediaSection()
     face: FaceSection = FaceSection()
     voice: VoiceSection = VoiceSection()
     transcript: TranscriptSection = TranscriptSection()

@@ -86,8 +86,8 @@ FOUND = ("moments", "fuse", "conflicts")
 
 STAGES: tuple[Stage, ...] = in_order(
     (
-        _stage("probe", 1, "pipeline.media.probe:run", ("source",)),
-        _stage("audio", 1, "pipeline.media.audio:run", ("source", "probe")),
+        _stage("probe", 2, "pipeline.media.probe:run", ("source",)),
+        _stage("audio", 2, "pipeline.media.audio:run", ("source", "probe")),
         _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
@@ -99,7 +99,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
         ),
-        _stage("text", 3, "pipeline.text.stage:run_text", ("transcript", "probe")),
+        _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage("moments", 4, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
@@ -114,18 +114,22 @@ STAGES: tuple[Stage, ...] = in_order(
             4,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
-            ("transcript", *OBSERVING),
+            ("transcript", "audio", "faces", *OBSERVING),  # audio, faces: what of them was lost
         ),
-        _stage("tables", 3, "pipeline.writers.table:run", ("analysis",)),
-        _stage("captions", 2, "pipeline.writers.captions:run", ("analysis",)),
+        _stage("tables", 4, "pipeline.writers.table:run", ("analysis",)),
+        _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
-        _stage("stills", 1, "pipeline.writers.stills:run", ("source", "analysis"), ("blur",)),
-        _stage("film", 3, "pipeline.writers.film.video:run", ("source", "analysis"), ("blur",)),
+        _stage("stills", 1, "pipeline.writers.stills:run", ("source", "probe", "analysis"), ("blur",)),
+        _stage("film", 3, "pipeline.writers.film.video:run", ("source", "probe", "analysis"), ("blur",)),
         _stage("report", 3, "pipeline.writers.report:run", ("analysis",), ("stills",)),
-        _stage("keyframes", 1, "pipeline.writers.keyframes:run", ("source", "analysis"), ("blur",)),
+        _stage("keyframes", 2, "pipeline.writers.keyframes:run", ("source", "probe", "analysis"), ("blur",)),
         _stage(
-            "highlights", 3, "pipeline.writers.highlights:run", ("source", "analysis"), ("film", "stills")
+            "highlights",
+            3,
+            "pipeline.writers.highlights:run",
+            ("source", "probe", "analysis"),
+            ("film", "stills"),
         ),
         *(_stage(export_stage(name), 1, target, ("analysis",)) for name, target in EXPORTS.items()),
     ),
@@ -140,9 +144,33 @@ WRITERS = (
     *("analysis", "tables", "captions", "picture", "film", "report", *CREATOR_PACK),
     *(export_stage(name) for name in EXPORTS),
 )
+# The stages whose artifacts show somebody: what is erased, or not kept, where faces are not to stay.
+PICTURING = ("faces", "stills", "film", "report", *CREATOR_PACK)
+# The files they write, as patterns: what a folder may hold without being ours is judged before anything runs.
+WRITES: Mapping[str, tuple[str, ...]] = {
+    "analysis": ("analysis.json",),
+    "tables": ("integrated.csv", "conflicts.csv", "faces.csv", "voice.csv"),
+    "captions": ("transcript.srt",),
+    "picture": ("timeline.png",),
+    "film": ("annotated.mp4",),
+    "report": ("report.html",),
+    "keyframes": ("keyframes.csv", "keyframes.jpg"),
+    "highlights": ("highlights.mp4", "event_[0-9]*.jpg"),
+    "export-elan": ("annotations.eaf",),
+    "export-textgrid": ("annotations.TextGrid",),
+    "export-vtt": ("emotion.vtt",),
+    "export-srt": ("emotion.srt",),
+    "export-ass": ("emotion.ass",),
+    "export-parquet": ("integrated.parquet", "conflicts.parquet", "faces.parquet", "voice.parquet"),
+    "export-session": ("session.json",),
+    "export-label-studio": ("label_studio.json", "label_studio.xml"),
+    "export-edl": ("markers.edl", "markers_resolve.edl"),
+    "export-fcpxml": ("markers.fcpxml",),
+}
 
 # The fields of each stage's config section that change its bytes; the rest (device, batch size) do not.
 SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "probe": ("media", frozenset({"audio_track"})),
     "faces": ("face", frozenset({"sample_fps", "detector", "min_face_px", "hold_s", "crop_px"})),
     "face": ("face", frozenset({"backend", "smoothing_s", "hold_s", "own_baseline"})),
     "speech": ("voice", frozenset({"speech_threshold"})),

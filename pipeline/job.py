@@ -1,29 +1,34 @@
 """One analysis from a request to a folder of results: plan, run, publish, account for it."""
 
-import errno
-import json
 import os
 import platform
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.runner import Outcome, Run, StageEvent, run_graph
-from pipeline.engine.store import MANIFEST
+from pipeline.config import ConfigError
+from pipeline.engine.disk import AGAIN, disk_trouble
+from pipeline.engine.files import private_folder, write_private, write_state
+from pipeline.engine.runner import CancelledError, Outcome, Run, StageEvent, run_graph
+from pipeline.engine.sources import SourceChangedError
+from pipeline.engine.store import artifact_files
+from pipeline.erase import artifacts_of, drop_pictures
 from pipeline.graph import WRITERS
-from pipeline.models.cards import one_sentence
-from pipeline.plan import Plan, Request, UsageError, nothing_left_behind, plan
-from pipeline.publish import publish, write_atomically
-from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
+from pipeline.models.cards import ModelError, one_sentence
+from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
+from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw
+from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
+from pipeline.terminal import say_aside
 from pipeline.types import Analysis
 
-RUN_FILE = "run.json"
 KEPT_PER_STAGE = 3
+NOT_PUBLISHED = frozenset({WARNINGS_FILE, LOSSES_FILE})
 PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
@@ -43,7 +48,10 @@ PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run left. ``missing`` maps an output or stage to the reason it is not there."""
+    """What a run left. ``missing`` maps an output or stage to the reason it is not there.
+
+    ``losses`` are those of the ``warnings`` that say what of the input was lost or could not be read.
+    """
 
     analysis: Analysis | None
     out: Path
@@ -52,40 +60,66 @@ class Result:
     warnings: tuple[str, ...]
     ran: tuple[str, ...]
     seconds: float
+    losses: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        lost = self.analysis is not None and bool(self.analysis.media.warnings)
-        return not self.missing and not lost
+        return not self.missing and not self.losses
 
 
-def run(request: Request, on_event: Callable[[StageEvent], None] = lambda event: None) -> Result:
+def _to_stderr(sentence: str) -> None:
+    say_aside(f"emotion-pipeline: {sentence}")
+
+
+def run(
+    request: Request,
+    on_event: Callable[[StageEvent], None] = lambda event: None,
+    waiting: Callable[[str], None] = _to_stderr,
+) -> Result:
     """Run the analysis and publish what it made.
+
+    ``waiting`` is called with one sentence when another run has to leave the output folder first.
 
     Raises:
         UsageError, ConfigError, MediaError, ModelError: the sentence says what to do.
         KeyboardInterrupt: finished stages are kept.
     """
+    begin = time.perf_counter()
     try:
-        return _run(request, on_event)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise _disk_full(request.folder) from error
+        choice = choose(request)
+        require_ours(request.folder, request.video, (stage.name for stage in choice.stages))
+        with claimed(request.folder, waiting) as is_new:
+            try:
+                return _run(choice, on_event, begin, is_new)
+            except OSError as error:
+                if sentence := _trouble(error, request.folder):
+                    raise _StoppedError(sentence) from error
+                raise
+            finally:
+                if request.config.run.keep_no_faces:
+                    drop_pictures(artifacts_of(request.folder))
+    except (SourceChangedError, _StoppedError) as error:
+        raise UsageError(str(error)) from error
 
 
-def _run(request: Request, on_event: Callable[[StageEvent], None]) -> Result:
+class _StoppedError(RuntimeError):
+    """The run cannot go on, in one sentence; unlike after a UsageError, its finished stages are kept."""
+
+
+def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float, is_new: bool) -> Result:
     from pipeline.media.container import MediaError
 
-    begin = time.perf_counter()
-    with nothing_left_behind(request.folder):
-        planned = plan(request)
-        outcome = run_graph(planned.stages, planned.sources, _as_run(planned, on_event))
-        if isinstance(problem := outcome.failed.get("probe"), MediaError):
-            raise problem
-    if full := next((e for e in outcome.failed.values() if _disk_is_full(e)), None):
-        raise _disk_full(request.folder) from full
-    folder = request.folder
+    planned = plan(choice)
+    folder, settings = choice.request.folder, _as_run(planned, on_event)
+    outcome = run_graph(planned.stages, planned.sources, settings)
+    if isinstance(problem := outcome.failed.get("probe"), MediaError):
+        if is_new:
+            withdraw(folder)
+        raise problem
+    for error in outcome.failed.values():
+        if sentence := _trouble(error, folder):
+            raise _StoppedError(sentence) from error
+    settings.check_watched()
     replaced = _other_video(folder, planned.sources["source"].digest)
     files = publish(folder, _made(outcome))
     planned.store.sweep({artifact.path for artifact in outcome.artifacts.values()}, KEPT_PER_STAGE)
@@ -94,48 +128,57 @@ def _run(request: Request, on_event: Callable[[StageEvent], None]) -> Result:
         if "analysis" in outcome.artifacts
         else None
     )
+    losses = _losses(outcome, analysis)
     result = Result(
         analysis=analysis,
         out=folder,
         files=files,
-        missing=_missing(outcome),
-        warnings=(*replaced, *_warnings(outcome, analysis)),
+        missing=_missing(outcome, folder / WORK / ERRORS),
+        warnings=(
+            *replaced,
+            *_repaired(outcome),
+            *dict.fromkeys((*losses, *_sentences(outcome, WARNINGS_FILE))),
+        ),
         ran=outcome.ran,
         seconds=round(time.perf_counter() - begin, 2),
+        losses=losses,
     )
-    write_atomically(folder / RUN_FILE, json.dumps(_run_facts(planned, outcome, result), indent=1))
+    write_state(folder / RUN_FILE, _run_facts(planned, outcome, result))
     return result
 
 
-def _made(outcome: Outcome) -> dict[str, Path]:
-    """Name to path of every file the writers made."""
-    made: dict[str, Path] = {}
+def _made(outcome: Outcome) -> dict[str, Made]:
+    """Every file the writers made, by name."""
+    made: dict[str, Made] = {}
     for stage in WRITERS:
         if stage in outcome.artifacts:
-            source = outcome.artifacts[stage].path
-            made |= {f.name: f for f in sorted(source.iterdir()) if f.name not in (MANIFEST, WARNINGS_FILE)}
+            path = outcome.artifacts[stage].path
+            digests = artifact_files(path)
+            names = sorted(digests.keys() - NOT_PUBLISHED)
+            made |= {name: Made(path / name, digests[name]) for name in names}
     return made
 
 
-def _disk_is_full(error: BaseException) -> bool:
-    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
-
-
-def _disk_full(folder: Path) -> UsageError:
-    return UsageError(
-        f"the disk is full where {folder} lies; make room and run the same command, finished stages are kept"
-    )
+def _trouble(error: BaseException, folder: Path) -> str | None:
+    """The sentence for an error that is the disk's, or that of someone who removed what we work in."""
+    gone = [path for path in (folder, folder / WORK, folder / WORK / ARTIFACTS) if not path.is_dir()]
+    if not gone and isinstance(error, FileNotFoundError) and error.filename:
+        gone = [path for path in (Path(os.fsdecode(error.filename)),) if folder / WORK in path.parents]
+    return f"{gone[0]} vanished during the run; {AGAIN}" if gone else disk_trouble(error, folder)
 
 
 def _other_video(folder: Path, digest: str) -> tuple[str, ...]:
     """A warning when the folder holds results of another video of the same name."""
-    try:
-        before = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    before = read_run(folder)
+    if before is None or before.sha256 == digest:
         return ()
-    if before.get("sha256") in (None, digest):
+    return (f"{folder} held results of another video ({before.video}); they were replaced",)
+
+
+def _repaired(outcome: Outcome) -> tuple[str, ...]:
+    if not outcome.repaired:
         return ()
-    return (f"{folder} held results of another video ({before.get('video')}); they were replaced",)
+    return (f"what lay in {WORK} of {', '.join(outcome.repaired)} was damaged and has been made again",)
 
 
 def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
@@ -145,6 +188,7 @@ def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
         store=planned.store,
         workers=planned.request.config.run.workers or os.cpu_count() or 1,
         force=planned.request.force,
+        watched=planned.watched,
         peak_memory_mb=peak_memory_mb,
         on_event=on_event,
     )
@@ -157,19 +201,42 @@ def peak_memory_mb() -> float:
     return max(usage) * unit / 1e6
 
 
-def _missing(outcome: Outcome) -> dict[str, str]:
-    reasons = {stage: one_sentence(error) for stage, error in outcome.failed.items()}
+def _missing(outcome: Outcome, errors: Path) -> dict[str, str]:
+    reasons = {stage: _reason(stage, error, errors) for stage, error in outcome.failed.items()}
     blocked = {stage: f"it needs {', '.join(lost)}" for stage, lost in outcome.blocked.items()}
     return reasons | blocked
 
 
-def _warnings(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
-    found: list[str] = list(analysis.media.warnings) if analysis else []
-    for artifact in outcome.artifacts.values():
-        path = artifact.path / WARNINGS_FILE
-        if path.is_file():
-            found += path.read_text(encoding="utf-8").splitlines()
-    return tuple(dict.fromkeys(line for line in found if line))
+def _reason(stage: str, error: BaseException, errors: Path) -> str:
+    """One sentence; the traceback of an error that no stage foresees goes into a file that it names."""
+    from pipeline.media.container import MediaError
+    from pipeline.media.encode import EncodeError
+
+    said = one_sentence(error)
+    if isinstance(error, (MediaError, EncodeError, ModelError, ConfigError, UsageError, CancelledError)):
+        return said
+    path, sentence = (
+        errors / f"{stage}.txt",
+        f"internal error in stage {stage}: {type(error).__name__}: {said}",
+    )
+    try:
+        private_folder(errors)
+        write_private(path, "".join(traceback.format_exception(error)))
+    except OSError:  # the sentence is worth more than the file
+        return sentence
+    return f"{sentence}; the traceback is in {path}"
+
+
+def _losses(outcome: Outcome, analysis: Analysis | None) -> tuple[str, ...]:
+    media = analysis.media.warnings if analysis else ()
+    return tuple(dict.fromkeys((*media, *_sentences(outcome, LOSSES_FILE))))
+
+
+def _sentences(outcome: Outcome, name: str) -> tuple[str, ...]:
+    """The lines of every file of this name that a stage left."""
+    files = (artifact.path / name for artifact in outcome.artifacts.values())
+    texts = (path.read_text(encoding="utf-8") for path in files if path.is_file())
+    return tuple(line for text in texts for line in text.splitlines() if line)
 
 
 def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any]:
@@ -199,6 +266,7 @@ def _run_facts(planned: Plan, outcome: Outcome, result: Result) -> dict[str, Any
         },
         "missing": dict(result.missing),
         "warnings": list(result.warnings),
+        "losses": list(result.losses),
         "files": [path.name for path in result.files],
     }
 

@@ -1,18 +1,15 @@
 """A request with every choice made: which stages, with which models and settings, on which files."""
 
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from pipeline.config import Config, ConfigError
 from pipeline.engine.runner import recipe_for
-from pipeline.engine.sources import source_artifact
+from pipeline.engine.sources import Source, read_source
 from pipeline.engine.stage import Stage
-from pipeline.engine.store import Artifact, Store, file_digest
+from pipeline.engine.store import Artifact, Store
 from pipeline.fusion.readings import OTHER, load_rules
 from pipeline.graph import MODALITIES, OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
@@ -22,6 +19,7 @@ if TYPE_CHECKING:  # it brings the video library, which the command line does wi
     from pipeline.text.transcribe import TranscriptSettings
 
 WORK = ".work"
+ARTIFACTS, DIGESTS = "artifacts", "digests.json"  # in WORK
 SAMPLE = "sample.mp4"
 ALL = "all"  # of the export formats
 INPUTS = Path("inputs")
@@ -34,7 +32,7 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for. ``out`` None means ``outputs/<video name>``."""
+    """What was asked for. ``out`` None means ``outputs/<video name>``, a folder directly in ``outputs``."""
 
     video: Path
     config: Config = field(default_factory=Config)
@@ -48,13 +46,30 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A request that can be met: models and stages chosen, nothing written yet."""
+
+    request: Request
+    modalities: tuple[str, ...]
+    resolved: Resolved
+    stages: tuple[Stage, ...]
+    subtitles: Path | None
+    transcript: "TranscriptSettings"
+    readings: Source | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """A request with every choice made: stages, their settings and keys, and where artifacts go."""
+    """A request with every choice made: stages, their settings and keys, and where artifacts go.
+
+    ``watched`` are the files, the sources among them, that may not change while the plan is carried out.
+    """
 
     request: Request
     resolved: Resolved
     stages: tuple[Stage, ...]
     sources: Mapping[str, Artifact]
+    watched: tuple[Source, ...]
     settings: Mapping[str, Any]
     keys: Mapping[str, Any]
     store: Store
@@ -92,50 +107,105 @@ def find_video(name: str | None) -> Path:
     raise UsageError(f"there is no file {name}, and none of that name in {INPUTS}/; check the path")
 
 
-def plan(request: Request) -> Plan:
-    """Choose models and stages, find the subtitles, and check that the output folder can be written.
+def named_folder(text: str | None) -> Path | None:
+    """What ``--out`` names. Raises UsageError when that can be no folder."""
+    if text is None:
+        return None
+    if not text.strip():
+        raise UsageError("--out names no folder; leave it out, or give it one")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("the folder given with --out is not valid UTF-8; choose another") from None
+    return Path(text)
+
+
+def choose(request: Request) -> Choice:
+    """Choose models and stages and find the subtitles; writes nothing.
 
     Raises:
         UsageError, ConfigError, MediaError, ModelError: one sentence each.
     """
     from pipeline.media.container import open_media
+    from pipeline.media.streams import StreamChoice, inventory, ranked_sounds
 
     with open_media(request.video) as container:
-        sound = container.streams.best("audio")
-        sound_language = None if sound is None else sound.language
+        sounds = inventory(container).sounds
+    if request.out is None:
+        _check_names_a_folder(request.video)
     config = _with_given_transcript(request)
     _check_modalities("run.only (--only)", config.run.only)
     _check_modalities("fusion.weights", config.fusion.weights)
     modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
     _check_blur(config, modalities)
+    ranked = ranked_sounds(sounds, StreamChoice(config.transcript.language, config.media.audio_track))
+    sound_language = ranked[0].language if ranked else None
     subtitles, transcript = _subtitles(request, config, sound_language, "text" in modalities)
     resolved = resolve(config, modalities, subtitles is not None)
-    work = _writable(request.folder) / WORK
-    memory = work / "digests.json"
-    sources = {"source": source_artifact(request.video, memory)}
-    if subtitles is not None:
-        sources["subtitles"] = source_artifact(subtitles, memory)
-    config = resolved.config
-    stages = stages_for(modalities, config)
-    settings = {stage.name: section_of(stage.name, config) for stage in stages}
+    readings = config.conflict.readings
+    return Choice(
+        request=request,
+        modalities=modalities,
+        resolved=resolved,
+        stages=stages_for(modalities, resolved.config),
+        subtitles=subtitles,
+        transcript=transcript,
+        readings=None if readings is None else _checked_readings(readings),
+    )
+
+
+def plan(choice: Choice) -> Plan:
+    """The choice with the digests of its sources, remembered in the output folder if it is there.
+
+    Raises:
+        SourceChangedError: a file is being written to.
+        OSError: one cannot be read.
+    """
+    from pipeline.media.streams import StreamChoice
+
+    request, config, modalities = choice.request, choice.resolved.config, choice.modalities
+    work = request.folder / WORK
+    memory = work / DIGESTS if work.is_dir() else None
+    sources = {"source": read_source(request.video, memory)}
+    if choice.subtitles is not None:
+        sources["subtitles"] = read_source(choice.subtitles, memory)
+    settings = {stage.name: section_of(stage.name, config) for stage in choice.stages}
     keys: dict[str, Any] = {
-        stage.name: {**key_of(stage.name, config), "model": resolved.models.get(stage.name, "")}
-        for stage in stages
+        stage.name: {**key_of(stage.name, config), "model": choice.resolved.models.get(stage.name, "")}
+        for stage in choice.stages
     }
+    settings["probe"] = StreamChoice(config.transcript.language, config.media.audio_track)
+    keys["probe"] |= {"language": config.transcript.language}
     if "transcript" in settings:
-        settings["transcript"] = replace(transcript, section=config.transcript)
-        keys["transcript"] |= {
-            "note": transcript.note,
-            "loss": transcript.loss,
-            "sound_language": transcript.sound_language,
-        }
+        settings["transcript"] = replace(choice.transcript, section=config.transcript)
+        keys["transcript"] |= {"note": choice.transcript.note, "loss": choice.transcript.loss}
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
-    if config.conflict.readings is not None:
-        keys["conflicts"] |= {"readings": _digest_of_readings(config.conflict.readings)}
+    watched = (*sources.values(), *choice.resolved.files)
+    if choice.readings is not None:
+        keys["conflicts"] |= {"readings": choice.readings.digest}
+        watched = (*watched, choice.readings)
     keys["moments"] |= {"modalities": modalities}
     keys["analysis"] |= {"name": request.video.stem, "modalities": modalities}
-    return Plan(request, resolved, stages, sources, settings, keys, Store(work / "artifacts"))
+    return Plan(
+        request=request,
+        resolved=choice.resolved,
+        stages=choice.stages,
+        sources={name: source.artifact for name, source in sources.items()},
+        watched=watched,
+        settings=settings,
+        keys=keys,
+        store=Store(work / ARTIFACTS),
+    )
+
+
+def _check_names_a_folder(video: Path) -> None:
+    """Refuse a name that would put the results into ``outputs`` itself, above it, or out of sight."""
+    if not video.stem.strip(". ") or (video.name.startswith(".") and not video.suffix):
+        raise UsageError(
+            f"the name {video.name} gives the results no name of their own; rename the video, or choose a "
+            "folder with --out"
+        )
 
 
 def _with_given_transcript(request: Request) -> Config:
@@ -164,27 +234,13 @@ def _check_blur(config: Config, modalities: tuple[str, ...]) -> None:
         raise UsageError("with --blur-faces the reel is cut from the blurred film; leave out --no-video")
 
 
-def _digest_of_readings(path: Path) -> str:
+def _checked_readings(path: Path) -> Source:
     """The file's content is in the key, not its name. Raises ConfigError when it cannot be used."""
     for rule in load_rules(path):
         if unknown := sorted(set(rule.when) - {*OBSERVING, OTHER}):
             known = ", ".join((*OBSERVING, OTHER))
             raise ConfigError(f"{path}, reading {rule.name!r}: {unknown[0]!r} is none of {known}")
-    return file_digest(path)
-
-
-def _writable(folder: Path) -> Path:
-    """The folder, made if need be. Raises UsageError when it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"cannot write into {folder} ({error.strerror}); choose another folder with --out"
-        ) from None
-    return folder
+    return read_source(path, None)
 
 
 def _subtitles(
@@ -202,7 +258,7 @@ def _subtitles(
     from pipeline.media.subtitles import read_subtitles
     from pipeline.text.transcribe import TranscriptSettings
 
-    settings = TranscriptSettings(config.transcript, sound_language=sound_language)
+    settings = TranscriptSettings(config.transcript)
     if not is_wanted:
         return None, settings
     if request.transcript is not None:
@@ -222,22 +278,9 @@ def _subtitles(
     return choice.path, replace(settings, note=choice.note)
 
 
-@contextmanager
-def nothing_left_behind(folder: Path) -> Iterator[None]:
-    """Remove an output folder made inside the block when the block fails with a sentence for the person."""
-    existed = folder.exists()
-    try:
-        yield
-    except (ValueError, RuntimeError):
-        if not existed:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def explain(request: Request) -> list[tuple[str, str]]:
-    """For every stage, whether it would run and why. Makes nothing but the output folder's digest memory."""
-    with nothing_left_behind(request.folder):
-        planned = plan(request)
+    """For every stage, whether it would run and why. Makes nothing, and waits for no other run."""
+    planned = plan(choose(request))
     names = {stage.name for stage in planned.stages}
     ready = dict(planned.sources)
     told = []

@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.config import AUTO, TRAINED, Config, ConfigError
-from pipeline.engine.sources import source_artifact
-from pipeline.engine.store import json_digest
+from pipeline.engine.files import json_digest
+from pipeline.engine.sources import Source, read_source
 from pipeline.fusion.learned import load_for_moments, model_files
 from pipeline.graph import MODALITIES
 from pipeline.media.language import normal_code
 from pipeline.models.cards import ModelError, cache_folder, shipped_card
-from pipeline.models.known import KnownModel, known_for, known_models
+from pipeline.models.known import KnownModel, is_hub_id, known_for, known_models
 from pipeline.models.load import TRANSFORMERS
 from pipeline.records import CARD_FILE
 
@@ -24,10 +24,14 @@ HAAR, YUNET = "haar", "yunet"
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Settings without ``auto`` and, per stage, the digests of the models in its key."""
+    """Settings without ``auto`` and, per stage, the digests of the models in its key.
+
+    ``files`` are the fetched weights whose content the digests stand for.
+    """
 
     config: Config
     models: Mapping[str, str]
+    files: tuple[Source, ...] = ()
 
 
 def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) -> Resolved:
@@ -43,26 +47,30 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
     """
     chosen: dict[str, dict[str, str]] = {}
     digests: dict[str, str] = {}
+    files: list[Source] = []
     for name in modalities:
         modality = MODALITIES[name]
         asked: str = getattr(config, modality.section).backend
         backend = _backend(asked, modality.full, config)
         _check_known(backend, modality.backends, f"{name} back-end")
         chosen.setdefault(modality.section, {})["backend"] = backend
-        digests[name] = backend_digest(backend, modality.shipped)
+        digests[name], weights = _backend_digest(backend, modality.shipped)
+        files += weights
     if "face" in modalities:
         detector = _detector(config)
         chosen["face"]["detector"] = detector
-        digests["faces"] = _detector_digest(detector)
+        digests["faces"], weights = _detector_digest(detector)
+        files += weights
     if "text" in modalities:
-        digests["transcript"] = _recogniser_digest(config, has_subtitles)
+        digests["transcript"], weights = _recogniser_digest(config, has_subtitles)
+        files += weights
     if config.fusion.strategy in TRAINED:
         digests["fuse"] = _fusion_digest(config.fusion.model, modalities)
     digests["speech"] = f"silero-vad {version('silero-vad')}"
     sections = {
         section: getattr(config, section).model_copy(update=values) for section, values in chosen.items()
     }
-    return Resolved(config.model_copy(update=sections), digests)
+    return Resolved(config.model_copy(update=sections), digests, tuple(files))
 
 
 def _fusion_digest(folder: Path | None, modalities: tuple[str, ...]) -> str:
@@ -90,20 +98,21 @@ def _backend(asked: str, full: str, config: Config) -> str:
 def _check_known(name: str, listed: str, what: str) -> None:
     module, attribute = listed.split(":")
     names: Mapping[str, str] = getattr(import_module(module), attribute)
-    if name in names or (TRANSFORMERS in names and (Path(name).is_dir() or "/" in name)):
+    if name in names or (TRANSFORMERS in names and (Path(name).is_dir() or is_hub_id(name))):
         return
     known = ", ".join(name for name in names if name != TRANSFORMERS)
     or_else = ", a folder or a hub id" if TRANSFORMERS in names else ""
     raise ConfigError(f"unknown {what} {name!r}; choose {known}{or_else}")
 
 
-def backend_digest(backend: str, shipped: str) -> str:
+def _backend_digest(backend: str, shipped: str) -> tuple[str, tuple[Source, ...]]:
     """Digest of a back-end's weights and card. Raises ModelError when they are not on this machine."""
-    if backend == COMPACT:
-        return json_digest(asdict(shipped_card(shipped)))
+    if backend == COMPACT:  # the card holds the digest of its weights, which are held against it when loaded
+        return json_digest(asdict(shipped_card(shipped))), ()
     listed = next((model for model in known_models() if backend in (model.backend, model.id)), None)
     if listed is not None:
-        return json_digest([asdict(listed), _files_digest(_listed_files(listed))])
+        digest, files = _files_digest(_listed_files(listed))
+        return json_digest([asdict(listed), digest]), files
     from pipeline.models.transformers_loader import find_model
 
     ours = (Path(backend) / CARD_FILE).is_file()  # left by one of our trainings, with or without config.json
@@ -119,9 +128,10 @@ def _listed_files(model: KnownModel) -> list[Path]:
     return [model.home / file.path for file in model.files]
 
 
-def _files_digest(files: list[Path]) -> str:
+def _files_digest(paths: list[Path]) -> tuple[str, tuple[Source, ...]]:
     memory = cache_folder() / "digests.json"
-    return json_digest([[path.name, source_artifact(path, memory).digest] for path in files])
+    files = tuple(read_source(path, memory) for path in paths)
+    return json_digest([[file.path.name, file.digest] for file in files]), files
 
 
 def _detector(config: Config) -> str:
@@ -134,13 +144,13 @@ def _detector(config: Config) -> str:
     return YUNET if config.run.profile == FULL or known_for(YUNET).is_here else HAAR
 
 
-def _detector_digest(detector: str) -> str:
+def _detector_digest(detector: str) -> tuple[str, tuple[Source, ...]]:
     if detector == HAAR:
-        return f"OpenCV {version('opencv-contrib-python-headless')}"
+        return f"OpenCV {version('opencv-contrib-python-headless')}", ()
     return _files_digest(_listed_files(known_for(detector)))
 
 
-def _recogniser_digest(config: Config, has_subtitles: bool) -> str:
+def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[Source, ...]]:
     """Changes when Whisper's weights appear or change, so that a pull after a first run takes effect.
 
     Raises:
@@ -156,5 +166,6 @@ def _recogniser_digest(config: Config, has_subtitles: bool) -> str:
             f"Whisper's weights are not at {path}; run "
             f"`emotion-pipeline models pull whisper-{config.transcript.whisper_model}`"
         )
-    whisper = _files_digest([path]) if path.is_file() else ""
-    return f"whisper {whisper} pocketsphinx {version('pocketsphinx') if find_spec('pocketsphinx') else ''}"
+    whisper, files = _files_digest([path]) if path.is_file() else ("", ())
+    sphinx = version("pocketsphinx") if find_spec("pocketsphinx") else ""
+    return f"whisper {whisper} pocketsphinx {sphinx}", files

@@ -1,71 +1,198 @@
-"""From artifacts to the folder a person opens: each file whole or not at all, and nobody else's touched."""
+"""The folder a person opens: whose it is, who writes into it, and each result in it whole or not at all."""
 
-import json
+import contextlib
 import os
 import shutil
-import threading
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from pipeline.plan import WORK, UsageError
+from pydantic import TypeAdapter
 
-PUBLISHED = "published.json"
+from pipeline.engine.files import (
+    copy_private,
+    file_digest,
+    make_private,
+    private_folder,
+    read_state,
+    sweep_parts,
+    write_state,
+)
+from pipeline.engine.lock import only_writer
+from pipeline.engine.store import Store
+from pipeline.graph import WRITES
+from pipeline.plan import ARTIFACTS, DIGESTS, WORK, UsageError
+
+RUN_FILE = "run.json"
+PUBLISHED, LOCK, ERRORS = "published.json", "lock", "errors"  # in WORK
+OURS_IN_WORK = frozenset({ARTIFACTS, DIGESTS, PUBLISHED, LOCK, ERRORS})
+NAMES = TypeAdapter(list[str])
 
 
-def publish(folder: Path, made: Mapping[str, Path]) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What of an earlier run's ``run.json`` matters to a later one."""
+
+    video: str
+    sha256: str
+    files: list[str]
+    stages: dict[str, Any]
+
+
+RECORDS = TypeAdapter(RunRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file of an artifact and the digest of the bytes that were written into it."""
+
+    path: Path
+    digest: str
+
+
+def read_run(folder: Path) -> RunRecord | None:
+    """The record of the run that filled ``folder``; None when there is none, or none that is ours."""
+    return read_state(folder / RUN_FILE, RECORDS)
+
+
+def require_ours(folder: Path, video: Path, stages: Iterable[str]) -> None:
+    """Refuse a folder in which the results of ``stages`` would come into somebody's way.
+
+    A folder that is not there or empty will do, and one with files of other names, which stay untouched.
+
+    Raises:
+        UsageError: it is the home folder or above it, the folder of the video, no folder at all; or something
+            lies in it that no run of ours made and that has a name of ours.
+    """
+    try:
+        _require_own(folder, video)
+        present = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        work = sorted(path.name for path in (folder / WORK).iterdir()) if WORK in present else []
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    if work and not OURS_IN_WORK & set(work):
+        raise UsageError(f"{folder / WORK} is not a folder of ours; choose another --out")
+    patterns = {RUN_FILE, *(pattern for stage in stages for pattern in WRITES.get(stage, ()))}
+    ours = published(folder)
+    for name in present:
+        if _matches(name, patterns) and (name not in ours or (folder / name).is_dir()):
+            raise _not_ours(folder / name)
+
+
+@contextmanager
+def claimed(folder: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
+    """Make the output folder, private to its owner, and be the only run that writes into it within the block.
+
+    ``waiting`` is called with one sentence when another run has to end first. What killed runs left
+    half-written is removed. Yields whether the folder is new.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    is_new, work = not folder.exists(), folder / WORK
+    entered = False
+
+    def wait(process: str) -> None:
+        waiting(f"another run (process {process}) writes into {folder}; waiting for it to end")
+
+    try:
+        with only_writer(work / LOCK, wait) as is_alone:
+            make_private(work)
+            private_folder(work / ARTIFACTS)
+            if is_alone:
+                sweep_parts(folder)
+                sweep_parts(work)
+                Store(work / ARTIFACTS).sweep_scratch()
+            shutil.rmtree(work / ERRORS, ignore_errors=True)
+            tempfile.TemporaryFile(dir=folder).close()  # whether it can be written is said before the work
+            entered = True
+            yield is_new
+    except OSError as error:
+        if entered:
+            raise
+        raise _cannot_write(folder, error) from None
+
+
+def withdraw(folder: Path) -> None:
+    """Remove a new output folder in which nothing was published; what others put there meanwhile stays."""
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def publish(folder: Path, made: Mapping[str, Made]) -> tuple[Path, ...]:
     """Copy files into the output folder under their names; returns their paths there.
 
-    A result of an earlier run that is not among them is removed, so that everything in the folder belongs
+    A file that lies there with the same bytes is left alone, one that was edited or damaged is replaced. A
+    result of an earlier run that is not among them is removed, so that everything in the folder belongs
     together; its artifact stays in the store.
 
     Raises:
-        UsageError: a file of the same name lies there that no run of ours made.
+        UsageError: a file of the same name lies there that no run of ours made, or a copy came out damaged.
+        OSError: the disk cannot keep it.
     """
-    previous = _published(folder)
+    previous, record = published(folder), folder / WORK / PUBLISHED
     for name in sorted(set(made) - previous):
         if (folder / name).exists():
-            raise UsageError(f"{folder / name} is not a result of ours; move it, or choose another --out")
+            raise _not_ours(folder / name)
     # Said before it is done, so that a run killed in between still knows its own files.
-    record = folder / WORK / PUBLISHED
-    write_atomically(record, json.dumps(sorted(previous | set(made))))
-    for name in previous - set(made):
+    write_state(record, sorted(previous | {*made, RUN_FILE}))
+    for name in previous - {*made, RUN_FILE}:
         (folder / name).unlink(missing_ok=True)
-    for name, source in made.items():
-        _copy(source, folder / name)
-    write_atomically(record, json.dumps(sorted(made)))
+    for name, file in made.items():
+        _copy(file, folder / name)
+    write_state(record, sorted({*made, RUN_FILE}))
     return tuple(folder / name for name in made)
 
 
-def _published(folder: Path) -> set[str]:
-    try:
-        names: list[str] = json.loads((folder / WORK / PUBLISHED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    return {name for name in names if Path(name).name == name}
-
-
-def _copy(source: Path, target: Path) -> None:
-    have, want = (target.stat() if target.is_file() else None), source.stat()
-    if have is not None and (have.st_size, have.st_mtime_ns) == (want.st_size, want.st_mtime_ns):
+def _copy(file: Made, target: Path) -> None:
+    if target.is_file() and not target.is_symlink() and file_digest(target) == file.digest:
         return
-    scratch = _scratch(target)
-    try:
-        shutil.copy2(source, scratch)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    copy_private(file.path, target)
+    if file_digest(target) != file.digest:
+        target.unlink()
+        raise UsageError(f"{target} came out damaged; run the same command again, it is made anew")
 
 
-def _scratch(path: Path) -> Path:
-    """A name of this process and thread beside ``path``: several runs may publish into one folder."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+def published(folder: Path) -> frozenset[str]:
+    """Names of the results that runs of ours left in ``folder``, by two records: one may be damaged."""
+    names = set(read_state(folder / WORK / PUBLISHED, NAMES) or ())
+    if (record := read_run(folder)) is not None:
+        names |= {*record.files, RUN_FILE}
+    patterns = {RUN_FILE, *(pattern for stage in WRITES.values() for pattern in stage)}
+    return frozenset(name for name in names if _matches(name, patterns))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small text file so that a reader sees the old one or the new one."""
-    scratch = _scratch(path)
-    try:
-        scratch.write_text(text + "\n", encoding="utf-8")
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return Path(name).name == name and any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _require_own(folder: Path, video: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; choose another --out")
+    where = _real(folder)
+    home = _real(Path(os.environ.get("HOME", os.sep)))
+    if where in (home, *home.parents, Path(where.anchor)):
+        raise UsageError(
+            f"{folder} is not for results alone; give --out a folder of their own, as {folder / 'results'}"
+        )
+    if where in (_real(video.parent), _real(video).parent):
+        raise UsageError(
+            f"{folder} holds the video itself; give --out a folder of its own, as {folder / video.stem}"
+        )
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # unlike Path.resolve it stands a circle of links
+
+
+def _not_ours(path: Path) -> UsageError:
+    return UsageError(f"{path} is not a result of ours; move it, or choose another --out")
+
+
+def _cannot_write(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write into {folder} ({error.strerror}); choose another folder with --out")

@@ -5,9 +5,14 @@ A file of records is JSON lines: one noun a line, keys in field order, so equal 
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline import analysis_file
+from pipeline.types import Analysis
 
 T = TypeVar("T")
 
@@ -32,11 +37,42 @@ DOUBTFUL_KEY = "doubtful"  # why what it was read from may be invented
 
 def write_record(path: Path, record: object) -> None:
     """Write one noun as a JSON file."""
+    if isinstance(record, Analysis):
+        analysis_file.write(path, record)
+        return
     path.write_bytes(TypeAdapter(type(record)).dump_json(record, indent=1) + b"\n")
 
 
 def read_record(path: Path, noun: type[T]) -> T:
-    """Read one noun; raises ``pydantic.ValidationError`` when the file does not hold one."""
+    """Read one noun; raises ``pydantic.ValidationError`` when the file does not hold one.
+
+    Who reads an :class:`Analysis` while another reader still holds it is given the same: an hour of film is
+    100 MB, and half a dozen writers read it side by side.
+    """
+    if noun is not Analysis:
+        return _read(path, noun)
+    with _reading:
+        stat = path.stat()
+        key = (path.resolve(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        shared: T | None = _held.get(key)
+        if shared is None:
+            shared = _held[key] = _read_analysis(path)
+        return shared
+
+
+_held: WeakValueDictionary[tuple[Path, int, int, int], Any] = WeakValueDictionary()
+_reading = Lock()
+
+
+def _read_analysis(path: Path) -> Any:
+    """Item by item; a file of another layout, or one with a mistake that is to be named, whole."""
+    try:
+        return analysis_file.read(path)
+    except (analysis_file.OtherLayoutError, ValidationError):
+        return _read(path, Analysis)
+
+
+def _read(path: Path, noun: type[T]) -> T:
     record: T = TypeAdapter(noun).validate_json(path.read_bytes())
     return record
 

@@ -19,7 +19,7 @@ from pipeline.writers.evidence import (
     nothing_found,
     of_film,
 )
-from pipeline.writers.facts import headline, percent, ranked, time_code
+from pipeline.writers.facts import headline, one_line, percent, ranked, time_code
 from pipeline.writers.persons import naming
 
 MOST_LISTED = 3
@@ -94,6 +94,7 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
         "files": [path.name for path in result.files],
         "missing": dict(result.missing),
         "warnings": list(result.warnings),
+        "losses": list(result.losses),
         "stages_run": list(result.ran),
         "seconds": result.seconds,
         **found,
@@ -103,16 +104,28 @@ def as_json(result: Result, exit_code: int) -> dict[str, Any]:
 def as_text(result: Result) -> str:
     """The summary for a person."""
     lines = [] if result.analysis is None else _found(result.analysis)
-    lines += [f"warning: {warning}" for warning in result.warnings]
-    lines += [f"missing: {stage}: {why}" for stage, why in result.missing.items()]
+    lines += [f"lost: {one_line(loss)}" for loss in result.losses]
+    lines += [f"warning: {one_line(line)}" for line in result.warnings if line not in result.losses]
+    lines += [f"missing: {stage}: {one_line(why)}" for stage, why in result.missing.items()]
     if result.files:
         lines += ["", f"results in {result.out}/", *(f"  {path.name}" for path in result.files)]
     done = f"{len(result.ran)} stages run" if result.ran or result.missing else "all stages were done before"
-    return "\n".join([*lines, f"took {result.seconds:.1f} s ({done})"])
+    lines.append(f"took {result.seconds:.1f} s ({done})")
+    return "\n".join([*lines, *_partly(result)])
+
+
+def _partly(result: Result) -> list[str]:
+    """The sentence at the end of an account that has something missing or lost in it."""
+    parts = []
+    if result.missing:
+        parts.append(f"{_count(len(result.missing), 'stage')} missing")
+    if result.losses:
+        parts.append(f"{_count(len(result.losses), 'loss', 'es')} of input")
+    return [f"partly done: {' and '.join(parts)}, each named above"] if parts else []
 
 
 def _found(analysis: Analysis) -> list[str]:
-    lines = [f"{analysis.name}: {analysis.media.duration_us / US_PER_S:.1f} s"]
+    lines = [f"{one_line(analysis.name)}: {analysis.media.duration_us / US_PER_S:.1f} s"]
     for modality, facts in modality_facts(analysis).items():
         card = analysis.models.get(modality)
         with_model = f" [{card.id}]" if card else ""

@@ -80,14 +80,38 @@ def united(spans: Iterable[Span]) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleStream:
+    """``forced``: signs and foreign passages only. ``is_text`` is false for pictures of text."""
+
     index: int
     codec: str
     language: str | None
+    default: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
+    is_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PictureShape:
+    """Stored size and shape of a pixel (width : height) of a picture from ``start_us`` on.
+
+    ``rotation_deg`` is what the picture itself says beside its container, clockwise from stored to shown.
+    """
+
+    start_us: int
+    width_px: int
+    height_px: int
+    aspect_width: int = 1
+    aspect_height: int = 1
+    rotation_deg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a container holds, in display terms (rotation and non-square pixels applied)."""
+    """What a container holds, in display terms (rotation and non-square pixels applied).
+
+    ``warnings`` say what of the file is lost or damaged, ``notes`` what was chosen and mended without loss.
+    """
 
     sha256: str
     duration_us: int
@@ -107,6 +131,11 @@ class MediaInfo:
     clock_zero_us: int = 0  # the container's own time at which the media clock reads 0
     video_index: int | None = None  # which streams of the container are meant
     audio_index: int | None = None
+    audio_language: str | None = None
+    notes: tuple[str, ...] = ()
+    longest_gap_us: int = 0  # longest time without a new frame, from 0 to the end
+    shapes: tuple[PictureShape, ...] = ()  # all of them where size or pixel shape changes midway
+    hdr: bool = False  # HLG or PQ: to be tone-mapped before anything looks at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +324,9 @@ class ModelCard:
     reliability: Reliability | None = None  # None: never measured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Analysis:
-    """Everything found in one video: the one record every writer reads."""
+    """Everything found in one video: the one record every writer reads, shared by those that read at once."""
 
     name: str
     media: MediaInfo

@@ -1,0 +1,1 @@
+import pipeline  # noqa: F401  first of all: it keeps libraries from talking to their makers

@@ -140,6 +140,29 @@ def test_sample_holds_what_its_page_says(tmp_path, capsys):
     assert not (out / "annotated.mp4").exists()
 
 
+def test_words_nobody_can_read_make_a_run_partly_done(tmp_path, capsys):
+    video = shutil.copy(
+        SAMPLE, tmp_path / "alone.mp4"
+    )  # spoken, without its subtitles and without a recogniser
+    out = tmp_path / "out"
+    assert analyze(video, "--out", out, "--only", "voice,text", "--no-video", "--json") == EXIT_PARTIAL
+    summary = json.loads(capsys.readouterr().out)
+    (loss,) = summary["losses"]
+    assert "--transcript" in loss and loss in summary["warnings"] and summary["missing"] == {}
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["losses"] == [loss]
+    assert loss in json.loads((out / "analysis.json").read_text(encoding="utf-8"))["warnings"]
+    assert not (out / "transcript.srt").exists() and not (out / "losses.txt").exists()
+    assert analyze(video, "--out", out, "--only", "voice,text", "--no-video") == EXIT_PARTIAL
+    assert capsys.readouterr().out.count(loss) == 1
+
+
+def test_what_the_film_does_not_have_is_no_loss(tmp_path, made):
+    """No speech and no face; without sound likewise."""
+    for video in (made("plain.mp4"), made(media.make_no_audio)):
+        assert analyze(video, "--out", tmp_path / video.stem, "--no-video") == EXIT_OK
+        assert not (tmp_path / video.stem / "transcript.srt").exists()
+
+
 def test_audio_only_file_is_read_without_a_film(tmp_path, made, capsys):
     out = tmp_path / "out"
     assert analyze(made(media.make_audio_only), "--out", out, "--json") == EXIT_OK
@@ -177,19 +200,20 @@ def test_only_and_no_video(tmp_path, made, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_interrupt_ends_at_once_and_keeps_finished_stages(tmp_path):
+@pytest.mark.parametrize("stop", ["SIGINT", "SIGHUP"])
+def test_interrupt_ends_at_once_and_keeps_finished_stages(stop, tmp_path):
     out = tmp_path / "out"
     with subprocess.Popen(
         [*COMMAND, "analyze", str(SAMPLE), "--out", str(out)],
         stderr=subprocess.PIPE,
         # A shell starts what runs in the background deaf to Ctrl-C, these tests and their children too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=_hears_signals,  # noqa: PLW1509
     ) as run:
         store = out / ".work" / "artifacts"
         deadline = time.monotonic() + 60
         while not list(store.glob("probe/[!.]*/manifest.json")) and time.monotonic() < deadline:
             time.sleep(0.02)
-        run.send_signal(signal.SIGINT)
+        run.send_signal(getattr(signal, stop))
         sent = time.monotonic()
         code = run.wait(timeout=20)
         took = time.monotonic() - sent
@@ -197,6 +221,11 @@ def test_interrupt_ends_at_once_and_keeps_finished_stages(tmp_path):
     assert code == EXIT_INTERRUPTED and "finished stages are kept" in message and "Traceback" not in message
     assert took < 4, "other tests run beside this one: more than the second that was promised"
     assert list(store.glob("probe/[!.]*/manifest.json")) and not list(store.glob("*/.tmp-*"))
+
+
+def _hears_signals():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.fusion import channels
-from pipeline.graph import OBSERVING, STAGES
+from pipeline.graph import OBSERVING, PICTURING, STAGES, WRITES
+from pipeline.privacy import LIBRARY_FOLDERS, SWITCHES
 from pipeline.types import Status
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import REASONS
@@ -33,6 +34,13 @@ def test_every_reason_not_to_compare_is_explained():
     assert [reason for reason in REASONS if f"| `{reason}` |" not in outputs] == []
     own = {channels.TOO_BRIEF, channels.SEEN_TOO_LITTLE, channels.LOW_QUALITY, channels.UNDECIDED}
     assert set(REASONS) == own | {channels.DOUBTFUL, channels.NOT_SPEAKING}
+
+
+def test_every_switch_is_on_the_page_of_privacy():
+    privacy = page("docs/PRIVACY.md")
+    assert [name for name in (*SWITCHES, *LIBRARY_FOLDERS) if f"`{name}`" not in privacy] == []
+    files = {pattern for stage in PICTURING for pattern in WRITES.get(stage, ())}
+    assert [name for name in files if f"`{name.replace('[0-9]', '')}`" not in privacy] == []
 
 
 def test_every_stage_has_its_contract():

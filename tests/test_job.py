@@ -1,7 +1,6 @@
 """A whole run seen from Python: what fails is named, the rest is made, what lies there belongs together."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -126,13 +125,15 @@ def test_weights_that_appear_or_change_are_in_the_key(tmp_path):
 def test_files_that_are_not_ours_are_never_replaced(tmp_path, made):
     folder = tmp_path / "films"
     folder.mkdir()
-    video = folder / "annotated.mp4"
-    shutil.copy(made("plain.mp4"), video)
-    before = video.read_bytes()
-    config = config_from_mapping({"run": {"only": ["voice"]}})
+    mine = folder / "annotated.mp4"
+    mine.write_bytes(b"mine")
+    (folder / "notes.txt").write_text("mine too")
+    only = {"run": {"only": ["voice"]}}
     with pytest.raises(UsageError, match=r"annotated\.mp4 is not a result of ours"):
-        run(Request(video, config, folder))
-    assert video.read_bytes() == before and not (folder / "integrated.csv").exists()
+        run(request(made("plain.mp4"), folder, film={"enabled": True}, **only))
+    assert {path.name for path in folder.iterdir()} == {"annotated.mp4", "notes.txt"}
+    run(request(made("plain.mp4"), folder, **only))
+    assert mine.read_bytes() == b"mine" and (folder / "integrated.csv").is_file()
 
 
 def test_another_video_of_the_same_name_is_said(tmp_path, made):

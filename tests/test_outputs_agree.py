@@ -3,6 +3,7 @@
 import csv
 import gc
 import re
+from fnmatch import fnmatchcase
 from html import unescape
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ import pysubs2
 import pytest
 
 from pipeline.config import config_from_mapping
-from pipeline.graph import EXPORTS
+from pipeline.graph import EXPORTS, WRITES
 from pipeline.job import Result, run
 from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.plan import Request
@@ -53,6 +54,13 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
 def sheet(result: Result) -> list[dict[str, str]]:
     with (result.out / "conflicts.csv").open(encoding="utf-8-sig", newline="") as lines:
         return list(csv.DictReader(lines))
+
+
+def test_every_result_has_a_name_that_is_known_before_anything_runs(result: Result) -> None:
+    patterns = [pattern for stage in WRITES.values() for pattern in stage]
+    names = [path.name for path in result.files]
+    assert [name for name in names if not any(fnmatchcase(name, pattern) for pattern in patterns)] == []
+    assert [p for p in patterns if not any(fnmatchcase(name, p) for name in names)] == []
 
 
 def test_the_sheet_is_the_record(result: Result, sheet: list[dict[str, str]]) -> None:

@@ -20,7 +20,7 @@ from benchmarks.conflict.markdown import table_of
 from benchmarks.conflict.scores import default_prior
 from pipeline import Config, analyze
 from pipeline.config import ConflictSection, FilmSection
-from pipeline.fusion.conflict import Limits, compare
+from pipeline.fusion.conflict import Limits, candidates, compare
 from pipeline.fusion.detect import Seen, evidence_of, limits_of, seen_of
 from pipeline.fusion.null import alarms, chance_rate_per_minute, shuffled
 from pipeline.fusion.stage import cuts_of
@@ -144,10 +144,11 @@ def rates(film: Seen, limits: Sequence[Limits]) -> Rates | None:
     """Alarms of a film, and those the detector expects of chance in it; None: too little to shuffle."""
     timeline, channels, likelihoods = evidence_of(film)
     prior = default_prior()
-    nulls = shuffled(timeline, channels, likelihoods, prior)
+    loosest = min(limits, key=lambda one: one.enter)
+    nulls = [candidates(null, loosest) for null in shuffled(timeline, channels, likelihoods, prior)]
     if not nulls:
         return None
-    seen = compare(timeline, channels, likelihoods, prior)
+    seen = candidates(compare(timeline, channels, likelihoods, prior), loosest)
     minutes = sum(span.duration_us for span in timeline.spans) / US_PER_S / 60
     return Rates(
         tuple(alarms(seen, one) for one in limits),

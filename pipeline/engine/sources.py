@@ -1,33 +1,72 @@
-"""Digests of source files, remembered by size and modification time: a second run reads nothing."""
+"""Files from outside: digested once, remembered, and watched for change while they are in use."""
 
-import json
-import os
-import tempfile
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine.store import Artifact, file_digest
+from pydantic import TypeAdapter
+
+from pipeline.engine.files import file_digest, read_state, write_state
+from pipeline.engine.store import Artifact
+
+# (size, modification, change, device, number): `cp -p` can forge the first two, nothing all of them.
+Stamp = tuple[int, int, int, int, int]
+MEMORY = TypeAdapter(dict[str, tuple[Stamp, str]])
 
 
-def source_artifact(path: Path, memory: Path) -> Artifact:
-    """The source file with its digest; ``memory`` is a small JSON file of digests seen before.
+class SourceChangedError(RuntimeError):
+    """A source is no longer what it was at the start; the message is one sentence."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} {what} while it was read; run the same command again")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file from outside as it was when its digest was taken."""
+
+    path: Path
+    digest: str
+    stamp: Stamp
+
+    @property
+    def artifact(self) -> Artifact:
+        return Artifact(self.path, self.digest)
+
+    def check(self) -> None:
+        """Raises SourceChangedError when the file is another, was written to, or is gone."""
+        try:
+            now = _stamp(self.path)
+        except OSError:
+            raise SourceChangedError(self.path, "went away") from None
+        if now != self.stamp:
+            raise SourceChangedError(self.path, "changed")
+
+
+def read_source(path: Path, memory: Path | None) -> Source:
+    """The file with its digest; ``memory`` is a small JSON file of digests seen before, None for none.
 
     Raises:
-        OSError: the file cannot be read.
+        SourceChangedError: it was written to while it was read.
+        OSError: it cannot be read.
     """
-    stat = path.stat()
-    seen = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-    try:
-        known: dict[str, str] = json.loads(memory.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        known = {}
-    if seen not in known:
-        known[seen] = file_digest(path)
+    stamp, name = _stamp(path), str(path.resolve())
+    known = (read_state(memory, MEMORY) if memory is not None else None) or {}
+    if name in known and known[name][0] == stamp:
+        return Source(path, known[name][1], stamp)
+    source = Source(path, file_digest(path), stamp)
+    source.check()
+    if memory is not None:
+        _remember(memory, known | {name: (stamp, source.digest)})
+    return source
+
+
+def _remember(memory: Path, known: dict[str, tuple[Stamp, str]]) -> None:
+    with contextlib.suppress(OSError):  # a digest that cannot be remembered is taken again next time
         memory.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=memory.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(known, stream, indent=1)
-            Path(scratch).replace(memory)
-        finally:
-            Path(scratch).unlink(missing_ok=True)
-    return Artifact(path, known[seen])
+        write_state(memory, known)
+
+
+def _stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_dev, state.st_ino

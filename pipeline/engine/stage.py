@@ -16,7 +16,8 @@ class Stage:
 
     ``inputs`` maps each name in ``needs`` (and each one in ``wants`` that could be made) to a folder, or to
     the file itself for a source. ``progress`` takes the finished fraction in [0, 1]. A stage may leave
-    ``warnings.txt``, one sentence a line, for the person who runs it.
+    ``warnings.txt``, one sentence a line, for the person who runs it, and so ``losses.txt``: what of the
+    input was lost or could not be read, which makes the run partly done.
     """
 
     name: str

@@ -1,11 +1,12 @@
 """Artifacts on disk, addressed by the digest of everything that made them.
 
 A commit is: write to a scratch folder, fsync, one rename. A reader therefore sees a whole artifact or none,
-also after ``kill -9`` or a power cut.
+also after ``kill -9`` or a power cut. Before an artifact of an earlier run is used its bytes are held against
+the digests written down when it was made.
 """
 
 import contextlib
-import hashlib
+import errno
 import json
 import os
 import shutil
@@ -14,14 +15,25 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
+
+from pipeline.engine.files import (
+    file_digest,
+    json_digest,
+    make_private,
+    private_folder,
+    read_state,
+    sync,
+    write_state,
+)
 
 MANIFEST = "manifest.json"
 SCRATCH_PREFIX = ".tmp-"
 DISCARDED_SUFFIX = ".gone"
-SCRATCH_LIFE_S = 24 * 3600
 
 # Scratch folders this process is writing to: the one thing to clean up when it must end at once.
 _open_scratch: set[Path] = set()
@@ -44,17 +56,6 @@ def discard_open_scratch() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def file_digest(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def json_digest(value: Any) -> str:
-    """Hex SHA-256 of a JSON value, independent of key order."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A folder (or a source file) and the digest of the bytes it holds.
@@ -69,45 +70,54 @@ class Artifact:
     peak_memory_mb: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is written down beside an artifact's files; ``files`` maps their names to their digests."""
+
+    digest: str
+    files: dict[str, str]
+    recipe: dict[str, Any]
+    seconds: float | None
+    peak_memory_mb: float | None
+
+
+MANIFESTS = TypeAdapter(Manifest)
+
+
 class Store:
     """One folder of artifacts. Safe for several processes: the first to rename wins."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._intact: set[Path] = set()  # held against their digests, or made, by this store
 
     def find(self, stage: str, recipe: Mapping[str, Any]) -> Artifact | None:
-        """The artifact of this recipe, or None when it is absent or damaged (a file missing or resized)."""
+        """The artifact of this recipe; None when it is absent or not what was written (see :meth:`holds`).
+
+        Every file is read, once in the life of this store.
+        """
         path = self._path(stage, recipe)
-        try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-            intact = all((path / name).stat().st_size == size for name, size in manifest["sizes"].items())
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError):
+        manifest = read_state(path / MANIFEST, MANIFESTS)
+        if manifest is None or not (path in self._intact or _is_intact(path, manifest, recipe)):
             return None
-        if not intact:
-            return None
-        return Artifact(path, manifest["digest"], manifest["seconds"], manifest["peak_memory_mb"])
+        self._intact.add(path)
+        return Artifact(path, manifest.digest, manifest.seconds, manifest.peak_memory_mb)
+
+    def holds(self, stage: str, recipe: Mapping[str, Any]) -> bool:
+        """Whether something lies where this recipe's artifact belongs: damaged, if :meth:`find` refuses."""
+        return self._path(stage, recipe).exists()
 
     def why_not(self, stage: str, recipe: Mapping[str, Any]) -> str:
         """Why :meth:`find` would not give this recipe: what differs from the newest artifact of the stage."""
+        if self.holds(stage, recipe):
+            return "its artifact is damaged"
         made = sorted((self.root / stage).glob(f"*/{MANIFEST}"), key=_age_s)
         if not made:
             return "it has not been run yet"
-        try:
-            before = json.loads(made[0].read_text(encoding="utf-8"))["recipe"]
-        except (json.JSONDecodeError, KeyError):
+        before = read_state(made[0], MANIFESTS)
+        if before is None:
             return "its last artifact is damaged"
-        now = json.loads(json.dumps(recipe))
-        if before == now:
-            return "its last artifact is damaged"
-        return "changed: " + ", ".join(_differences(before, now))
-
-    def verify(self, stage: str, recipe: Mapping[str, Any]) -> bool:
-        """Whether the artifact's bytes are those that were written (reads every file)."""
-        found = self.find(stage, recipe)
-        if found is None:
-            return False
-        manifest = json.loads((found.path / MANIFEST).read_text(encoding="utf-8"))
-        return all(file_digest(found.path / name) == digest for name, digest in manifest["files"].items())
+        return "changed: " + ", ".join(_differences(before.recipe, json.loads(json.dumps(recipe))))
 
     @contextmanager
     def writing(
@@ -116,60 +126,103 @@ class Store:
         """Yield a scratch folder; it becomes the artifact only if the block succeeds.
 
         ``measures`` (seconds, peak_memory_mb) is read after the block and kept beside the digest; it is not
-        part of it. ``replace`` puts the new artifact in the place of an intact old one.
+        part of it. ``replace`` puts the new artifact in the place of an intact old one. The folder that holds
+        the store has to be there: one that vanished is not made anew.
         """
         final = self._path(stage, recipe)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.root)
+        private_folder(final.parent)
         with _making_scratch:
             scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
             _open_scratch.add(scratch)
         try:
             yield scratch
-            self._seal(scratch, recipe, measures)
-            if final.exists() and (replace or self.find(stage, recipe) is None):
-                shutil.rmtree(final)
+            _seal(scratch, recipe, measures)
+            if self.holds(stage, recipe) and (replace or self.find(stage, recipe) is None):
+                _remove(final)
             try:
                 scratch.rename(final)
             except OSError:
                 if self.find(stage, recipe) is None:  # else another process made the same bytes first
                     raise
-            _sync(final.parent)
+            self._intact.add(final)
+            sync(final.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             _open_scratch.discard(scratch)
 
     def sweep(self, keep: set[Path], most_per_stage: int) -> None:
-        """Delete the oldest artifacts of each stage beyond ``most_per_stage``, never one in ``keep``.
-
-        Scratch folders that a killed run left behind go once they are a day old.
-        """
-        for stage in self.root.iterdir() if self.root.is_dir() else ():
-            folders = [f for f in stage.iterdir() if f.is_dir()] if stage.is_dir() else []
-            finished = sorted((f for f in folders if not f.name.startswith(SCRATCH_PREFIX)), key=_age_s)
-            stale = [f for f in folders if f.name.startswith(SCRATCH_PREFIX) and _age_s(f) > SCRATCH_LIFE_S]
-            for folder in (*finished[most_per_stage:], *stale):
+        """Delete the oldest artifacts of each stage beyond ``most_per_stage``, never one in ``keep``."""
+        for stage in self._stages():
+            finished = [f for f in stage.iterdir() if f.is_dir() and not f.name.startswith(SCRATCH_PREFIX)]
+            for folder in sorted(finished, key=_age_s)[most_per_stage:]:
                 if folder not in keep:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    @staticmethod
-    def _seal(scratch: Path, recipe: Mapping[str, Any], measures: Mapping[str, float]) -> None:
-        files = sorted(path for path in scratch.rglob("*") if path.is_file())
-        digests = {str(path.relative_to(scratch)): file_digest(path) for path in files}
-        manifest = {
-            "digest": json_digest(digests),
-            "sizes": {str(path.relative_to(scratch)): path.stat().st_size for path in files},
-            "files": digests,
-            "recipe": dict(recipe),
-            "seconds": measures.get("seconds"),
-            "peak_memory_mb": measures.get("peak_memory_mb"),
-        }
-        (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-        for path in (*files, scratch / MANIFEST):
-            _sync(path)
-        _sync(scratch)
+    def sweep_scratch(self) -> None:
+        """Delete what killed runs left half-made; call it as the only writer of the store."""
+        for stage in self._stages():
+            for folder in stage.glob(f"{SCRATCH_PREFIX}*"):
+                if folder not in _open_scratch:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _stages(self) -> list[Path]:
+        return [f for f in self.root.iterdir() if f.is_dir()] if self.root.is_dir() else []
 
     def _path(self, stage: str, recipe: Mapping[str, Any]) -> Path:
         return self.root / stage / json_digest(recipe)[:16]
+
+
+def artifact_files(path: Path) -> Mapping[str, str]:
+    """Name to digest of the files of an artifact that :meth:`Store.find` gave.
+
+    Raises:
+        FileNotFoundError: its manifest has vanished or was damaged since.
+    """
+    manifest = read_state(path / MANIFEST, MANIFESTS)
+    if manifest is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path / MANIFEST))
+    return manifest.files
+
+
+def _is_intact(path: Path, manifest: Manifest, recipe: Mapping[str, Any]) -> bool:
+    """Whether the artifact is of this recipe and its files, no more and no fewer, are those written down."""
+    if manifest.recipe != json.loads(json.dumps(recipe)) or manifest.digest != json_digest(manifest.files):
+        return False
+    try:
+        return _digests(path) == manifest.files
+    except OSError:
+        return False
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Name to digest of every file below ``folder`` but its manifest."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    return {str(path.relative_to(folder)): file_digest(path) for path in files}
+
+
+def _seal(scratch: Path, recipe: Mapping[str, Any], measures: Mapping[str, float]) -> None:
+    digests = _digests(scratch)
+    manifest = Manifest(
+        digest=json_digest(digests),
+        files=digests,
+        recipe=dict(recipe),
+        seconds=measures.get("seconds"),
+        peak_memory_mb=measures.get("peak_memory_mb"),
+    )
+    for path in scratch.rglob("*"):
+        make_private(path)
+        if path.is_file():
+            sync(path)
+    write_state(scratch / MANIFEST, asdict(manifest))
+    sync(scratch)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -182,13 +235,3 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 def _age_s(path: Path) -> float:
     return time.time() - path.stat().st_mtime
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder for fsync
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -30,8 +30,9 @@ def relative_to_own(probabilities: Floats, persons: NDArray[np.str_], weights: F
         weights: how much each row counts, (n,), not negative; 1 is a whole row.
     """
     logs = np.log(np.maximum(probabilities, LEAST))
-    for person in np.unique(persons):
-        rows = persons == person
+    _, numbers = np.unique(persons, return_inverse=True)
+    order = np.argsort(numbers, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
         logs[rows] -= weights[rows] @ logs[rows] / (weights[rows].sum() + ENOUGH)
     powers: Floats = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)

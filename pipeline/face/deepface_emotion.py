@@ -14,6 +14,7 @@ from pipeline.labels import canonical_map, to_scores
 from pipeline.models.cards import ModelError, file_sha256
 from pipeline.models.known import known_for
 from pipeline.models.session import session
+from pipeline.privacy import no_probing
 from pipeline.types import ModelCard, Scores
 
 # What deepface hands its client, before the client makes it grey and 48 px.
@@ -45,8 +46,9 @@ def load(name: str, device: str) -> DeepFaceEmotion:
         ModelError: its weights are neither in the model cache nor where deepface keeps them.
     """
     os.environ.setdefault("DEEPFACE_LOG_LEVEL", "30")  # deepface prints to the console below "warning"
-    from deepface.commons.folder_utils import get_deepface_home
-    from deepface.models.demography.onnx.Emotion import EmotionClient, labels
+    with no_probing():
+        from deepface.commons.folder_utils import get_deepface_home
+        from deepface.models.demography.onnx.Emotion import EmotionClient, labels
 
     known = known_for("deepface")
     file = known.files[0].path

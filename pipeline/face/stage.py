@@ -14,11 +14,13 @@ from pipeline.face.backends import BACKENDS, DETECTORS, FaceBackend, FaceDetecto
 from pipeline.face.baseline import ROW_S, relative_to_own
 from pipeline.face.persons import FaceSample, numbered, smoothed
 from pipeline.labels import to_scores
+from pipeline.media.mend import media_path
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
     CUTS_FILE,
     FRAME_TIME_KEY,
+    LOSSES_FILE,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     WARNINGS_FILE,
@@ -32,6 +34,7 @@ from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, 
 if TYPE_CHECKING:
     from pipeline.face.track import Found
     from pipeline.media.cuts import CutFinder
+    from pipeline.media.frames import DecodingLog
 
 MODALITY = "face"
 # Frames are brought down to this longer side: a face a twentieth as wide still fills a model's input.
@@ -52,12 +55,13 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
         ModelError: the chosen detector is not on this machine.
     """
     from pipeline.media.cuts import CutFinder
+    from pipeline.media.frames import DecodingLog
 
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     times: list[int] = []
     samples: list[FaceSample] = []
-    shots = CutFinder()
-    seen_frames = _tracked(inputs["source"], info, settings, shots) if info.has_video else ()
+    shots, log = CutFinder(), DecodingLog()
+    seen_frames = _tracked(media_path(inputs), info, settings, shots, log) if info.has_video else ()
     with (out / "crops.bin").open("wb") as crops:
         for time_us, scale, certain in seen_frames:
             if time_us is not None:
@@ -69,23 +73,27 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     np.save(out / "frames.npy", np.array(times, np.int64))
     np.save(out / CUTS_FILE, shots.finish())
     write_records(out / "samples.jsonl", FaceSample, numbered(samples))
+    if lost := log.losses():
+        (out / LOSSES_FILE).write_text(f"{lost}\n", encoding="utf-8")
 
 
 def _tracked(
-    source: Path, info: MediaInfo, settings: FaceSection, shots: "CutFinder"
+    source: Path, info: MediaInfo, settings: FaceSection, shots: "CutFinder", log: "DecodingLog"
 ) -> Iterator[tuple[int | None, float, list["Found"]]]:
     """Each sampled time, image pixels per display pixel, and the sightings that became certain with it.
 
-    Those that became certain only at the end of the film come last, without a time; ``shots`` sees all.
+    Those that became certain only at the end of the film come last, without a time; ``shots`` sees all, and
+    ``log`` what could be decoded.
     """
     from pipeline.face.track import Tracker
-    from pipeline.media.frames import ahead, iter_frames, stored_size
+    from pipeline.media.canvas import canvas_size
+    from pipeline.media.frames import ahead, iter_frames
 
-    _, scale = stored_size(info, WORKING_PX)
+    _, scale = canvas_size(info, WORKING_PX)
     detector: FaceDetector = load_backend(DETECTORS, settings.detector, settings.device)
     hold_us = round(settings.hold_s * US_PER_S)
     tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px)
-    for frame in ahead(iter_frames(source, info, settings.sample_fps, WORKING_PX)):
+    for frame in ahead(iter_frames(source, info, settings.sample_fps, WORKING_PX, log)):
         shots.step(frame.time_us, frame.image)
         yield frame.time_us, frame.scale, tracker.step(frame.time_us, frame.image)
     yield None, scale, tracker.finish()
@@ -160,8 +168,10 @@ def smoothed_scores(
 ) -> list[Scores]:
     """Scores steadied over time, person by person, better frames counting more; never across an absence."""
     result = list(raw)
-    for person in dict.fromkeys(one.track for one in samples):
-        rows = [i for i, one in enumerate(samples) if one.track == person]
+    by_person: dict[str, list[int]] = {}
+    for i, one in enumerate(samples):
+        by_person.setdefault(one.track, []).append(i)
+    for rows in by_person.values():
         gaps = [
             at
             for at in range(1, len(rows))

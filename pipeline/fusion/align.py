@@ -1,10 +1,12 @@
 """One timeline for all modalities: moments that tile the film, each with what every modality says in it."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.records import DOUBTFUL_KEY
 from pipeline.types import Moment, Observation, Reading, Scores, Span, Status, Utterance
 
@@ -129,45 +131,34 @@ def finer(
 
     Conflicts inside a long utterance show at this grain; words speak for all of their utterance.
     """
-    readings, result = _Readings(observations), []
+    readings, result, cuts = _Readings(observations), [], sorted(cuts_us)
     for moment in moments:
         start, end = moment.span.start_us, moment.span.end_us
-        edges = [start, *sorted(cut for cut in cuts_us if start < cut < end), end]
+        edges = [start, *cuts[bisect_right(cuts, start) : bisect_left(cuts, end)], end]
         pieces = (piece for a, b in pairwise(edges) for piece in _pieces(a, b, most_us))
         result += [Moment(span, moment.utterance, readings.over(span)) for span in pieces]
     return result
 
 
 class _Readings:
-    """What every modality says over spans that only move forward."""
+    """What every modality says over any span."""
 
     def __init__(self, observations: Mapping[str, Sequence[Observation]]) -> None:
-        self._sweeps = {modality: _Sweep(seen) if seen else None for modality, seen in observations.items()}
+        self._by_modality = {modality: _Timed(own) if own else None for modality, own in observations.items()}
 
     def over(self, span: Span) -> dict[str, Reading]:
         return {
-            modality: Reading(Status.FAILED) if sweep is None else summarise(span, sweep.near(span))
-            for modality, sweep in self._sweeps.items()
+            modality: Reading(Status.FAILED) if timed is None else summarise(span, timed.during(span))
+            for modality, timed in self._by_modality.items()
         }
 
 
-class _Sweep:
-    """Observations near a span that only moves forward, so that an hour of film costs one pass."""
+class _Timed:
+    """Observations in order of time, and which of them lie in a span."""
 
     def __init__(self, observations: Sequence[Observation]) -> None:
         self._all = sorted(observations, key=lambda o: o.span)
-        self._longest_us = max((o.span.duration_us for o in self._all), default=0)
-        self._first = 0
+        self._overlaps = Overlaps(o.span for o in self._all)
 
-    def near(self, span: Span) -> list[Observation]:
-        while (
-            self._first < len(self._all)
-            and self._all[self._first].span.start_us + self._longest_us <= span.start_us
-        ):
-            self._first += 1
-        found = []
-        for observation in self._all[self._first :]:
-            if observation.span.start_us >= span.end_us:
-                break
-            found.append(observation)
-        return found
+    def during(self, span: Span) -> list[Observation]:
+        return [self._all[i] for i in self._overlaps.during(span)]

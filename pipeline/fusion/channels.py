@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pipeline.fusion.kinds import uncertainties
 from pipeline.fusion.reliability import likelihood
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.types import Abstention, Moment, Reading, Reliability, Span
 
 Floats = npt.NDArray[np.float64]
@@ -123,11 +124,13 @@ def _apart_rows(
 ) -> list[tuple[int, Span, int]]:
     """Row, stretch and pair where ``apart`` fills at least half of a moment in which both speak."""
     found = []
+    overlaps = Overlaps(one.span for one in apart)
     for row, moment in enumerate(moments):
+        during = [apart[i] for i in overlaps.during(moment.span)]
         for place, (a, b) in enumerate(pairs):
             inside = [
                 moment.span.overlap_us(one.span)
-                for one in apart
+                for one in during
                 if {one.modality, one.other} == {names[a], names[b]}
                 and moment.by_modality[one.modality].subject == one.subject
             ]

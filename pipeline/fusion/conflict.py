@@ -61,16 +61,19 @@ def disagreements(channels: Channels, likelihoods: Floats, prior: Prior) -> Disa
     return found
 
 
-def witnessed(channels: Channels, likelihoods: Floats, place: int) -> Floats:
+def witnessed(
+    channels: Channels, likelihoods: Floats, place: int, rows: Sequence[int] | slice = slice(None)
+) -> Floats:
     """Likelihoods (n, channels, 7) without those that are not the same person's as the pair at ``place``.
 
-    The face of someone who listens tells nothing about whether the speaker's voice and words agree.
+    The face of someone who listens tells nothing about whether the speaker's voice and words agree. ``rows``
+    are the n stretches asked for, by default all.
     """
-    heard = likelihoods.copy()
+    heard = likelihoods[rows].copy()
     pair = channels.pairs[place]
     for third in set(range(len(channels.names))) - set(pair):
         shared = [channels.pairs.index((min(third, c), max(third, c))) for c in pair]
-        heard[~channels.comparable[:, shared].all(axis=1), third] = 1.0
+        heard[~channels.comparable[rows][:, shared].all(axis=1), third] = 1.0
     return heard
 
 
@@ -140,7 +143,35 @@ def compare(timeline: Timeline, channels: Channels, likelihoods: Floats, prior: 
     return Compared(timeline, channels, disagreements(channels, likelihoods, prior))
 
 
+Series = Mapping[tuple[ConflictKind, Emotions], tuple[Mapping[int, Item], frozenset[int]]]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All that events of a film can be made of: what its pairs of channels show in which stretches.
+
+    ``series`` has it by kind and emotions, each with the stretches that begin after a break.
+    """
+
+    timeline: Timeline
+    series: Series
+
+
+def candidates(film: Compared, limits: Limits) -> Candidates:
+    """What may become an event at these limits, or at ones that only begin later: little of most films."""
+    within_reach = {}
+    for key, (items, broken) in _all_series(film).items():
+        if held := {i: items[i] for run in _runs(items, limits, broken) for i in run}:
+            within_reach[key] = held, broken
+    return Candidates(film.timeline, within_reach)
+
+
 def events(film: Compared, limits: Limits) -> list[Event]:
+    """Conflicts over time: see :func:`events_among`."""
+    return events_among(candidates(film, limits), limits)
+
+
+def events_among(film: Candidates, limits: Limits) -> list[Event]:
     """Conflicts over time by hysteresis: entered at ``enter``, held to ``leave``, merged over short gaps.
 
     Events shorter than ``min_duration_us`` are dropped. One event is one kind with one emotion per modality,
@@ -148,22 +179,24 @@ def events(film: Compared, limits: Limits) -> list[Event]:
     the one with most evidence names the event and a modality that agrees with it joins; what is left of a
     weaker pair outside it stays an event of its own.
     """
-    series = _all_series(film)
-    candidates = [
+    found = [
         event
-        for key, (items, broken) in series.items()
+        for key, (items, broken) in film.series.items()
         for event in _events_of(key, items, broken, film.timeline.spans, limits)
     ]
     kept: list[Event] = []
-    for event in sorted(candidates, key=_plainest_first):
-        rivals = [k for k in kept if k.kind == event.kind and set(k.moments) & set(event.moments)]
-        taken = {index for rival in rivals for index in rival.moments}
+    holders: dict[tuple[ConflictKind, int], int] = {}  # which of those kept has a stretch, by kind
+    for event in sorted(found, key=_plainest_first):
+        rivals = {holders[event.kind, i] for i in event.moments if (event.kind, i) in holders}
         for rival in rivals:
-            kept[kept.index(rival)] = _joined(rival, event)
+            kept[rival] = _joined(kept[rival], event)
         key = event.kind, event.emotions
-        items, broken = series[key]
-        free = {index: items[index] for index in event.moments if index not in taken}
-        kept += [event] if not rivals else _events_of(key, free, broken, film.timeline.spans, limits)
+        items, broken = film.series[key]
+        free = {i: items[i] for i in event.moments if (event.kind, i) not in holders}
+        left = [event] if not rivals else _events_of(key, free, broken, film.timeline.spans, limits)
+        for at, one in enumerate(left, start=len(kept)):
+            holders |= {(one.kind, i): at for i in one.moments}
+        kept += left
     long_enough = [event for event in kept if event.span.duration_us >= limits.min_duration_us]
     return sorted(long_enough, key=lambda e: (e.span, KINDS.index(e.kind), e.emotions))
 
@@ -173,14 +206,11 @@ def _plainest_first(event: Event) -> tuple[int, float, Span, Emotions]:
     return KINDS.index(event.kind), -round(event.evidence, 9), event.span, event.emotions
 
 
-Series = dict[tuple[ConflictKind, Emotions], tuple[dict[int, Item], frozenset[int]]]
-
-
 def _all_series(film: Compared) -> Series:
     """What each pair of channels shows over time, by kind and emotions, and where that is broken."""
     channels, found = film.channels, film.found
     tops = channels.probabilities.argmax(axis=2)
-    series: Series = {}
+    series: dict[tuple[ConflictKind, Emotions], tuple[dict[int, Item], frozenset[int]]] = {}
     for place, pair in enumerate(channels.pairs):
         broken = _broken(film.timeline, channels, place)
         for row in np.flatnonzero(found.kind[:, place] != ALIKE).tolist():
@@ -208,7 +238,8 @@ def _joined(held: Event, other: Event) -> Event:
     """``held`` with the modalities of ``other`` that agree with it, when ``other`` lasts throughout."""
     together = dict(other.emotions) | dict(held.emotions)
     agree = all(together[modality] == emotion for modality, emotion in other.emotions)
-    if not (agree and set(held.moments) <= set(other.moments)):
+    lasts_throughout = len(held.moments) <= len(other.moments) and set(held.moments) <= set(other.moments)
+    if not (agree and lasts_throughout):
         return held
     return replace(held, emotions=tuple(sorted(together.items())))
 

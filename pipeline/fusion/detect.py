@@ -10,7 +10,7 @@ from pipeline.config import ConflictSection
 from pipeline.fusion.align import finer
 from pipeline.fusion.belief import prior_of
 from pipeline.fusion.channels import Apart, Channels, abstentions, channels_of
-from pipeline.fusion.conflict import Limits, Timeline, compare, events
+from pipeline.fusion.conflict import Limits, Timeline, candidates, compare, events
 from pipeline.fusion.explain import Case, explained
 from pipeline.fusion.null import chance_rate_per_minute, operating_point, shuffled
 from pipeline.fusion.readings import ReadingRule
@@ -109,8 +109,10 @@ def find(seen: Seen, section: ConflictSection, rules: tuple[ReadingRule, ...]) -
     """Conflicts of a film, what could not be compared, and how many alarms a minute chance would give."""
     timeline, channels, likelihoods = evidence_of(seen)
     prior = prior_of(section.apart)
-    nulls = shuffled(timeline, channels, likelihoods, prior)
-    limits = operating_point(nulls, limits_of(section), section.most_false_alarms_per_minute)
+    asked = limits_of(section)
+    # Held by what may become an event, since dozens of whole films would be hundreds of megabytes an hour.
+    nulls = [candidates(null, asked) for null in shuffled(timeline, channels, likelihoods, prior)]
+    limits = operating_point(nulls, asked, section.most_false_alarms_per_minute)
     film = compare(timeline, channels, likelihoods, prior)
     case = Case(seen.stretches, film, likelihoods, seen.observations, seen.reliabilities, prior, limits)
     return Found(

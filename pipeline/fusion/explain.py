@@ -1,7 +1,9 @@
 """An event with its evidence: who says what, the words, the plainest moment, what would make it vanish."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,7 @@ from pipeline.fusion.conflict import Compared, Event, Limits, disagreements, wit
 from pipeline.fusion.readings import ReadingRule, rule_of
 from pipeline.labels import EMOTIONS
 from pipeline.records import FRAME_TIME_KEY
-from pipeline.types import Conflict, ConflictKind, Moment, Observation, Reliability, Span, State
+from pipeline.types import Conflict, ConflictKind, Moment, Observation, Reliability, State
 
 Floats = npt.NDArray[np.float64]
 STEPS = 20  # trust is tried at every twentieth
@@ -29,6 +31,18 @@ class Case:
     reliabilities: Mapping[str, Reliability | None]
     prior: Prior
     limits: Limits
+
+    @cached_property
+    def frames(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """Per modality, time and place of each observation that reads a frame, in order of time."""
+        return {
+            name: sorted(
+                (int(one.evidence[FRAME_TIME_KEY]), place)
+                for place, one in enumerate(own)
+                if one.scores is not None and one.evidence.get(FRAME_TIME_KEY) is not None
+            )
+            for name, own in self.observations.items()
+        }
 
 
 def explained(event: Event, case: Case, rules: tuple[ReadingRule, ...]) -> Conflict:
@@ -90,23 +104,21 @@ def _plainest_us(event: Event, case: Case) -> int:
     for name, emotion in event.emotions:
         column = EMOTIONS.index(emotion)
         shown = {case.moments[row].by_modality[name].subject for row in event.moments}
-        for one in case.observations.get(name, ()):
-            time_us = one.evidence.get(FRAME_TIME_KEY)
-            if one.scores is None or time_us is None or one.subject not in shown:
-                continue
-            if not _inside(time_us, event.span):
+        frames = case.frames.get(name, ())
+        first, last = (
+            bisect_left(frames, (edge_us, 0)) for edge_us in (event.span.start_us, event.span.end_us)
+        )
+        for time_us, place in sorted(frames[first:last], key=lambda frame: frame[1]):
+            one = case.observations[name][place]
+            if one.scores is None or one.subject not in shown:
                 continue
             plain = one.scores.probabilities[column] * one.quality
             if plain > best:
-                best, at = plain, int(time_us)
+                best, at = plain, time_us
     if at is not None:
         return at
     peak = case.moments[_peak(event, case)].span
     return (peak.start_us + peak.end_us) // 2
-
-
-def _inside(time_us: int, span: Span) -> bool:
-    return span.start_us <= time_us < span.end_us
 
 
 def _peak(event: Event, case: Case) -> int:
@@ -132,7 +144,7 @@ def _left_out(event: Event, case: Case) -> tuple[State, dict[str, State]]:
     rows = list(event.moments)
     lengths = [case.moments[i].span.duration_us for i in rows]
     channels = case.film.channels
-    heard = witnessed(channels, case.likelihoods, _places(event, case)[0])[rows]
+    heard = witnessed(channels, case.likelihoods, _places(event, case)[0], rows)
 
     def read(evidence: Floats) -> State:
         mean = np.average(shared_state(evidence, case.prior), axis=0, weights=lengths)

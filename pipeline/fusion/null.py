@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.fusion.belief import Prior
 from pipeline.fusion.channels import Channels
-from pipeline.fusion.conflict import Compared, Limits, Timeline, compare, events
+from pipeline.fusion.conflict import Candidates, Compared, Limits, Timeline, compare, events_among
 from pipeline.types import ALARMS, US_PER_S
 
 Floats = npt.NDArray[np.float64]
@@ -19,14 +19,14 @@ BISECTIONS = 10
 STRICTEST = 0.99  # an operating point above this would find nothing
 
 
-def shuffled(timeline: Timeline, channels: Channels, likelihoods: Floats, prior: Prior) -> list[Compared]:
+def shuffled(timeline: Timeline, channels: Channels, likelihoods: Floats, prior: Prior) -> Iterator[Compared]:
     """The film as it would be if its channels had nothing to do with one another in time, many times.
 
     Each channel in turn is shifted circularly against the others, by up to ``MOST_SHIFTS`` amounts
     (circular-shift null, as for time series in neuroscience), among the stretches in which it speaks: where
     it is silent stays as it is. A channel with fewer than ``LEAST_STRETCHES`` of them is not shifted.
     """
-    return [compare(timeline, *one, prior) for one in _shifts(channels, likelihoods)]
+    return (compare(timeline, *one, prior) for one in _shifts(channels, likelihoods))
 
 
 def _shifts(channels: Channels, likelihoods: Floats) -> Iterator[tuple[Channels, Floats]]:
@@ -55,12 +55,12 @@ def moved(
     return replace(channels, probabilities=probabilities, quality=quality, subject=subject), evidence
 
 
-def alarms(film: Compared, limits: Limits) -> int:
+def alarms(film: Candidates, limits: Limits) -> int:
     """How many events count as alarms."""
-    return sum(event.kind in ALARMS for event in events(film, limits))
+    return sum(event.kind in ALARMS for event in events_among(film, limits))
 
 
-def chance_rate_per_minute(nulls: Sequence[Compared], limits: Limits) -> float | None:
+def chance_rate_per_minute(nulls: Sequence[Candidates], limits: Limits) -> float | None:
     """Alarms a minute expected by chance, the mean over ``nulls``; None: there was too little to shuffle."""
     if not nulls:
         return None
@@ -68,7 +68,7 @@ def chance_rate_per_minute(nulls: Sequence[Compared], limits: Limits) -> float |
     return sum(alarms(null, limits) for null in nulls) / len(nulls) / minutes
 
 
-def operating_point(nulls: Sequence[Compared], limits: Limits, most_per_minute: float | None) -> Limits:
+def operating_point(nulls: Sequence[Candidates], limits: Limits, most_per_minute: float | None) -> Limits:
     """``limits``, entered later where that is needed to expect at most so many alarms a minute by chance.
 
     Found by bisection, at most ``STRICTEST``; the rate there may still be above the one asked for.

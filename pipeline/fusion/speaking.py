@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.overlap import Overlaps
 from pipeline.records import MOUTH_MOTION_KEY, SPEECH_SHARE_KEY
 from pipeline.types import Observation, Span, Status, united
 
@@ -88,10 +89,11 @@ def of_speakers(
     silent: dict[tuple[str, str | None], list[Span]] = {}
     for one in still:
         silent.setdefault((one.modality, one.subject), []).append(one.span)
+    times = {owner: _Time(spans) for owner, spans in silent.items()}
     for modality in {modality for modality, _ in silent}:
         listens = [
-            2 * sum(span.overlap_us(one.span) for span in silent.get((modality, one.subject), ()))
-            > one.span.duration_us
+            (time := times.get((modality, one.subject))) is not None
+            and 2 * time.shared_us(one.span) > one.span.duration_us
             for one in kept[modality]
         ]
         others = {
@@ -113,7 +115,8 @@ def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...
     The window around it (shifted to lie where the subject is seen and someone is heard) gives the median
     motion; pieces without speech are not counted.
     """
-    speech = heard(observations)
+    speech = [_Time(parts) for parts in heard(observations)]
+    stretches = Overlaps(stretch.whole for stretch in speech)
     found: list[Seen] = []
     for modality, own in observations.items():
         by_subject: dict[str | None, list[Observation]] = {}
@@ -122,8 +125,8 @@ def mouths(observations: Mapping[str, Sequence[Observation]]) -> tuple[Seen, ...
                 by_subject.setdefault(one.subject, []).append(one)
         for subject, showing in by_subject.items():
             ordered = sorted(showing, key=lambda one: one.span)
-            for stretch in speech:
-                found += _judged(modality, subject, ordered, stretch)
+            for at in sorted({i for one in ordered for i in stretches.during(one.span)}):
+                found += _judged(modality, subject, ordered, speech[at])
     return tuple(sorted(found, key=lambda one: (one.span, one.modality, one.subject or "")))
 
 
@@ -144,17 +147,27 @@ def heard(observations: Mapping[str, Sequence[Observation]]) -> list[list[Span]]
     return stretches
 
 
-def _judged(
-    modality: str, subject: str | None, showing: Sequence[Observation], stretch: Sequence[Span]
-) -> list[Seen]:
+class _Time:
+    """Spans in order of time, one at least, and how much of another one they fill."""
+
+    def __init__(self, parts: Sequence[Span]) -> None:
+        self._parts = parts
+        self._overlaps = Overlaps(parts)
+        self.whole = Span(parts[0].start_us, parts[-1].end_us)
+
+    def shared_us(self, span: Span) -> int:
+        return sum(self._parts[i].overlap_us(span) for i in self._overlaps.during(span))
+
+
+def _judged(modality: str, subject: str | None, showing: Sequence[Observation], stretch: _Time) -> list[Seen]:
     """One subject in one stretch of speech; ``showing`` is in order of time."""
-    start_us, end_us = stretch[0].start_us, stretch[-1].end_us
+    start_us, end_us = stretch.whole.start_us, stretch.whole.end_us
     low = bisect_right(showing, start_us, key=lambda one: one.span.end_us)
     high = bisect_left(showing, end_us, key=lambda one: one.span.start_us)
     inside = [
         (one, us)
         for one in showing[low:high]
-        if (us := sum(part.overlap_us(one.span) for part in stretch)) * 2 > one.span.duration_us
+        if (us := stretch.shared_us(one.span)) * 2 > one.span.duration_us
     ]
     if not inside:
         return []

@@ -18,6 +18,7 @@ from pipeline.records import (
     ANALYSIS_FILE,
     CARD_FILE,
     CUTS_FILE,
+    LOSSES_FILE,
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     TRANSCRIPT_FILE,
@@ -146,10 +147,13 @@ def run_analysis(
             if (folder / CARD_FILE).is_file()
         },
         warnings=tuple(
-            line
-            for stage in sorted(inputs)
-            if (inputs[stage] / WARNINGS_FILE).is_file()
-            for line in (inputs[stage] / WARNINGS_FILE).read_text(encoding="utf-8").splitlines()
+            dict.fromkeys(
+                line
+                for stage in sorted(inputs)
+                for path in (inputs[stage] / LOSSES_FILE, inputs[stage] / WARNINGS_FILE)
+                if path.is_file()
+                for line in path.read_text(encoding="utf-8").splitlines()
+            )
         ),
     )
     write_record(out / ANALYSIS_FILE, analysis)

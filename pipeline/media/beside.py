@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.media.language import is_named_language, normal_code
+from pipeline.media.streams import Track, preference
 from pipeline.media.subtitles import SUFFIXES
 
 MAX_NAMED = 5  # files that a sentence names
@@ -23,39 +24,11 @@ _SUBTAG = re.compile(r"[a-z]{2}|[a-z]{4}|\d{1,3}")  # region, script, number
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """What is known of a subtitle file or stream before it is read; ``language`` as it is written there.
-
-    Of files ``default`` is the one that bears the film's name and nothing else.
-    """
-
-    language: str | None
-    default: bool = False
-    forced: bool = False
-    hearing_impaired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """The subtitle file that is read; ``note`` says what it was chosen from, where there were several."""
 
     path: Path
     note: str = ""
-
-
-def preference(track: Track, language: str | None, sound_language: str | None) -> tuple[int, int, int, int]:
-    """A rank, the least being the best: forced last, then by language, then default, hearing-impaired after.
-
-    The language asked for comes first, then the sound's; where either is known, a track of unknown language
-    comes before one of another language.
-    """
-    code = normal_code(track.language)
-    wanted = [normal_code(language), normal_code(sound_language)]
-    if code is not None and code in wanted:
-        by_language = wanted.index(code)
-    else:
-        by_language = 2 if code is None or not any(wanted) else 3
-    return (int(track.forced), by_language, int(not track.default), int(track.hearing_impaired))
 
 
 def find_beside(video: Path, language: str | None = None, sound_language: str | None = None) -> Choice | None:

@@ -19,6 +19,13 @@ MAX_READ_ERRORS = 16
 # Playlists and plain text that libavformat would also "play".
 TEXT_FORMATS = frozenset({"hls", "dash", "concat", "sdp", "imf", "tty"})
 
+# Bytes and microseconds in which libavformat looks for streams.
+_LOOK_EVERYWHERE = {"probesize": str(1 << 40), "analyzeduration": str(24 * 3600 * US_PER_S)}
+# 8192 x 8192; 8K video has half of it. A damaged header may ask for gigabytes.
+MAX_PIXELS = 1 << 26
+
+LATE_STREAM = "a stream begins late"
+
 OnDamage = Callable[[str], None]
 
 
@@ -31,8 +38,10 @@ def media_url(path: Path) -> str:
     return f"file:{path}"
 
 
-def open_media(path: Path) -> InputContainer:
+def open_media(path: Path, *, whole: bool = False) -> InputContainer:
     """Open a file for reading; nothing but local files is ever followed.
+
+    ``whole`` looks for streams in all of it, which takes as long as reading it: some begin late.
 
     Raises:
         MediaError: no such file, a folder, an empty file, not a media file, or one cut off before its index.
@@ -48,10 +57,9 @@ def open_media(path: Path) -> InputContainer:
         raise MediaError(f"{path} cannot be read ({error.strerror}); check its access rights.") from None
     if not head:
         raise MediaError(f"{path} is empty (0 bytes); copy or download it again.")
+    options = {"protocol_whitelist": "file", **(_LOOK_EVERYWHERE if whole else {})}
     try:
-        container: InputContainer = av.open(
-            media_url(path), metadata_errors="replace", options={"protocol_whitelist": "file"}
-        )
+        container: InputContainer = av.open(media_url(path), metadata_errors="replace", options=options)
     except (av.FFmpegError, ValueError, OSError):
         raise MediaError(_unreadable(path, head)) from None
     if container.format.name in TEXT_FORMATS:
@@ -79,7 +87,9 @@ def read_packets(
 ) -> Iterator[Packet[Any]]:
     """Packets of ``streams`` in file order, then one empty packet per stream to flush its decoder.
 
-    A packet that cannot be read is reported to ``on_damage`` and passed over.
+    A packet that cannot be read is reported to ``on_damage`` and passed over. A stream that begins so late
+    that opening the file did not find it (flv, ts) is the end, reported as ``LATE_STREAM``. Of an empty
+    packet only ``packet.stream`` is right: its ``stream_index`` is 0 whatever the stream.
     """
     errors = 0
     while True:
@@ -88,6 +98,9 @@ def read_packets(
                 errors = 0
                 yield packet
             return
+        except IndexError:  # PyAV looks the new stream up among those it knows
+            on_damage(LATE_STREAM)
+            errors = MAX_READ_ERRORS
         except av.FFmpegError as error:
             on_damage(error.strerror or type(error).__name__)
             errors += 1

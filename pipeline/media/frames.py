@@ -5,26 +5,24 @@ from __future__ import annotations  # PyAV's classes are generic to a type check
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from av.packet import Packet
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from pipeline.media.container import MediaError, OnDamage, decoded, open_media, read_packets, to_us
-from pipeline.media.orient import frame_matrix, oriented
+from pipeline.media.canvas import Canvas
+from pipeline.media.container import MediaError, decoded, open_media, read_packets, to_us
 from pipeline.types import US_PER_S, MediaInfo
 
 ALL = "all"
 # Containers round time stamps (Matroska to 1 ms), so a frame may lie this far before its grid point.
 GRID_TOLERANCE_US = 1_000
-# Packets held back to see their neighbours in display order; more than codecs reorder by.
-LOOKAHEAD_PACKETS = 32
+# A packet whose time is this many frame intervals from any decoded frame's has given no frame: the second
+# field of an interlaced frame and pictures that are never shown lie nearer.
+LOST_INTERVALS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +34,47 @@ class Frame:
     scale: float = 1.0
 
 
+@dataclass(slots=True)
+class DecodingLog:
+    """What was there to decode and what came of it: times in µs on the media clock, as they are met."""
+
+    packets_us: list[int] = field(default_factory=list)
+    frames_us: list[int] = field(default_factory=list)
+
+    def lost_us(self) -> NDArray[np.int64]:
+        """Times of packets that gave no frame, int64 ``(n,)``, ascending."""
+        packets, frames = np.unique(self.packets_us).astype(np.int64), np.unique(self.frames_us)
+        if not len(packets) or len(frames) < 2:
+            return packets[len(frames) :]
+        after = np.clip(np.searchsorted(frames, packets), 1, len(frames) - 1)
+        distance = np.minimum(np.abs(packets - frames[after]), np.abs(packets - frames[after - 1]))
+        lost: NDArray[np.int64] = packets[distance > LOST_INTERVALS * np.median(np.diff(frames))]
+        return lost
+
+    def losses(self) -> str:
+        """One sentence about what could not be decoded; empty where everything could."""
+        lost = self.lost_us()
+        if not len(lost):
+            return ""
+        first_s, last_s = lost[0] / US_PER_S, lost[-1] / US_PER_S
+        between = f"between {first_s:.1f} s and {last_s:.1f} s" if len(lost) > 1 else f"at {first_s:.1f} s"
+        of = f"{len(lost)} of {len(set(self.packets_us))} pictures"
+        return f"{of} cannot be decoded, {between}: no face was looked for in them."
+
+
 def iter_frames(
     path: Path,
     info: MediaInfo,
     sample_fps: float | Literal["all"],
     max_side_px: int | None = None,
-    on_damage: OnDamage = lambda reason: None,
+    log: DecodingLog | None = None,
 ) -> Iterator[Frame]:
     """Frames in order of time, in constant memory.
 
     Sampling takes the first frame at or after each point of the grid ``k / sample_fps`` on the media clock, a
-    frame once at most; frames not taken are neither converted nor, where nothing refers to them, decoded.
-    ``max_side_px`` shrinks images whose longer side is larger. Each damaged packet is passed over and
-    reported to ``on_damage``.
+    frame once at most; frames not taken are decoded, so that ``log`` knows of each whether it could be, and
+    not converted. ``max_side_px`` shrinks images whose longer side is larger. Damaged packets are passed
+    over.
 
     Raises:
         MediaError: the file has no picture, or is gone.
@@ -56,31 +82,34 @@ def iter_frames(
     if info.video_index is None:
         raise MediaError(f"{path} has no picture.")
     period_us = None if sample_fps == ALL else Fraction(US_PER_S) / Fraction(sample_fps)
-    size, scale = stored_size(info, max_side_px)
-    reformatter = VideoReformatter()
     with open_media(path) as container:
         stream: Any = container.streams[info.video_index]
         stream.thread_type = "AUTO"
         base = stream.time_base
-        packets: Iterator[Packet[Any]] = read_packets(container, [stream], on_damage)
-        if period_us is not None:
-            packets = _hinted(packets, stream, period_us, info.clock_zero_us)
+        canvas = Canvas(info, stream, max_side_px)
+        log = DecodingLog() if log is None else log
         due, last_us = 0, -1
-        for frame in chain.from_iterable(decoded(packet, on_damage) for packet in packets):
+        for frame in _decoded(container, stream, info.clock_zero_us, log):
             if frame.pts is None:
                 continue
             time_us = to_us(frame.pts, base) - info.clock_zero_us
             if time_us <= last_us:
                 continue
             last_us = time_us
+            log.frames_us.append(time_us)
             if period_us is not None:
                 if (slot := grid_slot(time_us, period_us)) < due:
                     continue
                 due = slot + 1
-            matrix = frame_matrix(frame)
-            rgb = reformatter.reformat(frame, *size, format="rgb24", interpolation="AREA")
-            image: NDArray[np.uint8] = oriented(np.asarray(rgb.to_ndarray(), np.uint8), matrix)
-            yield Frame(time_us, image, scale)
+            yield Frame(time_us, canvas.image(frame, time_us), canvas.scale)
+
+
+def _decoded(container: Any, stream: Any, zero_us: int, log: DecodingLog) -> Iterator[Any]:
+    for packet in read_packets(container, [stream], lambda reason: None):
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if packet.size and not packet.is_discard and ticks is not None:
+            log.packets_us.append(to_us(ticks, stream.time_base) - zero_us)
+        yield from decoded(packet, lambda reason: None)
 
 
 def ahead(frames: Iterator[Frame], most: int = 4) -> Iterator[Frame]:
@@ -95,43 +124,3 @@ def ahead(frames: Iterator[Frame], most: int = 4) -> Iterator[Frame]:
 def grid_slot(time_us: int, period_us: Fraction) -> int:
     """Index of the last grid point at or before a time."""
     return int((time_us + GRID_TOLERANCE_US) // period_us)
-
-
-def stored_size(info: MediaInfo, max_side_px: int | None) -> tuple[tuple[int, int], float]:
-    """Width and height to convert to before turning, and image pixels per display pixel."""
-    longer = max(info.width_px, info.height_px)
-    scale = 1.0 if max_side_px is None or longer <= max_side_px else max_side_px / longer
-    shown = (max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale)))
-    return (shown if info.rotation_deg in (0, 180) else (shown[1], shown[0])), scale
-
-
-def _hinted(
-    packets: Iterator[Packet[Any]], stream: Any, period_us: Fraction, zero_us: int
-) -> Iterator[Packet[Any]]:
-    """Tell the decoder, packet by packet, which frames it may leave out when no other frame refers to them.
-
-    A packet is wanted when no other one lies between its grid point and itself. Neighbours beyond the
-    look-ahead could only make it look wanted, never the reverse, so no sample is lost.
-    """
-    base = stream.time_base
-    window: deque[Packet[Any]] = deque()
-    slots: deque[tuple[int, int]] = deque(maxlen=2 * LOOKAHEAD_PACKETS + 1)
-
-    def release() -> Packet[Any]:
-        packet = window.popleft()
-        wanted = True
-        if packet.pts is not None:
-            slot = grid_slot(to_us(packet.pts, base) - zero_us, period_us)
-            earlier = [s for pts, s in slots if pts < packet.pts]
-            wanted = not earlier or max(earlier) < slot
-        stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
-        return packet
-
-    for packet in packets:
-        window.append(packet)
-        if packet.pts is not None:
-            slots.append((packet.pts, grid_slot(to_us(packet.pts, base) - zero_us, period_us)))
-        if len(window) > LOOKAHEAD_PACKETS:
-            yield release()
-    while window:
-        yield release()

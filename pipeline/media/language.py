@@ -14,6 +14,11 @@ _ALIASES = {
     "russian": "ru", "italian": "it", "portuguese": "pt",
 }  # fmt: skip
 
+_ENGLISH_NAMES = {
+    "zh": "Chinese", "en": "English", "ja": "Japanese", "ko": "Korean", "de": "German", "fr": "French",
+    "es": "Spanish", "ru": "Russian", "it": "Italian", "pt": "Portuguese",
+}  # fmt: skip
+
 # A script and the language a line in it is taken for when nothing else is known.
 _DEFAULTS = {
     "han": "zh", "kana": "ja", "hangul": "ko", "cyrillic": "ru", "arabic": "ar", "hebrew": "he", "thai": "th",
@@ -47,6 +52,12 @@ def normal_code(language: str | None) -> str | None:
         return None
     first = re.split(r"[-_.]", language.strip().lower())[0]
     return _ALIASES.get(first, first) or None
+
+
+def language_name(language: str | None) -> str:
+    """The English name of a common language, else its code; "unknown language" for None."""
+    code = normal_code(language)
+    return "unknown language" if code is None else _ENGLISH_NAMES.get(code, code)
 
 
 def is_named_language(name: str) -> bool:

@@ -37,6 +37,12 @@ def rotation_deg(matrix: Matrix) -> int:
     return {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}[(a, b)]
 
 
+def turn_matrix(rotation_deg: int) -> Matrix:
+    """The turn that :func:`rotation_deg` tells, without mirroring."""
+    turns = {0: UPRIGHT, 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+    return turns[rotation_deg]
+
+
 def oriented(image: NDArray[np.uint8], matrix: Matrix) -> NDArray[np.uint8]:
     """Turn a stored ``(h, w, c)`` image the way it is shown; contiguous."""
     a, b, c, d = matrix

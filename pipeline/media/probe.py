@@ -1,105 +1,85 @@
 """What a container holds, measured from its packets, in display terms.
 
-The media clock reads 0 at the container's start time: the earliest start of its streams, which is what
-ffmpeg subtracts from every time stamp by default when it transcodes. So a film made by ffmpeg, the frames
-and the sound agree.
+The media clock reads 0 at the container's start time: the earliest start of its streams, which is what ffmpeg
+subtracts from every time stamp by default when it transcodes. So a film made by ffmpeg, the frames and the
+sound agree. Where the file's own time stamps cannot be used, all that follows reads a copy with mended ones
+(``media.mend``).
 """
 
-from __future__ import annotations  # PyAV's classes are generic to a type checker only
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Disposition, Stream
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
-from pipeline.media.container import (
-    MediaError,
-    OnDamage,
-    clock_zero_us,
-    decoded,
-    open_media,
-    read_packets,
-    to_us,
-)
-from pipeline.media.orient import display_size, frame_matrix, rotation_deg
+from pipeline.media.clock import Mended, PacketTimes, mended
+from pipeline.media.container import MediaError
+from pipeline.media.hold import longest_gap_us
+from pipeline.media.language import language_name
+from pipeline.media.mend import MENDED_FILE, write_mended
+from pipeline.media.orient import rotation_deg
+from pipeline.media.packets import Packets, Track, read_all
+from pipeline.media.shapes import change_sentence, shown_size
+from pipeline.media.streams import NO_CHOICE, StreamChoice, choice_note, ranked_pictures, ranked_sounds
 from pipeline.models.cards import file_sha256
-from pipeline.records import MEDIA_FILE, WARNINGS_FILE, write_record
-from pipeline.types import US_PER_S, MediaInfo, SubtitleStream
+from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, write_record
+from pipeline.types import US_PER_S, MediaInfo, Span
 
 __all__ = ["MediaError", "probe", "run"]
 
-# Subtitles stored as text; the others are pictures of text.
-TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
-# Demuxers whose duration is written in the file, not estimated from its size.
-STATES_DURATION = frozenset({"mov", "matroska", "avi", "flv", "wav", "asf", "flac"})
-LOSS_TOLERANCE_US = 250_000  # a whole file's header and packets differ by less
-HEADER_AGREES_US = 100_000
+LOSS_TOLERANCE_US = 250_000  # a sound file's header and packets differ by less
+# Packets may lie this far apart, or as many usual intervals, before something is missing between them.
+MIN_MISSING_US, MIN_MISSING_INTERVALS = 250_000, 3
+# No sound card records faster; a damaged header may say so.
+MAX_SAMPLE_RATE_HZ = 768_000
 
 
-def probe(path: Path) -> MediaInfo:
+def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None) -> MediaInfo:
     """Measure a media file.
 
     ``rotation_deg`` is the clockwise quarter turn from stored to shown. ``duration_us`` ends where the last
-    readable packet ends. A cover picture is no video. ``subtitle_streams`` are those that hold text.
+    readable packet ends. Where time stamps cannot be used, a copy with mended ones is left at ``copy``, and
+    streams and times are the copy's; without ``copy`` the warnings alone tell.
 
     Raises:
         MediaError: nothing in the file can be used; one sentence says why and what to do.
     """
-    with open_media(path) as container:
-        damage: list[str] = []
-        tracks = [_Track(stream) for stream in _chosen_streams(container)]
-        _measure(container, tracks, damage.append)
-        usable = [track for track in tracks if track.first_frame is not None]
-        video = next((track for track in usable if track.kind == "video"), None)
-        audio = next((track for track in usable if track.kind == "audio"), None)
-        _refuse(path, tracks, video, audio)
-        zero_us = clock_zero_us(container)
-        duration_us = max(track.end_us() for track in usable) - zero_us
-        times_us = video.times_us() if video else np.zeros(0, np.int64)
-        width_px, height_px, turn_deg = _shown(video)
-        return MediaInfo(
-            sha256=file_sha256(path),
-            duration_us=duration_us,
-            width_px=width_px,
-            height_px=height_px,
-            fps=video.fps() if video else 0.0,
-            variable_frame_rate=video is not None and varies(times_us, video.tick_us()),
-            has_video=video is not None,
-            has_audio=audio is not None,
-            video_start_us=int(times_us[0]) - zero_us if video else 0,
-            audio_start_us=audio.start_us() - zero_us if audio else 0,
-            rotation_deg=turn_deg,
-            video_codec=video.stream.codec_context.name if video else None,
-            audio_codec=audio.stream.codec_context.name if audio else None,
-            subtitle_streams=_text_subtitles(container),
-            warnings=(
-                *(
-                    f"The {t.noun} ({t.codec}) cannot be decoded and is left out."
-                    for t in tracks
-                    if t not in usable
-                ),
-                *_losses(container, usable, len(damage)),
-            ),
-            clock_zero_us=zero_us,
-            video_index=video.stream.index if video else None,
-            audio_index=audio.stream.index if audio else None,
-        )
+    packets = read_all(path)
+    begins_late = packets.begins_late
+    if begins_late:
+        packets = read_all(path, whole=True)
+    video, audio = _chosen(path, packets, choice)
+    tracks = [track for track in (video, audio) if track is not None]
+    clock = mended([track.times for track in tracks])
+    has_no_times = any(not track.is_timed for track in tracks)
+    warnings = (
+        *_left_out(packets, tracks),
+        *_clock_warnings(clock, packets.zero_us),
+        *_losses(packets, tracks, clock),
+    )
+    notes = (
+        *_choice_notes(packets, video, audio),
+        *(["A stream that begins late was looked for in the whole file."] if begins_late else []),
+        *(["The file gives no times: the frame rate it states was taken."] if has_no_times else []),
+    )
+    if copy is not None and (begins_late or has_no_times or clock.is_needed):
+        write_mended(path, tracks, clock, copy)
+        packets = read_all(copy)
+        video, audio = _chosen(path, packets, NO_CHOICE)
+    info = _info(packets, video, audio)
+    notes = (*notes, *filter(None, [change_sentence(info.shapes)]))
+    return replace(info, sha256=file_sha256(path), warnings=warnings, notes=notes)
 
 
-def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
-    """Stage ``probe``: write ``media.json``, and the warnings in it for the person who runs it."""
-    info = probe(inputs["source"])
+def run(inputs: Mapping[str, Path], settings: StreamChoice, out: Path, progress: Progress) -> None:
+    """Stage ``probe``: write ``media.json``, where need be a mended copy, and what the person should know."""
+    info = probe(inputs["source"], settings, out / MENDED_FILE)
     write_record(out / MEDIA_FILE, info)
-    if info.warnings:
-        (out / WARNINGS_FILE).write_text("\n".join(info.warnings) + "\n", encoding="utf-8")
+    for name, sentences in ((WARNINGS_FILE, info.notes), (LOSSES_FILE, info.warnings)):
+        if sentences:
+            (out / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
     progress(1.0)
 
 
@@ -112,135 +92,191 @@ def varies(times_us: NDArray[np.int64], tick_us: float) -> bool:
     return bool(np.abs(intervals - usual).max() > max(1.5 * tick_us, 0.02 * usual))
 
 
-@dataclass(eq=False)
-class _Track:
-    """One stream and what its packets say; times are microseconds on the container's own clock."""
-
-    stream: Any
-    ticks: list[int] = field(default_factory=list)
-    end_ticks: int | None = None
-    first_frame: Any = None
-
-    @property
-    def kind(self) -> str:
-        return str(self.stream.type)
-
-    @property
-    def noun(self) -> str:
-        return "picture" if self.kind == "video" else "sound"
-
-    @property
-    def codec(self) -> str:
-        context = self.stream.codec_context
-        return context.name if context else "unknown codec"
-
-    def add(self, packet: Packet[Any], on_damage: OnDamage) -> None:
-        ticks = packet.pts if packet.pts is not None else packet.dts
-        if ticks is not None and not packet.is_discard:
-            self.ticks.append(ticks)
-            end = ticks + (packet.duration or 0)
-            self.end_ticks = end if self.end_ticks is None else max(end, self.end_ticks)
-        if self.first_frame is None and self.stream.codec_context is not None:
-            self.first_frame = next(iter(decoded(packet, on_damage)), None)
-
-    def times_us(self) -> NDArray[np.int64]:
-        """Distinct packet times, ascending."""
-        base = self.stream.time_base
-        return np.array([to_us(ticks, base) for ticks in sorted(set(self.ticks))], np.int64)
-
-    def fps(self) -> float:
-        """Frames per second as they are, in exact ticks; 0 for fewer than two frames."""
-        ticks = set(self.ticks)
-        if len(ticks) < 2:
-            return 0.0
-        return round(float((len(ticks) - 1) / ((max(ticks) - min(ticks)) * self.stream.time_base)), 6)
-
-    def tick_us(self) -> float:
-        return float(self.stream.time_base * US_PER_S)
-
-    def start_us(self) -> int:
-        # A stream's start time leaves out the encoder's priming, its first packet does not.
-        start = self.stream.start_time
-        return to_us(self.ticks[0] if start is None else start, self.stream.time_base)
-
-    def stated_end_us(self) -> int | None:
-        if not self.stream.duration:
-            return None
-        return self.start_us() + to_us(self.stream.duration, self.stream.time_base)
-
-    def end_us(self) -> int:
-        """Where the last packet ends; the header's figure, which knows the padding, when they agree."""
-        assert self.end_ticks is not None
-        read, stated = to_us(self.end_ticks, self.stream.time_base), self.stated_end_us()
-        return stated if stated is not None and abs(stated - read) < HEADER_AGREES_US else read
-
-
-def _chosen_streams(container: InputContainer) -> list[Stream]:
-    """The film's picture and sound: of several the one a player takes; a cover picture is none."""
-    chosen: list[Stream] = []
-    best = container.streams.best("video")
-    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if films:
-        chosen.append(best if best in films else films[0])
-    if (sound := container.streams.best("audio")) is not None:
-        chosen.append(sound)
-    return chosen
-
-
-def _measure(container: InputContainer, tracks: list[_Track], on_damage: OnDamage) -> None:
-    by_index = {track.stream.index: track for track in tracks}
-    if by_index:
-        for packet in read_packets(container, [track.stream for track in tracks], on_damage):
-            by_index[packet.stream_index].add(packet, on_damage)
-
-
-def _refuse(path: Path, tracks: list[_Track], video: _Track | None, audio: _Track | None) -> None:
-    if not tracks:
-        raise MediaError(f"{path} holds neither picture nor sound; give a video.")
-    if not any(track.ticks for track in tracks):
-        raise MediaError(f"{path} is a video of length zero: its streams are empty; copy or export it again.")
-    if video is None and audio is None:
-        codecs = " and ".join(f"{track.noun} {track.codec}" for track in tracks)
-        raise MediaError(f"Nothing in {path} can be decoded ({codecs}); convert it to H.264 and AAC first.")
-    if video is not None and audio is None and len(video.ticks) == 1:
-        raise MediaError(f"{path} is a single image, not a video; give a video.")
-
-
-def _shown(video: _Track | None) -> tuple[int, int, int]:
-    """Width, height and clockwise turn as shown; zeros without a picture."""
-    if video is None:
-        return 0, 0, 0
-    frame = video.first_frame
-    matrix = frame_matrix(frame)
-    aspect = video.stream.sample_aspect_ratio or Fraction(1)
-    return *display_size(frame.width, frame.height, aspect, matrix), rotation_deg(matrix)
-
-
-def _text_subtitles(container: InputContainer) -> tuple[SubtitleStream, ...]:
-    return tuple(
-        SubtitleStream(stream.index, stream.codec_context.name, stream.language)
-        for stream in container.streams.subtitles
-        if stream.codec_context is not None and stream.codec_context.name in TEXT_SUBTITLES
+def _info(packets: Packets, video: Track | None, audio: Track | None) -> MediaInfo:
+    zero_us = packets.zero_us
+    duration_us = max(track.end_us for track in (video, audio) if track) - zero_us
+    shown = video.shown if video else None
+    shapes = shown.scan.shapes(zero_us) if shown else ()
+    size = shown_size(shapes, duration_us, shown.matrix) if shown else None
+    width_px, height_px = size or (shown.size if shown else (0, 0))
+    return MediaInfo(
+        sha256="",
+        duration_us=duration_us,
+        width_px=width_px,
+        height_px=height_px,
+        fps=video.fps if video else 0.0,
+        variable_frame_rate=video is not None and varies(video.times_us, video.tick_us),
+        has_video=video is not None,
+        has_audio=audio is not None,
+        video_start_us=int(video.times_us[0]) - zero_us if video else 0,
+        audio_start_us=audio.start_us - zero_us if audio else 0,
+        rotation_deg=rotation_deg(shown.matrix) if shown else 0,
+        video_codec=video.codec if video else None,
+        audio_codec=audio.codec if audio else None,
+        subtitle_streams=packets.streams.subtitles,
+        clock_zero_us=zero_us,
+        video_index=video.stream.index if video else None,
+        audio_index=audio.stream.index if audio else None,
+        audio_language=audio.stream.language if audio else None,
+        longest_gap_us=longest_gap_us((video.times_us - zero_us).tolist(), duration_us) if video else 0,
+        shapes=shapes,
+        hdr=shown is not None and shown.hdr,
     )
 
 
-def _losses(container: InputContainer, usable: list[_Track], damaged_packets: int) -> tuple[str, ...]:
-    """One sentence when the header promises more than can be read, else one when packets are damaged."""
-    stated = dict[str, int]()
-    if STATES_DURATION & set(container.format.name.split(",")):
-        zero_us = clock_zero_us(container)
-        for track in usable:
-            end_us = track.stated_end_us()
-            # A container's own duration may count from 0 (Matroska), a stream's end is on its clock.
-            promised_us = (int(container.duration or 0) if end_us is None else end_us) - zero_us
-            read_us = track.end_us() - zero_us
-            if promised_us - read_us > LOSS_TOLERANCE_US:
-                stated[f"the {track.noun} only up to {read_us / US_PER_S:.1f} s"] = promised_us
-    if stated:
-        return (
-            f"The file is cut off: its header promises {max(stated.values()) / US_PER_S:.1f} s, "
-            f"but {' and '.join(stated)} can be read.",
+def _chosen(path: Path, packets: Packets, choice: StreamChoice) -> tuple[Track | None, Track | None]:
+    """The picture and the sound that are meant, of those that can be decoded. Raises MediaError."""
+    usable = {track.stream.index: track for track in packets.tracks if _is_usable(track)}
+    pictures = ranked_pictures([t.stream for t in usable.values() if t.stream.kind == "video"])
+    number = choice.audio_track
+    if number is not None and number not in {one.number for one in packets.streams.sounds}:
+        listed = ", ".join(f"{one.number} ({language_name(one.language)})" for one in packets.streams.sounds)
+        raise MediaError(f"{path} has no sound track {number}; those it has: {listed or 'none'}.")
+    sounds = ranked_sounds([t.stream for t in usable.values() if t.stream.kind == "audio"], choice)
+    video = usable[pictures[0].index] if pictures else None
+    audio = usable[sounds[0].index] if sounds else None
+    if video is not None and len(video.times.present_us) == 1 and audio is None:
+        raise MediaError(f"{path} is a single image, not a video; give a video.")
+    if video is None and audio is None:
+        _refuse(path, [track for track in packets.tracks if not track.stream.aside])
+    return video, audio
+
+
+def _is_usable(track: Track) -> bool:
+    return track.can_decode and track.has_packets and track.sample_rate_hz <= MAX_SAMPLE_RATE_HZ
+
+
+def _refuse(path: Path, tracks: Sequence[Track]) -> None:
+    if not tracks:
+        raise MediaError(f"{path} holds neither picture nor sound; give a video.")
+    if not any(track.has_packets for track in tracks):
+        raise MediaError(f"{path} is a video of length zero: its streams are empty; copy or export it again.")
+    named = " and ".join(f"{track.noun} {track.codec}" for track in tracks)
+    raise MediaError(f"Nothing in {path} can be decoded ({named}); convert it to H.264 and AAC first.")
+
+
+def _left_out(packets: Packets, tracks: Sequence[Track]) -> list[str]:
+    """A sentence for picture or sound where there are streams of it and none can be decoded."""
+    read = {track.stream.kind for track in tracks}
+    lost = {t.stream.kind: t for t in packets.tracks if t.stream.kind not in read and not t.stream.aside}
+    return [
+        f"The {track.noun} ({track.codec}) states {track.sample_rate_hz} samples a second and is left out."
+        if track.sample_rate_hz > MAX_SAMPLE_RATE_HZ
+        else f"The {track.noun} ({track.codec}) cannot be decoded and is left out."
+        for track in lost.values()
+    ]
+
+
+def _choice_notes(packets: Packets, video: Track | None, audio: Track | None) -> list[str]:
+    films = [one for one in packets.streams.pictures if not one.aside]
+    notes = [
+        choice_note("picture", video.stream, films) if video else "",
+        choice_note("sound", audio.stream, packets.streams.sounds) if audio else "",
+    ]
+    return [note for note in notes if note]
+
+
+def _clock_warnings(clock: Mended, zero_us: int) -> list[str]:
+    """One sentence per kind of time stamps that cannot be."""
+    said = []
+    if clock.restarts_us:
+        said.append(
+            f"Time stamps start again at {_listed(clock.restarts_us, zero_us)}, as in recordings joined end "
+            "to end: what follows was put behind what comes before."
         )
-    if damaged_packets:
-        return (f"{damaged_packets} damaged packets of the file were passed over.",)
-    return ()
+    if clock.jumps:
+        lengths = ", ".join(_duration(length_us) for _, length_us in clock.jumps)
+        said.append(
+            f"Time stamps jump by {lengths} at {_listed([at for at, _ in clock.jumps], zero_us)} with "
+            "nothing between: taken for damage and left out."
+        )
+    if clock.strays:
+        said.append(f"{clock.strays} stray time stamps were put between their neighbours.")
+    return said
+
+
+def _listed(times_us: Sequence[int], zero_us: int) -> str:
+    return ", ".join(f"{(time_us - zero_us) / US_PER_S:.1f} s" for time_us in times_us)
+
+
+def _duration(time_us: int) -> str:
+    seconds = time_us / US_PER_S
+    return f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
+
+
+def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[str]:
+    """What the header promises and cannot be read, and what is missing or damaged in between."""
+    said = []
+    promised = dict[str, int]()
+    if packets.states_duration:
+        for track in tracks:
+            # A container's own duration may count from 0 (Matroska), a stream's end is on its clock.
+            end_us = track.stated_end_us
+            stated_us = (packets.promised_us if end_us is None else end_us) - packets.zero_us
+            read_us = track.end_us - packets.zero_us
+            if stated_us - read_us > LOSS_TOLERANCE_US:
+                promised[f"the {track.noun} only up to {read_us / US_PER_S:.1f} s"] = stated_us
+    if promised and not clock.is_needed:
+        said.append(
+            f"The file is cut off: its header promises {max(promised.values()) / US_PER_S:.1f} s, "
+            f"but {' and '.join(promised)} can be read."
+        )
+    if missing := _missing(packets, tracks, clock):
+        said.append(missing)
+    for track in tracks:
+        if track.corrupt_packets > bool(promised):  # the packet that was cut is one
+            many = track.corrupt_packets
+            said.append(f"{many} packet{'' if many == 1 else 's'} of the {track.noun} came damaged.")
+    return said
+
+
+def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
+    """A sentence for stretches without packets; empty where there are none, or they may well be meant.
+
+    Sound may pause and a picture may stand still. So a hole counts where the file is known to be damaged,
+    else where neither has anything, or where the only picture comes at a steady rate.
+    """
+    holes = [_holes(times, packets.zero_us) for times in clock.streams]
+    is_damaged = packets.demuxer_complaints > 0 or any(track.corrupt_packets for track in tracks)
+    if not is_damaged:
+        if len(tracks) == 2:
+            holes = [_common(*holes)] * 2
+        elif tracks[0].stream.kind == "audio" or not _is_steady(tracks[0]):
+            holes = [[]]
+    parts = [
+        f"{sum(hole.duration_us for hole in spans) / US_PER_S:.1f} s of the {track.noun}"
+        for track, spans in zip(tracks, holes, strict=True)
+        if spans
+    ]
+    if not parts:
+        return ""
+    first_us = min(spans[0].start_us for spans in holes if spans)
+    return f"{' and '.join(parts)} are missing in the file, the first at {first_us / US_PER_S:.1f} s."
+
+
+def _holes(packets: PacketTimes, zero_us: int) -> list[Span]:
+    times = np.unique(packets.present_us) - zero_us
+    if len(times) < 3:
+        return []
+    steps = np.diff(times)
+    usual_us = int(np.median(steps))
+    rows = np.flatnonzero(steps > max(MIN_MISSING_US, MIN_MISSING_INTERVALS * usual_us))
+    return [Span(int(times[row]) + usual_us, int(times[row + 1])) for row in rows]
+
+
+def _common(a: Sequence[Span], b: Sequence[Span]) -> list[Span]:
+    shared = (
+        Span(max(one.start_us, other.start_us), min(one.end_us, other.end_us))
+        for one in a
+        for other in b
+        if one.overlap_us(other) > MIN_MISSING_US
+    )
+    return list(shared)
+
+
+def _is_steady(track: Track) -> bool:
+    """Whether nine of ten frames come at the usual interval, within a tenth and a tick."""
+    steps = np.diff(track.times_us)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    near = np.abs(steps - usual) <= max(0.1 * usual, 1.5 * track.tick_us)
+    return len(steps) > 0 and float(near.mean()) >= 0.9

@@ -7,13 +7,11 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from av import FFmpegError
-from av.video.reformatter import VideoReformatter
 
+from pipeline.media.canvas import Canvas
 from pipeline.media.container import MediaError, decoded, open_media, read_packets, to_us
-from pipeline.media.frames import Frame, stored_size
-from pipeline.media.orient import frame_matrix, oriented
+from pipeline.media.frames import Frame
 from pipeline.types import US_PER_S, MediaInfo
 
 # A time no further off is decoded up to: a seek would go back to a key frame.
@@ -41,11 +39,10 @@ def frames_shown(
     if info.video_index is None:
         raise MediaError(f"{path} has no picture.")
     shrink = 1.0 if max_height_px is None else min(1.0, max_height_px / info.height_px)
-    size, scale = stored_size(info, max(1, round(max(info.width_px, info.height_px) * shrink)))
-    reformatter = VideoReformatter()
     with open_media(path) as container:
         stream: Any = container.streams[info.video_index]
         stream.thread_type = "AUTO"
+        canvas = Canvas(info, stream, max(1, round(max(info.width_px, info.height_px) * shrink)))
         coming: Iterator[Timed] = iter(())
         now: Timed | None = None
         for time_us in times_us:
@@ -59,9 +56,7 @@ def frames_shown(
             if now is None:
                 yield None
                 continue
-            rgb = reformatter.reformat(now[1], *size, format="rgb24", interpolation="AREA")
-            image = oriented(np.asarray(rgb.to_ndarray(), np.uint8), frame_matrix(now[1]))
-            yield Frame(now[0], image, scale)
+            yield Frame(now[0], canvas.image(now[1], now[0]), canvas.scale)
 
 
 def _before(container: Any, stream: Any, zero_us: int, time_us: int) -> Iterator[Timed]:

@@ -7,21 +7,21 @@ its training command; the card holds the file's sha256. A known model is fetched
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platformdirs import user_cache_path
 from pydantic import ValidationError
 
+from pipeline import privacy
 from pipeline.records import CARD_FILE, read_record
 from pipeline.types import ModelCard
 
 WEIGHTS = Path(__file__).parent / "weights"
 WEIGHTS_SUFFIXES = (".onnx", ".npz")
 TRAINED_STEM = "model"  # weights of a model folder that a training left
-CACHE_VARIABLE = "EMOTION_PIPELINE_MODELS"
+CACHE_VARIABLE = privacy.CACHE_VARIABLE
+cache_folder = privacy.cache_folder
 
 
 class ModelError(RuntimeError):
@@ -80,12 +80,6 @@ def one_sentence(error: BaseException) -> str:
     """The first line of an error, with its type when it says nothing else."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def cache_folder() -> Path:
-    """Where fetched models live; the environment variable ``EMOTION_PIPELINE_MODELS`` overrides it."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else user_cache_path("emotion-pipeline") / "models"
 
 
 def shipped_ids() -> tuple[str, ...]:

@@ -4,8 +4,10 @@ Every address is tried once, all at the same time and for three seconds at most,
 without a network a pull says so at once. A file is written under a temporary name, checked, and renamed.
 """
 
+import glob
 import json
 import os
+import re
 import threading
 import time
 import urllib.error
@@ -20,9 +22,18 @@ from typing import Any
 from pipeline.models.cards import ModelError, cache_folder, file_sha256
 from pipeline.models.download import download, read_url
 from pipeline.models.formats import begins_as_named
-from pipeline.models.known import LOCK_NAME, KnownModel, RemoteFile, find_known, known_models, read_lock
+from pipeline.models.known import (
+    LOCK_NAME,
+    KnownModel,
+    RemoteFile,
+    find_known,
+    is_hub_id,
+    known_models,
+    read_lock,
+)
 
 PROBE_S = 3.0
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # of a hub model, beside its config.json
 HUB_VARIABLE = "HF_ENDPOINT"  # the hub client's own name for a mirror
 
 # (model id, file, bytes done, bytes in all; 0 when the server does not say)
@@ -174,7 +185,7 @@ def _resolve(name: str) -> KnownModel | str:
     known = find_known(name) or next((m for m in known_models() if m.backend == name), None)
     if known is not None:
         return known
-    if name.count("/") == 1 and not name.startswith((".", "/")):
+    if is_hub_id(name):
         return name
     listed = ", ".join(model.id for model in known_models())
     raise ModelError(f"there is no model {name!r} to pull; choose one of {listed}, or a hub id (owner/model)")
@@ -208,7 +219,8 @@ def _ask_hub(hub_id: str) -> KnownModel:
     try:
         about: dict[str, Any] = json.loads(answer)
         revision = str(about["sha"])
-        names = {name for entry in about["siblings"] if "/" not in (name := str(entry["rfilename"]))}
+        listed = (str(entry["rfilename"]) for entry in about["siblings"])
+        names = {name for name in listed if FILE_NAME.fullmatch(name)}
         licence = str((about.get("cardData") or {}).get("license", "see the model's own page"))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(
@@ -244,6 +256,7 @@ def _fetch(model: KnownModel, progress: Progress) -> None:
             target = model.home / file.path
             temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
             target.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(target)
             placed.append((temporary, target))
             report = partial(progress, model.id, file.path)
             digests[file.path] = download(_address(model, file), temporary, report)
@@ -267,6 +280,26 @@ def _fetch(model: KnownModel, progress: Progress) -> None:
         for temporary, _ in placed:
             temporary.unlink(missing_ok=True)
         _remove_empty(model.home)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what pulls that were killed left of a file."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        process = path.name.split(".")[-2]
+        if process.isdecimal() and not _is_alive(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # there the question would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _address(model: KnownModel, file: RemoteFile) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from pipeline.records import CARD_FILE, read_record
 from pipeline.types import ModelCard
 
 LOCK_NAME = "lock.json"
+LOCKS = TypeAdapter(dict[str, dict[str, str | dict[str, str]]])
+# Both parts become folders of the cache: what could lead out of it is no id.
+HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class KnownModel:
         )
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether ``name`` has the form of a hub id (``owner/model``)."""
+    return HUB_ID.fullmatch(name) is not None and ".." not in name
+
+
 @cache
 def known_models() -> tuple[KnownModel, ...]:
     """Every model of ``cards.toml``, in file order."""
@@ -103,10 +112,16 @@ def read_lock() -> dict[str, dict[str, Any]]:
     path = cache_folder() / LOCK_NAME
     if not path.is_file():
         return {}
+    damaged = ModelError(f"{path} is damaged; delete it and run `emotion-pipeline models pull`")
     try:
-        lock: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        lock = LOCKS.validate_json(path.read_bytes(), strict=True)
     except ValueError:
-        raise ModelError(f"{path} is damaged; delete it and run `emotion-pipeline models pull`") from None
+        raise damaged from None
+    for name, entry in lock.items():
+        if not (is_hub_id(name) or is_hub_id(f"listed/{name}")):
+            raise damaged
+        if not (isinstance(entry.get("revision"), str) and isinstance(entry.get("files"), dict)):
+            raise damaged
     return lock
 
 

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from pipeline.models.cards import ModelError
+from pipeline.models.known import is_hub_id
 from pipeline.records import CARD_FILE
 
 TRANSFORMERS, OURS = "transformers", "compact"
@@ -31,7 +32,7 @@ def load_backend(backends: Mapping[str, str], name: str, device: str) -> Any:
         ModelError: no such back-end, or its weights are not on this machine.
     """
     key = name
-    if is_folder(name, backends) or (name not in backends and "/" in name):
+    if is_folder(name, backends) or (name not in backends and is_hub_id(name)):
         ours = (Path(name) / CARD_FILE).is_file() and not (Path(name) / "config.json").is_file()
         key = OURS if ours else TRANSFORMERS
     if key not in backends:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.cards import ModelError, cache_folder, one_sentence
+from pipeline.models.known import is_hub_id
 
 # Buffers that older library versions stored and newer ones compute.
 BENIGN = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked)$")
@@ -30,13 +31,13 @@ def find_model(name: str) -> str:
             return str(folder)
     if Path(name).is_dir():
         raise ModelError(f"the folder {name} holds no config.json; give a Transformers model folder")
+    if not is_hub_id(name):
+        raise ModelError(
+            f"{name!r} is neither a folder nor a hub id (owner/model); check the back-end's name"
+        )
     from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
 
-    try:
-        cached = try_to_load_from_cache(name, "config.json")
-    except HFValidationError:
-        cached = None
+    cached = try_to_load_from_cache(name, "config.json")
     if isinstance(cached, str):
         return str(Path(cached).parent)
     raise ModelError(f"the model {name} is not on this machine; run `emotion-pipeline models pull {name}`")

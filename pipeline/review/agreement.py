@@ -65,7 +65,11 @@ def wilson(right: int, n: int) -> Interval:
 
 def precision(verdicts: Iterable[Verdict]) -> Precision:
     """Count verdicts."""
-    counts = Counter(verdicts)
+    return precision_of(Counter(verdicts))
+
+
+def precision_of(counts: Counter[Verdict]) -> Precision:
+    """From how often each verdict was given."""
     return Precision(*(counts[verdict] for verdict in VERDICTS))
 
 

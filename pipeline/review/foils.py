@@ -5,11 +5,13 @@ where they differ. How often raters call such claims right is what the alarms' p
 """
 
 import random
+from collections.abc import Sequence
 from itertools import combinations
 
 from pipeline.fusion.belief import KINDS, kind_table
 from pipeline.fusion.readings import SHIPPED, load_rules, rule_of
 from pipeline.labels import EMOTIONS, NEUTRAL
+from pipeline.overlap import Overlaps
 from pipeline.review.events import Event, event_of
 from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, Moment, Scores, Span
 from pipeline.writers.persons import naming
@@ -23,12 +25,16 @@ def foils(analysis: Analysis, n: int) -> tuple[Event, ...]:
     draw = random.Random(f"foils {analysis.media.sha256}")
     lengths = [c.span.duration_us for c in analysis.conflicts if c.kind in ALARMS] or [USUAL_US]
     rules, shown_in = load_rules(SHIPPED), naming(analysis)
+    conflicts, abstentions = (
+        Overlaps(o.span for o in spanned) for spanned in (analysis.conflicts, analysis.abstentions)
+    )
     found: list[Event] = []
     for moment in draw.sample(analysis.moments, len(analysis.moments)):
         if len(found) == n:
             break
         span = _part(moment.span, draw.choice(lengths), draw)
-        claims = _claims(analysis, moment, span)
+        out = [set(analysis.abstentions[i].modalities) for i in abstentions.during(span)]
+        claims = [] if conflicts.during(span) else _claims(moment, out)
         if claims and span.duration_us >= SHORTEST_US:
             emotions = draw.choice(claims)
             kind = KINDS[_kind(emotions) - 1]
@@ -46,11 +52,8 @@ def _part(within: Span, length_us: int, draw: random.Random) -> Span:
     return Span(start_us, min(start_us + length_us, within.end_us))
 
 
-def _claims(analysis: Analysis, moment: Moment, span: Span) -> list[dict[str, str]]:
-    """What two channels, comparable throughout, could be said to show that is no masking and not the same."""
-    if any(c.span.overlap_us(span) for c in analysis.conflicts):
-        return []
-    out = [set(a.modalities) for a in analysis.abstentions if a.span.overlap_us(span)]
+def _claims(moment: Moment, out: Sequence[set[str]]) -> list[dict[str, str]]:
+    """What two channels could be said to show that is no masking and not the same, but for those ``out``."""
     felt = {m: _felt(r.scores) for m, r in moment.by_modality.items() if r.scores is not None}
     pairs = [p for p in combinations(sorted(felt), 2) if not any(gone <= set(p) for gone in out)]
     claims = [{modality: felt[modality] for modality in pair} for pair in pairs]

@@ -5,11 +5,12 @@ was run at cannot be judged.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.review.agreement import Precision, precision, wilson
+from pipeline.review.agreement import Precision, precision_of, wilson
 from pipeline.review.marks import Verdict
 
 MOST_DECIMALS = 9
@@ -69,12 +70,16 @@ def propose(judged: Sequence[Judged], present: float, asked: float) -> Proposal:
 
 
 def _points(judged: Sequence[Judged], present: float) -> Iterable[Point]:
-    factors = sorted({one.evidence for one in judged})
-    yield Point(present, precision(one.verdict for one in judged))
-    for below, lowest in pairwise(factors):
+    by_factor: dict[float, list[Verdict]] = {}
+    for one in judged:
+        by_factor.setdefault(one.evidence, []).append(one.verdict)
+    kept = Counter(one.verdict for one in judged)
+    yield Point(present, precision_of(kept))
+    for below, lowest in pairwise(sorted(by_factor)):
+        kept.subtract(by_factor[below])
         enter = _between(below, lowest)
         if enter is not None:
-            yield Point(enter, precision(one.verdict for one in judged if one.evidence >= lowest))
+            yield Point(enter, precision_of(kept))
 
 
 def _between(below: float, lowest: float) -> float | None:

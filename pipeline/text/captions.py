@@ -1,9 +1,11 @@
 """Transcript from subtitles: a file beside the video, or a stream in its container."""
 
+from dataclasses import replace
+
 from pipeline.config import ConfigError
-from pipeline.media.beside import Track, preference
 from pipeline.media.cues import count_of, spoken_lines
 from pipeline.media.language import normal_code
+from pipeline.media.streams import choice_note, ranked_subtitles
 from pipeline.media.subtitles import Subtitles, extract_stream, read_subtitles
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import Utterance
@@ -26,25 +28,25 @@ def from_file(request: Request) -> Heard | None:
 
 
 def from_stream(request: Request) -> Heard | None:
-    """What is said by the best subtitle stream (see ``beside.preference``); None without streams.
+    """What is said by the subtitle stream that is meant (``media.streams``); None where none is text.
 
     Raises:
         ConfigError: a stream was asked for and there is none.
         MediaError: the stream cannot be read.
     """
     streams = request.media.subtitle_streams
-    if not streams:
+    ranked = ranked_subtitles(streams, request.settings.language, request.media.audio_language)
+    if not ranked:
         if request.settings.source == "stream":
             raise ConfigError(
-                "transcript.source is 'stream' but the video holds no subtitle stream; use 'auto'"
+                "transcript.source is 'stream' but the video holds no subtitles stored as text; use 'auto'"
             )
         return None
-    chosen = min(
-        streams,
-        key=lambda s: preference(Track(s.language), request.settings.language, request.sound_language),
-    )
+    chosen = ranked[0]
     subtitles = extract_stream(request.source, chosen.index, chosen.codec)
-    return spoken(subtitles, request, "stream", normal_code(chosen.language))
+    heard = spoken(subtitles, request, "stream", normal_code(chosen.language))
+    note = choice_note("subtitle", chosen, streams)
+    return replace(heard, note=" ".join(filter(None, (note, heard.note))))
 
 
 def spoken(subtitles: Subtitles, request: Request, source: str, language: str | None) -> Heard:
@@ -54,7 +56,7 @@ def spoken(subtitles: Subtitles, request: Request, source: str, language: str | 
         subtitles.name,
         request.media.duration_us,
         request.settings.language,
-        request.sound_language,
+        request.media.audio_language,
     )
     losses = made.losses
     if subtitles.unreadable:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
+from pipeline.media.mend import media_path
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
@@ -42,14 +43,13 @@ def run_transcript(
         ConfigError, ModelError, MediaError: see ``transcribe``.
     """
     request = Request(
-        source=inputs["source"],
+        source=media_path(inputs),
         media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
         settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
         waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
         progress=progress,
         subtitles=inputs.get("subtitles"),
-        sound_language=settings.sound_language,
     )
     transcript = transcribe(request)
     transcript = replace(
@@ -80,6 +80,23 @@ def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progr
     ]
     write_records(out / OBSERVATIONS_FILE, Observation, sorted(observations, key=lambda one: one.span))
     write_record(out / CARD_FILE, backend.card)
+    if sentence := unsupported(observations, backend.card.id):
+        nothing = all(o.status is not Status.OK for o in observations)
+        name = LOSSES_FILE if nothing else WARNINGS_FILE
+        (out / name).write_text(f"{sentence}\n", encoding="utf-8")
+
+
+def unsupported(observations: Sequence[Observation], model: str) -> str:
+    """How many lines are in a language that the model does not read; empty where there are none."""
+    foreign = [o for o in observations if o.status is Status.UNSUPPORTED_LANGUAGE]
+    if not foreign:
+        return ""
+    lines = sum(o.status is not Status.NO_WORDS for o in observations)
+    languages = ", ".join(sorted({str(o.evidence.get("language") or "an unknown language") for o in foreign}))
+    return (
+        f"{len(foreign)} of {lines} lines of text are in {languages}, which {model} does not read; name the "
+        "language with --language where that is wrong, or give another model as text.backend"
+    )
 
 
 def gaps(utterances: Sequence[Utterance], film: Span) -> list[Span]:

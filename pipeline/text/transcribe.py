@@ -1,6 +1,5 @@
 """From a video to its transcript: the sources in order, text over non-speech dropped, languages named."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -12,13 +11,15 @@ import numpy.typing as npt
 from pipeline.config import AUTO, TranscriptSection
 from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
+from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
-from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance, united
+from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
 MAX_COMPRESSION_RATIO = 2.4
 MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
+NO_SOURCE = "none"
 SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
 
 
@@ -33,20 +34,15 @@ class Request:
     waveform: Callable[[], npt.NDArray[np.float32]]
     progress: Callable[[float], None]
     subtitles: Path | None = None
-    sound_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSettings:
-    """The config section, and what the plan knows: which subtitle file was chosen from which, or unreadable.
-
-    ``sound_language`` as the container states it.
-    """
+    """The config section, and what the plan knows of subtitle files: which one was chosen, which unreadable."""
 
     section: TranscriptSection
     note: str = ""
     loss: str = ""
-    sound_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ def transcribe(request: Request) -> Transcript:
         advice = _advice(request)
         (losses if request.speech else notes).append(advice)
     return Transcript(
-        (), Status.NO_TRANSCRIPT, "none", note=" ".join(filter(None, notes)), losses=tuple(losses)
+        (), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(filter(None, notes)), losses=tuple(losses)
     )
 
 
@@ -137,14 +133,11 @@ def over_speech(
 ) -> tuple[Utterance, ...]:
     """Those of which at least ``min_share`` lies over speech; a line of no length must touch speech."""
     kept = []
-    stretches = united(speech)
-    starts = [stretch.start_us for stretch in stretches]
+    overlaps = Overlaps(speech)
     for utterance in utterances:
         span = utterance.span
-        first = max(0, bisect_right(starts, span.start_us) - 1)
-        near = stretches[first : max(first + 1, bisect_left(starts, span.end_us))]
-        shared = sum(span.overlap_us(other) for other in near)
-        inside = any(s.start_us <= span.start_us < s.end_us for s in near)
+        shared = sum(span.overlap_us(speech[i]) for i in overlaps.during(span))
+        inside = overlaps.during(Span(span.start_us, span.start_us + 1))
         if shared >= min_share * span.duration_us if span.duration_us else inside:
             kept.append(utterance)
     return tuple(kept)
@@ -170,6 +163,8 @@ def _clipped(span: Span, film: Span) -> Span:
 def _advice(request: Request) -> str:
     if not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
+    if not request.speech:
+        return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     return (
         "No subtitles and no speech recogniser: give a subtitle file with --transcript, or run "
         "`emotion-pipeline models pull whisper`, or for English speech add --language en."

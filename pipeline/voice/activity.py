@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import SAMPLE_RATE_HZ
+from pipeline.media.recording import Sound
 from pipeline.models.cards import ModelError
 from pipeline.types import US_PER_S, Span
 
@@ -43,11 +44,11 @@ def load_detector() -> Any:
 
 
 def speech_probabilities(
-    audio: NDArray[np.float32], detector: Any, progress: Progress = lambda fraction: None
+    audio: Sound, detector: Any, progress: Progress = lambda fraction: None
 ) -> NDArray[np.float32]:
     """Probability of speech in each 32 ms of 16 kHz mono audio; the last frame is padded with zeros.
 
-    The audio is read block by block, so a memory-mapped file never lies in memory whole.
+    The audio is read block by block, so a recording never lies in memory whole.
     """
     hidden, cell = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
     context = np.zeros(CONTEXT_SAMPLES, np.float32)

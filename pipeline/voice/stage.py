@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipeline.config import VoiceSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ
+from pipeline.media.recording import Recording, Sound
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
@@ -35,7 +36,7 @@ KNOWN_PIECE_S = 3
 def run_speech(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
     """Write ``speech.jsonl``: the stretches of speech, in order."""
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
-    audio = np.load(inputs["audio"] / AUDIO_FILE, mmap_mode="r")
+    audio = Recording(inputs["audio"] / AUDIO_FILE)
     spans: list[Span] = []
     if info.has_audio and audio.size:
         probabilities = speech_probabilities(audio, load_detector(), progress)
@@ -50,7 +51,7 @@ def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, pro
         ModelError: the chosen model is not on this machine or does not fit.
     """
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
-    audio = np.load(inputs["audio"] / AUDIO_FILE, mmap_mode="r")
+    audio = Recording(inputs["audio"] / AUDIO_FILE)
     film = Span(0, info.duration_us)
     if not info.has_audio or audio.size == 0:
         write_records(out / OBSERVATIONS_FILE, Observation, [Observation(MODALITY, film, Status.NO_AUDIO)])
@@ -68,7 +69,7 @@ def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, pro
 
 
 def read_windows(
-    audio: Samples,
+    audio: Sound,
     speech: Sequence[Span],
     readable: Sequence[Window],
     backend: VoiceBackend,
@@ -89,13 +90,13 @@ def read_windows(
         progress(min(1.0, (first + len(batch)) / len(readable)))
 
 
-def samples_of(audio: Samples, span: Span) -> Samples:
+def samples_of(audio: Sound, span: Span) -> Samples:
     """Samples of a span, in memory; what lies beyond the end of the audio is left out."""
     first, last = (at_us * SAMPLE_RATE_HZ // US_PER_S for at_us in (span.start_us, span.end_us))
     return np.array(audio[first:last], dtype=np.float32)
 
 
-def known_speech(audio: Samples, speech: Sequence[Span]) -> NDArray[np.float32]:
+def known_speech(audio: Sound, speech: Sequence[Span]) -> NDArray[np.float32]:
     """All speech, or ``KNOWN_SPEECH_S`` of it in pieces spread evenly over a long video."""
     pieces = [w.span for w in windows(speech, _us(KNOWN_PIECE_S), _us(KNOWN_PIECE_S), 0)]
     most = KNOWN_SPEECH_S // KNOWN_PIECE_S

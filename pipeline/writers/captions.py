@@ -13,9 +13,10 @@ CAPTIONS = "transcript.srt"
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
-    """Stage ``captions``; without a transcript the file is empty."""
-    analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
-    (out / CAPTIONS).write_text(srt(analysis.transcript.utterances), encoding="utf-8", newline="\n")
+    """Stage ``captions``; no file without words."""
+    utterances = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis).transcript.utterances
+    if utterances:
+        (out / CAPTIONS).write_text(srt(utterances), encoding="utf-8", newline="\n")
     progress(1.0)
 
 

@@ -128,7 +128,7 @@ def not_compared(abstentions: Iterable[Abstention], within: Span) -> tuple[NotCo
     return tuple(sorted(found, key=lambda n: (-n.time_us, n.modalities, n.reason)))
 
 
-def not_compared_cell(abstentions: Sequence[Abstention], within: Span) -> str:
+def not_compared_cell(abstentions: Iterable[Abstention], within: Span) -> str:
     """The same in one cell; a reason that does not hold throughout comes with its share."""
     said = []
     for one in not_compared(abstentions, within):

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
 from pipeline.media.encode import EncodeError, media_input, run_ffmpeg
+from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, MediaInfo, Span, united
 from pipeline.writers.facts import ranked
@@ -66,7 +67,7 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
             "no conflict lies inside the film: highlights skipped\n", encoding="utf-8"
         )
         return
-    write_highlights(source_of(inputs["source"], film, analysis.media), cuts, out, progress)
+    write_highlights(source_of(media_path(inputs), film, analysis.media), cuts, out, progress)
 
 
 def source_of(source: Path, film: Path | None, media: MediaInfo) -> Reel:

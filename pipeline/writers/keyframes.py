@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS, NEUTRAL
+from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, BOX_KEY, FRAME_TIME_KEY, WARNINGS_FILE, read_record
 from pipeline.types import US_PER_S, Analysis, Observation, Scores
 from pipeline.writers.columns import PERSON, display
@@ -64,7 +65,7 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
     times_us = [frame.time_us for frame in chosen]
     tints = person_colours(analysis)
     hidden = read_regions(inputs)
-    shown = images(inputs["source"], analysis.media, times_us, hidden, None)
+    shown = images(media_path(inputs), analysis.media, times_us, hidden, None)
     shots = (
         Shot(
             image,

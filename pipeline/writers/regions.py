@@ -5,7 +5,7 @@ where a face moves; gaps are held. A face that no channel has found is not hidde
 that is likely.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -194,12 +194,11 @@ def _joined(covers: Sequence[_Cover]) -> Iterator[_Cover]:
 def _found_anew(tracks: Sequence[Sequence[_Cover]]) -> Iterator[tuple[_Cover, _Cover]]:
     """Where one track ends and another begins near it soon after: a face that was lost and found anew."""
     begins = sorted((track[0] for track in tracks), key=lambda c: c.span)
+    starts_us = [first.span.start_us for first in begins]
     for track in tracks:
         last = track[-1]
-        for first in begins:
-            gap_us = first.span.start_us - last.span.end_us
-            if 0 < gap_us <= HELD_US and first.edges.meets(last.edges):
-                yield last, first
+        after, until = (bisect_right(starts_us, last.span.end_us + us) for us in (0, HELD_US))
+        yield from ((last, first) for first in begins[after:until] if first.edges.meets(last.edges))
 
 
 def _bridge(last: _Cover, first: _Cover) -> _Cover:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.stage import Progress
+from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import Analysis, Conflict, MediaInfo
 from pipeline.writers.blur import BLUR_FILE, blurred_image
@@ -38,7 +39,7 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     events = sorted(enumerate(ranked(analysis.conflicts)[:MOST], start=1), key=lambda e: still_us(e[1]))
     times_us = [still_us(conflict) for _, conflict in events]
     missing = []
-    shown = images(inputs["source"], analysis.media, times_us, hidden, MAX_HEIGHT_PX)
+    shown = images(media_path(inputs), analysis.media, times_us, hidden, MAX_HEIGHT_PX)
     for done, ((rank, conflict), image) in enumerate(zip(events, shown, strict=True), start=1):
         if image is None:
             at = time_code(still_us(conflict))

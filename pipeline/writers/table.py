@@ -5,14 +5,18 @@ equal bytes. A text cell that a spreadsheet would run as a formula (it starts wi
 apostrophe where the sheet is written; rows hold the text as it was said.
 """
 
-from collections.abc import Mapping, Sequence
+import csv
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.records import ANALYSIS_FILE, BOX_KEY, SPEECH_SHARE_KEY, read_record
-from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores, Span
+from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
 from pipeline.writers.columns import (
     BEST_FRAME,
     CONFLICTS,
@@ -50,19 +54,22 @@ from pipeline.writers.persons import naming
 
 Row = dict[str, str]
 
+FORMULA = ("=", "+", "-", "@")
+IGNORED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})  # white space and marks before what a spreadsheet reads
+
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``tables``: every spreadsheet of one analysis."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
-    sheets = tables(analysis)
-    for done, (name, rows) in enumerate(sheets.items(), start=1):
-        write_sheet(out / name, *rows)
-        progress(done / len(sheets))
+    found = tables(analysis)
+    for done, (name, (columns, rows)) in enumerate(found.items(), start=1):
+        write_sheet(out / name, columns, rows)
+        progress(done / len(found))
 
 
-def tables(analysis: Analysis) -> dict[str, tuple[Sequence[str], list[Row]]]:
-    """File name to column names and rows."""
-    sheets: dict[str, tuple[Sequence[str], list[Row]]] = {
+def tables(analysis: Analysis) -> dict[str, tuple[Sequence[str], Iterator[Row]]]:
+    """File name to column names and rows, which are made as they are taken."""
+    found: dict[str, tuple[Sequence[str], Iterator[Row]]] = {
         INTEGRATED: (integrated_columns(analysis.modalities), integrated_rows(analysis)),
         CONFLICTS: (conflict_columns(analysis.modalities), conflict_rows(analysis)),
     }
@@ -70,8 +77,8 @@ def tables(analysis: Analysis) -> dict[str, tuple[Sequence[str], list[Row]]]:
         shown = display(modality)
         if shown.table:
             seen = analysis.observations.get(modality, ())
-            sheets[shown.table] = (sample_columns(shown), [_sample_row(o, shown) for o in seen])
-    return sheets
+            found[shown.table] = (sample_columns(shown), map(partial(_sample_row, shown=shown), seen))
+    return found
 
 
 def integrated_columns(modalities: Sequence[str]) -> list[str]:
@@ -92,21 +99,23 @@ def integrated_columns(modalities: Sequence[str]) -> list[str]:
     ]
 
 
-def integrated_rows(analysis: Analysis) -> list[Row]:
+def integrated_rows(analysis: Analysis) -> Iterator[Row]:
     """One row per moment; a row shows the strongest of its conflicts and the ranks of all of them."""
-    shown = naming(analysis)
-    order = [(c.span, _conflict_cells(c, shown(c))) for c in ranked(analysis.conflicts)]
-    pairs = zip(analysis.moments, analysis.fused, strict=True)
-    return [
-        _moment_row(moment, fused, analysis.modalities, order)
-        | {NOT_COMPARED: not_compared_cell(analysis.abstentions, moment.span)}
-        for moment, fused in pairs
-    ]
+    shown, order = naming(analysis), ranked(analysis.conflicts)
+    cells = [_conflict_cells(conflict, shown(conflict)) for conflict in order]
+    conflicts, abstentions = (
+        Overlaps(one.span for one in spanned) for spanned in (order, analysis.abstentions)
+    )
+    for moment, fused in zip(analysis.moments, analysis.fused, strict=True):
+        row = _moment_row(moment, fused, analysis.modalities)
+        if during := conflicts.during(moment.span):
+            row |= {f"Conflict_{name}": cell for name, cell in cells[during[0]].items()}
+            row["Conflict_Ranks"] = " ".join(str(place + 1) for place in during)
+        left_out = (analysis.abstentions[i] for i in abstentions.during(moment.span))
+        yield row | {NOT_COMPARED: not_compared_cell(left_out, moment.span)}
 
 
-def _moment_row(
-    moment: Moment, fused: Fused, requested: Sequence[str], order: Sequence[tuple[Span, Row]]
-) -> Row:
+def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str]) -> Row:
     row = {
         START: seconds(moment.span.start_us),
         END: seconds(moment.span.end_us),
@@ -125,10 +134,6 @@ def _moment_row(
         if reading and reading.subject:
             persons.append(reading.subject)
     row[PERSON] = one_line(" ".join(dict.fromkeys(persons)))
-    here = [(rank, cells) for rank, (at, cells) in enumerate(order, start=1) if at.overlap_us(moment.span)]
-    if here:
-        row |= {f"Conflict_{name}": cell for name, cell in here[0][1].items()}
-        row["Conflict_Ranks"] = " ".join(str(rank) for rank, _ in here)
     return row
 
 
@@ -143,11 +148,11 @@ def conflict_columns(modalities: Sequence[str]) -> list[str]:
     ]
 
 
-def conflict_rows(analysis: Analysis) -> list[Row]:
+def conflict_rows(analysis: Analysis) -> Iterator[Row]:
     """One row per conflict, strongest evidence first; a modality that takes no part has an empty cell."""
     shown = naming(analysis)
-    return [
-        {
+    for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
+        yield {
             "Rank": str(rank),
             START: seconds(conflict.span.start_us),
             END: seconds(conflict.span.end_us),
@@ -157,8 +162,6 @@ def conflict_rows(analysis: Analysis) -> list[Row]:
             **{f"{display(m).prefix}_Emotion": emotion for m, emotion in conflict.emotions.items()},
             **_evidence_cells(conflict),
         }
-        for rank, conflict in enumerate(ranked(analysis.conflicts), start=1)
-    ]
 
 
 def _conflict_cells(conflict: Conflict, shown: Shown) -> Row:
@@ -259,15 +262,17 @@ def text_cell(text: str) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+    first = next((c for c in cell if unicodedata.category(c) not in IGNORED), "")
+    # Spreadsheets for Chinese and Japanese take full-width ＝＋－＠ for = + - @; other forms fold likewise.
+    formula = unicodedata.normalize("NFKC", first).startswith(FORMULA)
+    return f"'{cell}" if formula or cell.startswith(("\t", "\r", "\n")) else cell
 
 
-def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """A sheet as a spreadsheet opens it, text made harmless; cells that a row lacks are empty."""
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=list(columns), dtype=str).fillna("")
-    for column in columns:
-        if kind_of(column) == "text":
-            frame[column] = frame[column].map(_harmless)
-    frame.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
+def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """A table as a spreadsheet opens it, text made harmless; cells that a row lacks are empty."""
+    texts = [column for column in columns if kind_of(column) == "text"]
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        pen = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
+        pen.writeheader()
+        for row in rows:
+            pen.writerow(row | {column: _harmless(row[column]) for column in texts if column in row})

@@ -162,11 +162,13 @@ def test_a_failed_program_says_why() -> None:
 
 
 def test_a_struck_program_is_told_apart() -> None:
-    code = "from benchmarks.killed import strike; strike()"
+    code = "from benchmarks.faults.struck import strike; strike()"
     assert measure([sys.executable, "-c", code]).exit_code == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("module", ["whole_job", "film", "straightforward", "clips", "checkpoints"])
+@pytest.mark.parametrize(
+    "module", ["whole_job", "film", "straightforward", "clips", "checkpoints", "fuzz", "faults"]
+)
 def test_help_has_examples(module: str) -> None:
     said = succeed([sys.executable, "-m", f"benchmarks.{module}", "--help"]).stdout
     assert f"python -m benchmarks.{module} " in said.split("usage:")[1].split("\n", 1)[1]

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.runner import Run, run_graph
-from pipeline.engine.sources import source_artifact
+from pipeline.engine.sources import SourceChangedError, read_source
 from pipeline.engine.stage import Stage, in_order
-from pipeline.engine.store import Store
+from pipeline.engine.store import MANIFEST, Store
 
 SOURCES = frozenset({"source"})
 
@@ -24,7 +25,7 @@ class Film:
     def __init__(self, tmp_path: Path) -> None:
         self.source = tmp_path / "a.mp4"
         self.source.write_bytes(b"v")
-        self.store = Store(tmp_path / "work")
+        self.root = tmp_path / "work"
         self.memory = tmp_path / "digests.json"
         self.calls: list[str] = []
         self.events: list[tuple[str, str]] = []
@@ -64,15 +65,16 @@ class Film:
     def run(self, stages=None, settings=None, **changes):
         self.calls.clear()
         values = settings or {}
+        source = read_source(self.source, self.memory)
         run = Run(
             settings=values,
             keys=values,
-            store=self.store,
+            store=Store(self.root),
             workers=4,
+            watched=(source,),
             on_event=lambda event: self.events.append((event.stage, event.state)),
         )
-        sources = {"source": source_artifact(self.source, self.memory)}
-        return run_graph(stages or self.stages(), sources, replace(run, **changes))
+        return run_graph(stages or self.stages(), {"source": source.artifact}, replace(run, **changes))
 
 
 @pytest.fixture
@@ -154,29 +156,131 @@ def test_gpu_stages_run_one_at_a_time(film):
     assert gpu.most == 1
 
 
-def test_damaged_artifact_is_made_again(film):
-    outcome = film.run()
-    (outcome.artifacts["asr"].path / "x.txt").write_text("")
-    film.run()
-    assert film.calls == ["asr"]
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
-def test_verify_sees_same_size_damage(film):
+def deepen(manifest: Path) -> None:
+    manifest.write_text('{"a":' * 100_000)
+
+
+def rename_a_file(manifest: Path) -> None:
+    text = manifest.read_text().replace('"x.txt"', '"../x.txt"')
+    manifest.write_text(text)
+
+
+@pytest.mark.parametrize("name", ["probe", "asr", "csv"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: flip(folder / "x.txt"),  # same size
+        lambda folder: (folder / "x.txt").unlink(),
+        lambda folder: (folder / "more.txt").write_text("of somebody else"),
+        lambda folder: (folder / MANIFEST).write_bytes(b""),
+        lambda folder: (folder / MANIFEST).write_bytes(b"\xff\xfe\x00"),
+        lambda folder: (folder / MANIFEST).write_text("[]"),
+        lambda folder: (folder / MANIFEST).write_text('{"digest": 1, "files": [], "recipe": null}'),
+        lambda folder: deepen(folder / MANIFEST),
+        lambda folder: rename_a_file(folder / MANIFEST),
+        lambda folder: (folder / MANIFEST).unlink(),
+    ],
+)
+def test_a_damaged_artifact_is_made_again_with_the_same_bytes_and_named(film, name, damage):
     outcome = film.run()
-    stage = film.stages()[0]
-    recipe = {"stage": "probe", "version": 1, "settings": None, "inputs": {}}
-    recipe["inputs"]["source"] = source_artifact(film.source, film.memory).digest
-    assert film.store.verify(stage.name, recipe)
-    path = outcome.artifacts["probe"].path / "x.txt"
-    path.write_text("#" * path.stat().st_size)
-    assert not film.store.verify(stage.name, recipe)
+    path = outcome.artifacts[name].path
+    before = (path / "x.txt").read_bytes()
+    damage(path)
+    healed = film.run()
+    assert film.calls == [name] and healed.repaired == (name,) and not healed.failed
+    assert (path / "x.txt").read_bytes() == before and not (path / "more.txt").exists()
+    assert film.run().repaired == ()
+
+
+def test_a_file_in_the_place_of_an_artifact_is_replaced(film):
+    path = film.run().artifacts["csv"].path
+    shutil.rmtree(path)
+    path.write_text("a file")
+    assert film.run().repaired == ("csv",) and path.is_dir()
+
+
+def test_artifacts_are_private(film):
+    old = os.umask(0o022)
+    try:
+        artifact = film.run().artifacts["film"].path
+    finally:
+        os.umask(old)
+    for path in (film.root, artifact.parent, artifact):
+        assert path.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in artifact.iterdir()} == {0o600}
+
+
+def write_in_place(film: Film) -> None:
+    film.source.write_bytes(b"w")
+
+
+def swap(film: Film) -> None:
+    """Another file of the same size and times, as `cp -p` and `mv` leave it."""
+    state, other = film.source.stat(), film.source.with_name("other")
+    other.write_bytes(b"w")
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(film.source)
+
+
+def swap_and_swap_back(film: Film) -> None:
+    kept = film.source.rename(film.source.with_name("kept"))
+    film.source.write_bytes(b"w")
+    time.sleep(0.02)
+    kept.replace(film.source)
+
+
+@pytest.mark.parametrize(
+    "change", [write_in_place, swap, swap_and_swap_back, lambda film: film.source.unlink()]
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_source_that_changes_ends_the_run_and_caches_nothing_of_it(film, change, fails):
+    def read(inputs, settings, out, progress):
+        (out / "x").write_bytes(inputs["source"].read_bytes())
+        time.sleep(0.02)
+        change(film)
+        if fails:
+            raise ValueError("damaged file")
+
+    before = Stage("before", 1, lambda i, s, o, p: (o / "x").write_text("1"), ("source",))
+    stages = (before, Stage("read", 1, read, ("source", "before")))
+    with pytest.raises(
+        SourceChangedError, match=r"a\.mp4 (changed|went away) while it was read; run the same"
+    ):
+        film.run(stages)
+    assert [path.parent.name for path in film.root.glob("*/*")] == ["before"]
+
+
+def test_a_changed_source_stops_the_stages_beside_it(film):
+    stopped = threading.Event()
+
+    def slow(inputs, settings, out, progress):
+        try:
+            for _ in range(500):
+                progress(0.1)
+                time.sleep(0.01)
+        except Exception:
+            stopped.set()
+            raise
+
+    def change(inputs, settings, out, progress):
+        film.source.write_bytes(b"other")
+
+    with pytest.raises(SourceChangedError):
+        film.run((Stage("slow", 1, slow, ("source",)), Stage("change", 1, change, ("source",))))
+    assert stopped.is_set()
 
 
 KILLED = textwrap.dedent("""
     import sys, time, pathlib
     from pipeline.engine.stage import Stage, in_order
     from pipeline.engine.store import Store
-    from pipeline.engine.sources import source_artifact
+    from pipeline.engine.sources import read_source
     from pipeline.engine.runner import Run, run_graph
     work, nap = pathlib.Path(sys.argv[1]), float(sys.argv[2])
     def ok(i, s, o, p): (o / "x").write_text("1")
@@ -186,7 +290,7 @@ KILLED = textwrap.dedent("""
         time.sleep(nap)
         (o / "x").write_text("whole")
     g = in_order((Stage("a", 1, ok, ("source",)), Stage("b", 1, slow, ("a",))), frozenset({"source"}))
-    src = source_artifact(work / "src", work / "digests.json")
+    src = read_source(work / "src", work / "digests.json").artifact
     tell = lambda e: print(e.stage, e.state, flush=True)
     r = run_graph(g, {"source": src}, Run({}, {}, Store(work / "store"), workers=2, on_event=tell))
     print((r.artifacts["b"].path / "x").read_text())
@@ -211,15 +315,15 @@ def test_several_runs_on_one_store(film):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sizes == [11] * 6 and not list(film.store.root.rglob(".tmp-*"))
+    assert sizes == [11] * 6 and not list(film.root.rglob(".tmp-*"))
 
 
 def test_sweep_keeps_the_newest_and_the_used(film):
     used = {a.path for a in film.run().artifacts.values()}
     for v in range(4):
         film.run(settings={"csv": v})
-    film.store.sweep(used, most_per_stage=2)
-    left = list((film.store.root / "csv").iterdir())
+    Store(film.root).sweep(used, most_per_stage=2)
+    left = list((film.root / "csv").iterdir())
     assert len(left) <= 3 and used >= {p for p in left if p in used}
     film.run()
     assert film.calls == []
@@ -228,8 +332,12 @@ def test_sweep_keeps_the_newest_and_the_used(film):
 def test_why_not_names_the_difference(film):
     film.run()
     recipe = {"stage": "probe", "version": 2, "settings": {"a": 1}, "inputs": {}}
-    assert film.store.why_not("probe", recipe).startswith("changed: version, settings a, inputs source")
-    assert film.store.why_not("nothing", recipe) == "it has not been run yet"
+    store = Store(film.root)
+    assert store.why_not("probe", recipe).startswith("changed: version, settings a, inputs source")
+    assert store.why_not("nothing", recipe) == "it has not been run yet"
+    for manifest in (film.root / "csv").glob(f"*/{MANIFEST}"):
+        manifest.write_text("{}")
+    assert store.why_not("csv", recipe) == "its last artifact is damaged"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.fusion.belief import ALIKE, KINDS, prior_of
 from pipeline.fusion.channels import Apart, channels_of
-from pipeline.fusion.conflict import Limits, disagreements, events
+from pipeline.fusion.conflict import Limits, candidates, disagreements, events, events_among
 from pipeline.fusion.kinds import NEUTRAL_AT
 from pipeline.labels import EMOTIONS, NEUTRAL
 from pipeline.types import Moment, Reading, Span, Status
@@ -117,6 +117,18 @@ def test_any_film_gives_sound_events(rows, trust):
     for one in events(compared(film, dict.fromkeys(NAMES, trust)), LIMITS):
         assert one.evidence >= LIMITS.enter and 0 <= one.confidence <= 1 and 0 <= one.strength <= 1
         assert len(one.emotions) >= 2 and len(set(dict(one.emotions).values())) >= 2
+
+
+@few
+@given(
+    st.lists(st.tuples(distributions(), distributions(), distributions()), max_size=6),
+    st.floats(LIMITS.enter, 1),
+    st.floats(LIMITS.leave, 1),
+)
+def test_candidates_lose_nothing_that_stricter_limits_would_find(rows, enter, leave):
+    film = compared(film_of([dict(zip(NAMES, map(scored, row), strict=True)) for row in rows]))
+    stricter = Limits(enter, min(enter, leave), LIMITS.min_duration_us, LIMITS.merge_gap_us)
+    assert events_among(candidates(film, LIMITS), stricter) == events(film, stricter)
 
 
 def test_an_unmeasured_pair_is_not_compared():

@@ -5,7 +5,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,16 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.made.film import LENGTH_S, MILLISECOND, Film, add_video, constant, marker_picture, write_film
+from tests.made.film import (
+    LENGTH_S,
+    MILLISECOND,
+    Film,
+    Picture,
+    add_video,
+    constant,
+    marker_picture,
+    write_film,
+)
 
 LATE_S = 1.075
 GAP_S = (1.0, 1.6)
@@ -86,6 +95,58 @@ def make_turned(folder: Path, rotation_deg: int, mirrored: bool = False) -> Path
     """A short film that is stored turned clockwise by ``rotation_deg``, and mirrored."""
     film = replace(constant(25, 0.4), rotation_deg=rotation_deg, mirrored=mirrored, sound=())
     return write_film(folder / f"turned_{rotation_deg}_{mirrored}.mp4", film)
+
+
+def make_still(folder: Path, frame_times: tuple[int, ...] = (0, 400, 2000), suffix: str = ".mp4") -> Path:
+    """A picture that hardly ever changes (times in ms) under sound that goes on for 3 s."""
+    path = folder / f"still_{len(frame_times)}_{frame_times[0]}{suffix}"
+    return write_film(path, replace(_PLAIN, frame_times=frame_times, time_base=MILLISECOND, picture=faced(1)))
+
+
+def make_turning(folder: Path, suffix: str = ".ts", codec: str = "libx264") -> Path:
+    """One face, 320 x 180 for 2 s and then 180 x 320: a call whose phone is turned."""
+    halves = []
+    inside = ".ts" if codec == "libx264" else suffix
+    for start_s, size in ((1.0, (320, 180)), (3.0, (180, 320))):
+        half = replace(constant(12, 2.0), sound=(), stored_size=size, codec=codec, picture=faced(1))
+        half = replace(half, container_start_s=start_s if inside == ".ts" else 0.0)
+        halves.append(write_film(folder / f"{size[0]}_for{suffix}{inside}", half))
+    return _joined(halves, folder / f"turning_{codec}{suffix}")
+
+
+def make_wider(folder: Path) -> Path:
+    """A broadcast: pixels are square for 2 s and wider than high from then on."""
+    halves = [
+        write_film(
+            folder / f"pixels_{start_s:.0f}.ts",
+            replace(constant(25, 2.0), sound=(), container_start_s=start_s, pixel_aspect=aspect),
+        )
+        for start_s, aspect in ((1.0, Fraction(1)), (3.0, Fraction(4, 3)))
+    ]
+    return _joined(halves, folder / "wider.ts")
+
+
+def make_tipped(folder: Path) -> Path:
+    """Upright for 1 s; then the picture itself, not the container, says that it is to be turned."""
+    halves = [
+        write_film(
+            folder / f"tipped_{start_s:.0f}.ts",
+            replace(constant(25, 1.0), sound=(), container_start_s=start_s),
+        )
+        for start_s in (1.0, 2.0)
+    ]
+    turned = folder / "tipped_turned.ts"
+    orientation = "h264_metadata=display_orientation=insert:rotate=90"
+    _ffmpeg("-copyts", "-i", halves[1], "-c", "copy", "-bsf:v", orientation, "-muxdelay", "0", turned)
+    return _joined([halves[0], turned], folder / "tipped.ts")
+
+
+def make_hdr(folder: Path, transfer: str) -> Path:
+    """A face in 10 bits of BT.2020, ``arib-std-b67`` (HLG) or ``smpte2084`` (PQ)."""
+    plain, path = make_faces(folder, 1), folder / f"{transfer}.mp4"
+    tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+    _ffmpeg("-i", plain, "-vf", f"{tags},format=yuv420p10le", "-t", "0.5", "-c:a", "copy", path)
+    return path
 
 
 def make_avi(folder: Path) -> Path:
@@ -201,18 +262,24 @@ def portrait_160px() -> NDArray[np.uint8]:
     return (portrait * 255).astype(np.uint8)
 
 
-def make_faces(folder: Path, faces: int) -> Path:
-    """A film of 320 x 160 with 0, 1 or 2 faces that sway."""
+def faced(faces: int) -> Picture:
+    """Draws 0, 1 or 2 faces that sway, at the left of a grey picture."""
     portrait = portrait_160px()
 
     def draw(time_s: float, width: int, height: int) -> NDArray[np.uint8]:
         image = np.full((height, width, 3), 90, np.uint8)
         sway = round(6 * np.sin(2 * np.pi * time_s / 2))
         for left in (0, 160)[:faces]:
-            image[:, left : left + 160] = np.roll(portrait, sway, axis=1)
+            drawn = np.roll(portrait, sway, axis=1)[:height, : width - left]
+            image[: drawn.shape[0], left : left + drawn.shape[1]] = drawn
         return image
 
-    film = replace(constant(12), picture=draw, stored_size=(320, 160))
+    return draw
+
+
+def make_faces(folder: Path, faces: int) -> Path:
+    """A film of 320 x 160 with 0, 1 or 2 faces that sway."""
+    film = replace(constant(12), picture=faced(faces), stored_size=(320, 160))
     return write_film(folder / f"faces_{faces}.mp4", film)
 
 
@@ -249,6 +316,20 @@ def make_cut(folder: Path, cut_s: float = 1.5) -> Path:
         return np.concatenate([grain, grain // 2, grain * 2], 2)[:height, drift : drift + width]
 
     return write_film(folder / "cut.mp4", replace(constant(25), picture=draw, sound=()))
+
+
+def _joined(parts: Sequence[Path], path: Path) -> Path:
+    """Transport streams one after the other are one; what else is asked for is copied from it."""
+    if parts[0].suffix == ".ts":
+        whole = path if path.suffix == ".ts" else path.with_name(f"{path.stem}_joined.ts")
+        whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+        if whole != path:
+            _ffmpeg("-i", whole, "-c", "copy", path)
+        return path
+    listed = path.with_suffix(".txt")
+    listed.write_text("".join(f"file '{part.name}'\n" for part in parts), encoding="utf-8")
+    _ffmpeg("-f", "concat", "-i", listed, "-c", "copy", path)
+    return path
 
 
 def _ffmpeg(*arguments: object) -> None:

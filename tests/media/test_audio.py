@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, run, write_audio
+from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, as_mono, run, write_audio
 from pipeline.media.probe import probe
-from pipeline.records import MEDIA_FILE, write_record
+from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, write_record
 from tests.conftest import Made
-from tests.made import media
+from tests.made import media, streams
 
 
 def read(path: Path, folder: Path) -> np.ndarray:
@@ -67,3 +67,42 @@ def test_odd_names_in_the_working_folder(
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(made("plain.mp4").read_bytes())
     assert len(read(Path(name), tmp_path)) == 3 * SAMPLE_RATE_HZ
+
+
+def staged(path: Path, folder: Path) -> np.ndarray:
+    write_record(folder / MEDIA_FILE, probe(path))
+    run({"source": path, "probe": folder}, None, folder, lambda share: None)
+    return np.load(folder / AUDIO_FILE)
+
+
+def test_a_bad_stretch_is_silence_and_is_told(tmp_path: Path) -> None:
+    samples = staged(streams.make_noisy_sound(tmp_path, 0.3, 0.5), tmp_path)
+    assert len(samples) == pytest.approx(3 * SAMPLE_RATE_HZ, abs=400)
+    tenths = np.array([np.abs(part).max() for part in np.array_split(samples, 30)])
+    assert (tenths[:8] > 1e-3).all()
+    assert (tenths[17:] > 1e-3).all()
+    assert (tenths == 0).any()
+    said = (tmp_path / LOSSES_FILE).read_text()
+    assert "packets of the sound cannot be decoded, between 0." in said
+    assert said.endswith("silence stands there.\n")
+
+
+def test_channels_in_opposite_phase_do_not_become_silence(tmp_path: Path) -> None:
+    samples = staged(streams.make_opposed(tmp_path), tmp_path)
+    assert np.sqrt(np.mean(samples[SAMPLE_RATE_HZ : 2 * SAMPLE_RATE_HZ] ** 2)) > 0.05
+    assert "in opposite phase for 3 s" in (tmp_path / WARNINGS_FILE).read_text()
+    assert not (tmp_path / LOSSES_FILE).exists()
+
+
+def test_channels_that_differ_are_added() -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((2, 8_000)).astype(np.float32) / 10
+    for block, expected, opposed in (
+        ((left, left), left * 2**0.5, False),
+        ((left, right), (left + right) * 0.5**0.5, False),
+        ((left, -left), left * 2**0.5, True),
+        ((left * 1e-6, -left * 1e-6), left * 0, False),
+    ):
+        mono, is_opposed = as_mono(np.stack(block))
+        assert np.allclose(mono, expected, atol=1e-6)
+        assert is_opposed == opposed

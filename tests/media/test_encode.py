@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.encode import (
+    Complaints,
     EncodeError,
     ffmpeg_exe,
     film_settings,
@@ -208,6 +212,101 @@ def test_children_of_other_threads_can_be_stopped(tmp_path: Path) -> None:
     worker.join(5)
     assert not worker.is_alive()
     assert "stopped" in str(caught[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+def test_a_child_that_stands_still_is_stopped(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never")  # a disk that does not answer
+    source = ffmpeg.input(f"file:{tmp_path / 'never'}", format="h264")
+    for work in (
+        lambda: run_ffmpeg(source.output(str(tmp_path / "a.mp4")), 1, no_progress, stall_s=0.4),
+        lambda: list(read_ffmpeg(source.output("pipe:1", format="rawvideo"), stall_s=0.4)),
+    ):
+        with pytest.raises(EncodeError, match=r"stood still for 0 s and was stopped: check .*"):
+            work()
+    assert not _running()
+
+
+def test_a_slow_reader_is_not_a_child_that_stands_still(tmp_path: Path) -> None:
+    chunks = read_ffmpeg(pattern(8).output("pipe:1", format="rawvideo", pix_fmt="gray"), stall_s=2.0)
+    total = len(next(chunks))
+    time.sleep(3.0)
+    total += sum(len(chunk) for chunk in chunks)
+    assert total == 8 * 25 * 160 * 120
+
+
+ORPHAN = """
+import sys, threading, ffmpeg
+from pipeline.media.encode import run_ffmpeg
+endless = ffmpeg.input("testsrc2=duration=100000:size=160x120:rate=25", format="lavfi")
+started = lambda share: print("started", flush=True)
+work = threading.Thread(target=run_ffmpeg, args=(endless.output(sys.argv[1]), 1_000_000, started))
+work.start()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent's life")
+def test_a_killed_program_leaves_no_ffmpeg(tmp_path: Path) -> None:
+    target = str(tmp_path / "orphan.mp4")
+    with subprocess.Popen([sys.executable, "-c", ORPHAN, target], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None and program.stdout.readline() == b"started\n"
+        assert _working_on(target)
+        program.kill()
+    until = time.monotonic() + 5
+    while _working_on(target) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _working_on(target)
+
+
+def _working_on(target: str) -> list[str]:
+    """Processes of ffmpeg that name a file and are not yet reaped."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        if target in command and command[0] == ffmpeg_exe():
+            found.append(folder.name)
+    return found
+
+
+def test_what_ffmpeg_says_of_damage_is_counted(made: Made, tmp_path: Path) -> None:
+    def decode(path: Path) -> tuple[Complaints, list[Complaints]]:
+        film = ffmpeg.input(f"file:{path}")["v:0"]
+        heard = list[Complaints]()
+        raw = film.output("pipe:1", format="rawvideo", max_error_rate=1)
+        for _ in read_ffmpeg(raw, heard.append):
+            pass
+        return run_ffmpeg(film.output("-", format="null", max_error_rate=1), 1, no_progress), heard
+
+    whole, heard = decode(made(media.make_no_audio))
+    assert (whole, heard) == (Complaints(), [Complaints()])
+    damaged, heard = decode(made(media.make_damaged))
+    assert damaged.losses > 0 and damaged.count >= damaged.losses and damaged.first
+    assert heard[0].losses == damaged.losses
+
+
+def test_sound_that_changes_can_be_left_out(tmp_path: Path) -> None:
+    """A stretch of stereo in mono: it is silent, and what follows is there."""
+    parts = []
+    for number, channels in enumerate((1, 2, 1)):
+        parts.append(tmp_path / f"{number}.ts")
+        tone = ffmpeg.input("sine=frequency=440:duration=1:sample_rate=48000", format="lavfi")
+        output = tone.output(
+            str(parts[-1]), ac=channels, acodec="mp2", output_ts_offset=number, muxdelay=0, muxpreload=0
+        )
+        run_ffmpeg(output, 1, no_progress)
+    path = tmp_path / "changing.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    info = probe(path)
+    sound = media_input(path, info.clock_zero_us, drop_changed_sound=True)["a:0"]
+    kept = b"".join(
+        read_ffmpeg(sound.filter("aresample", 16_000, first_pts=0).output("pipe:1", format="s16le", ac=1))
+    )
+    samples = np.abs(np.frombuffer(kept, "<i2").astype(int))
+    loud = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600).max(axis=1) > 500
+    assert loud[2:8].all() and not loud[12:18].any() and loud[22:28].all()
 
 
 def _running() -> bool:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.media.canvas import canvas_size
 from pipeline.media.container import MediaError
-from pipeline.media.frames import GRID_TOLERANCE_US, Frame, ahead, grid_slot, iter_frames, stored_size
+from pipeline.media.frames import GRID_TOLERANCE_US, DecodingLog, Frame, ahead, grid_slot, iter_frames
 from pipeline.media.orient import display_size, oriented, quarter_matrix, rotation_deg
 from pipeline.media.probe import probe
 from tests.conftest import Made
@@ -79,11 +80,27 @@ def test_twice_the_same(made: Made) -> None:
     )
 
 
-def test_damage_is_passed_over_and_reported(made: Made) -> None:
+@pytest.mark.parametrize("sample_fps", ["all", 5.0])
+def test_pictures_that_cannot_be_decoded_are_counted(sample_fps: float | str, made: Made) -> None:
+    path, log = made(media.make_damaged), DecodingLog()
+    for _ in iter_frames(path, probe(path), sample_fps, log=log):
+        pass
+    assert 0 < len(log.lost_us()) < 50
+    assert len(log.lost_us()) + len(log.frames_us) == 75
+    assert log.losses().startswith(f"{len(log.lost_us())} of 75 pictures cannot be decoded, between ")
+
+
+@pytest.mark.parametrize("name", [*media.CLOCKS])
+def test_of_a_sound_film_nothing_is_lost(name: str, made: Made) -> None:
+    log = DecodingLog()
+    for _ in iter_frames(made(name), probe(made(name)), 5.0, log=log):
+        pass
+    assert log.losses() == ""
+
+
+def test_damage_is_passed_over(made: Made) -> None:
     path = made(media.make_damaged)
-    damage: list[str] = []
-    times = [f.time_us for f in iter_frames(path, probe(path), "all", on_damage=damage.append)]
-    assert damage
+    times = [f.time_us for f in iter_frames(path, probe(path), "all")]
     assert 25 < len(times) < 75
     assert times[0] == 0
     assert times[-1] > 2_500_000
@@ -168,7 +185,7 @@ def test_scaled_size_never_exceeds_the_limit(width: int, height: int, limit: int
 
     from tests.media.test_clock import BLANK
 
-    (w, h), scale = stored_size(replace(BLANK, width_px=width, height_px=height), limit)
+    (w, h), scale = canvas_size(replace(BLANK, width_px=width, height_px=height), limit)
     assert max(w, h) <= max(1, limit or max(width, height))
     assert abs(w - width * scale) <= 1
     assert abs(h - height * scale) <= 1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.container import to_us
-from pipeline.media.probe import MediaError, probe, run, varies
+from pipeline.media.probe import MediaError, StreamChoice, probe, run, varies
 from pipeline.models.cards import file_sha256
 from pipeline.records import MEDIA_FILE, read_record
 from pipeline.types import MediaInfo, SubtitleStream
@@ -18,7 +18,7 @@ from tests.made import media
 
 def test_the_stage_writes_what_probe_finds(made: Made, tmp_path: Path) -> None:
     path = made("plain.mp4")
-    run({"source": path}, None, tmp_path, lambda share: None)
+    run({"source": path}, StreamChoice(), tmp_path, lambda share: None)
     assert read_record(tmp_path / MEDIA_FILE, MediaInfo) == probe(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [MEDIA_FILE]
 
@@ -41,6 +41,7 @@ def test_plain_facts(made: Made) -> None:
         audio_codec="aac",
         video_index=0,
         audio_index=1,
+        longest_gap_us=40_000,
     )
 
 
@@ -110,8 +111,8 @@ def test_a_cut_off_film_says_how_much_is_left(made: Made, tmp_path: Path) -> Non
     assert 1_000_000 < info.duration_us < 2_500_000
     (warning,) = info.warnings
     assert warning.startswith("The file is cut off: its header promises 3.0 s, but the picture only up to ")
-    run({"source": path}, None, tmp_path, lambda share: None)
-    assert (tmp_path / "warnings.txt").read_text() == warning + "\n"
+    run({"source": path}, StreamChoice(), tmp_path, lambda share: None)
+    assert (tmp_path / "losses.txt").read_text() == warning + "\n"
 
 
 def _subtitles_only(folder: Path) -> Path:

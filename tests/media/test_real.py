@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.media.beside import find_beside
 from pipeline.media.container import to_us
+from pipeline.media.cues import spoken_lines
 from pipeline.media.encode import media_input, read_ffmpeg
 from pipeline.media.frames import iter_frames
 from pipeline.media.probe import probe
-from pipeline.media.subtitles import find_beside, read_subtitles
+from pipeline.media.subtitles import read_subtitles
 from pipeline.types import MediaInfo
 from tests.media.test_clock import sound
 
@@ -94,7 +96,7 @@ def test_sound_that_starts_late(data_root: Path, tmp_path: Path) -> None:
 def test_the_interviews_subtitles(data_root: Path) -> None:
     beside = find_beside(data_root / "videos" / "zh_interview_38s.mp4")
     assert beside is not None
-    lines = read_subtitles(beside)
+    lines = spoken_lines(read_subtitles(beside.path).cues, beside.path.name, 38_000_000).lines
     assert len(lines) == 10
-    assert lines[0][1] == "不用管說現在是銅牌 銀牌"
-    assert (lines[-1][0].start_us, lines[-1][0].end_us) == (33_300_000, 36_900_000)
+    assert lines[0].text == "不用管說現在是銅牌 銀牌"
+    assert (lines[-1].span.start_us, lines[-1].span.end_us) == (33_300_000, 36_900_000)

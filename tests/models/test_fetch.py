@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import socket
 import threading
 import time
@@ -11,10 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import ConfigError, config_from_mapping
 from pipeline.models import fetch
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
-from pipeline.models.known import KnownModel, RemoteFile, known_models, read_lock, recorded_sha256
+from pipeline.models.known import (
+    KnownModel,
+    RemoteFile,
+    is_hub_id,
+    known_models,
+    read_lock,
+    recorded_sha256,
+)
+from pipeline.models.load import load_backend
 from pipeline.models.transformers_loader import find_model
+from pipeline.profile import resolve
 
 WEIGHTS = b"PK\x03\x04" + b"weights" * 1000
 SAFETENSORS = b"\x02\0\0\0\0\0\0\0{}"
@@ -259,6 +270,61 @@ def test_unknown_names_are_refused_without_the_network(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     with pytest.raises(ModelError, match="no model 'huburt'"):
         fetch.pull(["huburt"])
+
+
+ODD_IDS = (
+    "a/..", "../a", "a/.", "./a", "a/b/c", "/a", "a/", "/", "a//b", "..", ".", "a/b/..", "..\\a/b", "a/b\\..",
+    "a/b c", "a/b\n", "a/b?x", "a/b#x", "a/b%2e%2e", "a/-b", "-a/b", "a..b/c", "ä/b", "a/b\0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_IDS)
+def test_what_is_no_hub_id_is_refused_wherever_it_is_given(hub: Hub, name: str, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    before = left_in(tmp_path)
+    for refuse in (fetch.pull, fetch.verify):
+        with pytest.raises(ModelError, match=r"there is no model .* to pull"):
+            refuse([name])
+    if not Path(name.replace("\0", "_")).is_dir():
+        for section in ("face", "voice", "text"):
+            config = config_from_mapping({section: {"backend": name}})
+            with pytest.raises(ConfigError, match=f"unknown {section} back-end"):
+                resolve(config, (section,), True)
+            with pytest.raises(ModelError, match="unknown back-end"):
+                load_backend({"transformers": "no:where"}, name, "cpu")
+    assert hub.asked == [] and left_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["a/b", "FacebookAI/xlm-roberta_base.v1", "0x/1-2.3"])
+def test_hub_ids_as_the_hub_has_them(name: str) -> None:
+    assert is_hub_id(name)
+
+
+def test_files_of_odd_names_are_not_fetched(hub: Hub) -> None:
+    names = [
+        "config.json",
+        "model.safetensors",
+        "../model.safetensors",
+        "model..\\x.safetensors",
+        "model\n.bin",
+    ]
+    about = {"sha": "abc", "siblings": [{"rfilename": name} for name in names]}
+    hub.files = {"/api/models/some/one": json.dumps(about).encode()}
+    hub.files |= {"/some/one/resolve/abc/config.json": CONFIG}
+    hub.files["/some/one/resolve/abc/model.safetensors"] = SAFETENSORS
+    fetch.pull(["some/one"])
+    assert left_in(Path(find_model("some/one"))) == ["config.json", "model.safetensors"]
+
+
+def test_what_killed_pulls_left_is_swept(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = listed(monkeypatch, RemoteFile("a"))
+    model.home.mkdir(parents=True)
+    alive = f".a.{os.getppid()}.partial"
+    for name in (".a.999999999.partial", alive, ".b.999999999.partial", ".a.x.partial"):
+        (model.home / name).touch()
+    hub.files = {"/owner/model/resolve/r1/a": b"a"}
+    fetch.pull(())
+    assert left_in(model.home) == sorted([".a.x.partial", ".b.999999999.partial", alive, "a"])
 
 
 def test_every_listed_model_has_what_a_pull_needs() -> None:

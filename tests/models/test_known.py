@@ -81,9 +81,17 @@ def test_outputs_without_names_are_refused_with_advice(tmp_path: Path) -> None:
         transformers_card(str(tmp_path), "text", str(tmp_path))
 
 
-def test_a_damaged_lock_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{", b"[]", b"7", b"\xff\0", b"[" * 100_000, b'{"a/b": 1}',
+        b'{"a/b": {"revision": "r", "files": "x"}}', b'{"a/b": {"files": {}}}',
+        b'{"../a": {"revision": "r", "files": {}}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_lock_says_what_to_do(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "lock.json").write_text("{")
+    (tmp_path / "cache" / "lock.json").write_bytes(content)
     with pytest.raises(ModelError, match="delete it"):
         read_lock()
 

@@ -71,9 +71,14 @@ def test_a_hub_id_is_found_in_the_cache_folder(tmp_path: Path) -> None:
     assert find_model("owner/model") == str(folder)
 
 
-@pytest.mark.parametrize("name", ["owner/model", "nowhere"])
-def test_a_model_that_is_not_here_says_how_to_get_it(name: str) -> None:
-    with pytest.raises(ModelError, match="emotion-pipeline models pull"):
+def test_a_model_that_is_not_here_says_how_to_get_it() -> None:
+    with pytest.raises(ModelError, match="emotion-pipeline models pull owner/model"):
+        find_model("owner/model")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a/..x/b", "a/b/c"])
+def test_what_is_neither_a_folder_nor_a_hub_id_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="is neither a folder nor a hub id"):
         find_model(name)
 
 

@@ -79,8 +79,41 @@ def test_without_a_transcript_there_is_one_observation_over_the_film(inputs: dic
     assert transcript.status is Status.NO_TRANSCRIPT
     (only,) = observations
     assert (only.status, only.span, only.scores) == (Status.NO_TRANSCRIPT, span(0, 10), None)
-    assert "--transcript" in (inputs["transcript"] / LOSSES_FILE).read_text(encoding="utf-8")
-    assert not (inputs["transcript"] / WARNINGS_FILE).exists()
+    assert "--transcript" in (inputs["transcript"] / "losses.txt").read_text(encoding="utf-8")
+    assert not (inputs["transcript"] / "warnings.txt").exists()
+
+
+def test_words_that_nobody_speaks_are_no_loss(inputs: dict[str, Path]) -> None:
+    write_records(inputs["speech"] / "speech.jsonl", Span, ())
+    run_both(inputs, TranscriptSection())
+    assert "No speech" in (inputs["transcript"] / "warnings.txt").read_text(encoding="utf-8")
+    assert not (inputs["transcript"] / "losses.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "says"),
+    [
+        ((("ko", "오늘 정말 행복해요"), ("ko", "슬퍼요")), "losses.txt", "2 of 2 lines of text are in ko"),
+        (
+            (("ko", "오늘 정말 행복해요"), ("zh", "我真的好开心啊")),
+            "warnings.txt",
+            "1 of 2 lines of text are in ko",
+        ),
+        ((("zh", "我真的好开心啊"), ("zh", "我好难过")), None, ""),
+    ],
+)
+def test_lines_in_a_language_the_model_does_not_read_are_counted(
+    inputs: dict[str, Path], lines: tuple[tuple[str, str], ...], name: str | None, says: str
+) -> None:
+    """A channel that could not be read at all is a loss, a foreign line among others a warning."""
+    utterances = tuple(
+        Utterance(span(i, i + 1), text, language, "file") for i, (language, text) in enumerate(lines)
+    )
+    write_record(inputs["transcript"] / "transcript.json", Transcript(utterances, Status.OK, "file", "zh"))
+    run_text(inputs, COMPACT, inputs["text"], lambda share: None)
+    left = {path.name: path.read_text(encoding="utf-8") for path in inputs["text"].glob("*.txt")}
+    assert set(left) == ({name} if name else set())
+    assert says in "".join(left.values())
 
 
 def test_what_the_plan_says_and_what_is_lost_are_written_apart(

@@ -266,7 +266,7 @@ def analysis() -> Analysis:
 
 
 def written(analysis: Analysis, folder: Path) -> Mapping[str, Path]:
-    """A stage's inputs: the analysis as the stage before left it."""
+    """A stage's inputs: the analysis as the stage before left it, and no mended copy of the film."""
     folder.mkdir(parents=True, exist_ok=True)
     write_record(folder / "analysis.json", analysis)
-    return {"analysis": folder}
+    return {"analysis": folder, "probe": folder}

@@ -32,7 +32,7 @@ def found(request: pytest.FixtureRequest) -> Analysis:
 
 
 def test_conflicts(found: Analysis) -> None:
-    rows = tables(found)["conflicts.csv"][1]
+    rows = list(tables(found)["conflicts.csv"][1])
     cards = page(found).cards
     script = ass_script(found, film_layout(found.media, 1080, 4), font_for("zh"))
     badges = [e for e in pysubs2.SSAFile.from_string(script) if e.style == "Badge"]
@@ -53,7 +53,7 @@ def test_the_evidence(found: Analysis) -> None:
     """Sheet, page and record give one figure; a person's names stand where the record has the modality's."""
     record = TypeAdapter(Analysis).validate_json(TypeAdapter(Analysis).dump_json(found))
     assert record == found
-    rows = tables(found)["conflicts.csv"][1]
+    rows = list(tables(found)["conflicts.csv"][1])
     for row, shown, conflict in zip(rows, page(found).cards, ranked(record.conflicts), strict=True):
         assert row["Evidence"] == f"{conflict.evidence:.2f}"
         assert shown.evidence.startswith(f"Bayes factor {bayes_factor(conflict.evidence)}:")
@@ -77,14 +77,14 @@ def test_the_evidence(found: Analysis) -> None:
 
 
 def test_what_was_not_compared(found: Analysis) -> None:
-    rows = tables(found)["integrated.csv"][1]
+    rows = list(tables(found)["integrated.csv"][1])
     told = {part.split(": ")[0] for row in rows for part in row["Not_Compared"].split("; ") if part}
     assert told == {skipped.names.replace(" with ", "+") for skipped in page(found).skipped}
     assert told == {"+".join(display(m).noun for m in one.modalities) for one in found.abstentions}
 
 
 def test_moments(found: Analysis) -> None:
-    rows = tables(found)["integrated.csv"][1]
+    rows = list(tables(found)["integrated.csv"][1])
     lines = page(found).lines
     prefixes = {"face": "Visual", "voice": "Audio", "text": "Text", "posture": "Posture"}
     for row, line, moment in zip(rows, lines, found.moments, strict=True):
@@ -96,7 +96,7 @@ def test_moments(found: Analysis) -> None:
 
 def test_the_timeline_shows_the_rows(found: Analysis) -> None:
     """The still one, for paper, and what the script draws from."""
-    rows = tables(found)["integrated.csv"][1]
+    rows = list(tables(found)["integrated.csv"][1])
     fused = [row["Fused_Emotion"] for row in rows]
     text = html(found)
     lane = re.search(r'aria-label="together">(.*?)</svg>', text, re.DOTALL)
@@ -109,7 +109,7 @@ def test_the_timeline_shows_the_rows(found: Analysis) -> None:
     for at_ms, cell in (("starts", "Start_Time"), ("ends", "End_Time")):
         assert [t / 1000 for t in drawn[at_ms]] == pytest.approx([float(r[cell]) for r in rows], abs=0.006)
     told = [(c["kind"], round(c["start"] / 1000, 2)) for c in drawn["conflicts"]]
-    sheet = tables(found)["conflicts.csv"][1]
+    sheet = list(tables(found)["conflicts.csv"][1])
     assert told == [(row["Kind"], pytest.approx(float(row["Start_Time"]), abs=0.011)) for row in sheet]
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 from pipeline.config import FaceSection
 from pipeline.face.persons import FaceSample
 from pipeline.face.stage import run_faces
-from pipeline.media.encode import film_settings, media_input, run_ffmpeg
+from pipeline.media.canvas import canvas_filters
+from pipeline.media.encode import CANVAS, film_settings, media_input, on_canvas, run_ffmpeg
 from pipeline.media.probe import probe
 from pipeline.records import read_records, write_record
 from pipeline.types import Analysis, Span
@@ -74,14 +75,13 @@ def hidden_film(source: Path, found: Sequence[Region], folder: Path, hide: bool 
     media = probe(source)
     layout = film_layout(media, 1080, 1)
     (folder / "mask.ass").write_text(mask_script(found, layout), encoding="utf-8")
-    picture = media_input(source, media.clock_zero_us)[str(media.video_index)]
-    picture = picture.filter("scale", w=layout.width_px, h=layout.height_px, out_range="tv")
-    picture = picture.filter("setsar", r=1).filter("format", pix_fmts="yuv420p")
+    picture = media_input(source, media.clock_zero_us)[CANVAS]
     name = f"hidden_{hide}.mp4"
-    shown = blurred(picture, "mask.ass", layout, found) if hide else picture
-    run_ffmpeg(
-        ffmpeg.output(shown, name, **film_settings(8, "ultrafast", None)), 1, lambda fraction: None, folder
-    )
+    shown = blurred(picture, "mask.ass", layout, found) if hide else picture.filter("null")
+    output = ffmpeg.output(shown, name, **film_settings(8, "ultrafast", None))
+    assert media.video_index is not None
+    arguments = on_canvas(output, media.video_index, canvas_filters(media, *layout.frame), bool(media.shapes))
+    run_ffmpeg(arguments, 1, lambda fraction: None, folder)
     return folder / name
 
 
@@ -166,6 +166,12 @@ def looked_at(source: Path, folder: Path) -> SimpleNamespace:
 def test_two_made_faces_are_hidden_in_every_frame(made: Made, tmp_path: Path) -> None:
     counts = looked_at(made(made_media.make_faces, 2), tmp_path)
     assert counts.before >= 1.5 * counts.frames
+    assert (counts.bare, counts.after) == (0, 0)
+
+
+def test_a_face_is_hidden_before_and_after_a_phone_is_turned(made: Made, tmp_path: Path) -> None:
+    counts = looked_at(made(made_media.make_turning), tmp_path)
+    assert counts.before >= counts.frames
     assert (counts.bare, counts.after) == (0, 0)
 
 

@@ -204,9 +204,9 @@ def test_a_card_explains_itself(analysis: Analysis) -> None:
 def test_the_player_starts_before_the_plainest_frame_and_not_before_the_film(analysis: Analysis) -> None:
     spread = spreads(analysis)
     early, late = (replace(analysis.conflicts[0], best_us=at) for at in (300_000, 2_500_000))
-    assert card(1, early, analysis, spread, {}).best_seek == "0.000"
-    assert card(1, late, analysis, spread, {}).best_seek == "1.500"
-    assert card(1, replace(late, best_us=None), analysis, spread, {}).best == ""
+    assert card(1, early, analysis.media, spread, {}).best_seek == "0.000"
+    assert card(1, late, analysis.media, spread, {}).best_seek == "1.500"
+    assert card(1, replace(late, best_us=None), analysis.media, spread, {}).best == ""
 
 
 def test_what_was_not_compared_and_how_strictly_it_was_counted(analysis: Analysis) -> None:

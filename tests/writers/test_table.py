@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.types import Analysis, Span
 from pipeline.writers import table
-from pipeline.writers.table import integrated_columns, seconds, tables, text_cell
+from pipeline.writers.columns import CONTENT
+from pipeline.writers.table import integrated_columns, seconds, tables, text_cell, write_sheet
 from tests.writers.conftest import LINES, with_posture, written
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -54,7 +55,7 @@ def test_first_nine_columns_never_move(analysis: Analysis) -> None:
 
 
 def test_rows_tile_the_film_at_two_decimals(analysis: Analysis) -> None:
-    rows = tables(analysis)["integrated.csv"][1]
+    rows = list(tables(analysis)["integrated.csv"][1])
     assert rows[0]["Start_Time"] == "0.00" and rows[-1]["End_Time"] == "3.00"
     assert all(a["End_Time"] == b["Start_Time"] for a, b in pairwise(rows))
 
@@ -95,9 +96,20 @@ def test_an_unknown_modality_gets_columns_and_a_table(analysis: Analysis, tmp_pa
     assert len(sheets["posture.csv"]) == len(analysis.moments)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "\r\n=1"])
-def test_no_cell_is_a_formula(text: str) -> None:
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r\n", "\u3000", "\ufeff", "\u200b\u202e"])
+@pytest.mark.parametrize("sign", [*"=+-@", *"＝＋－＠", *"﹦﹢﹣﹫"])
+def test_no_cell_is_a_formula(before: str, sign: str, tmp_path: Path) -> None:
+    """In a cell made one line, and in one written as it came."""
+    text = f"{before}{sign}1"
     assert text_cell(text).startswith("'")
+    write_sheet(tmp_path / "sheet.csv", [CONTENT], [{CONTENT: text}])
+    with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as sheet:
+        assert [row[0] for row in csv.reader(sheet)][1] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "plain", "我很高興", "– so", "1=1", "'quoted'"])
+def test_harmless_cells_stay(text: str) -> None:
+    assert text_cell(text) == text
 
 
 def test_a_negative_number_stays_one(analysis: Analysis, tmp_path: Path) -> None:
@@ -113,7 +125,7 @@ def test_every_cell_is_one_line(analysis: Analysis) -> None:
 
 
 def test_conflicts_come_strongest_first_and_masking_last(analysis: Analysis) -> None:
-    rows = tables(analysis)["conflicts.csv"][1]
+    rows = list(tables(analysis)["conflicts.csv"][1])
     assert [(row["Rank"], row["Kind"]) for row in rows] == [
         ("1", "polarity"),
         ("2", "blend"),
@@ -122,7 +134,7 @@ def test_conflicts_come_strongest_first_and_masking_last(analysis: Analysis) -> 
 
 
 def test_a_row_shows_its_strongest_conflict(analysis: Analysis) -> None:
-    rows = tables(analysis)["integrated.csv"][1]
+    rows = list(tables(analysis)["integrated.csv"][1])
     assert (rows[0]["Conflict_Kind"], rows[0]["Conflict_Ranks"]) == ("polarity", "1 2")
     assert (rows[1]["Conflict_Kind"], rows[1]["Conflict_Ranks"]) == ("blend", "2")
     assert "Conflict_Kind" not in rows[2]
@@ -138,5 +150,5 @@ def test_a_film_without_anything(analysis: Analysis, tmp_path: Path) -> None:
 
 def test_touching_is_not_overlapping(analysis: Analysis) -> None:
     conflicts = tuple(replace(c, span=Span(1_400_005, 1_900_000)) for c in analysis.conflicts[:1])
-    rows = tables(replace(analysis, conflicts=conflicts))["integrated.csv"][1]
+    rows = list(tables(replace(analysis, conflicts=conflicts))["integrated.csv"][1])
     assert ["Conflict_Kind" in row for row in rows] == [False, False, True, False, False]

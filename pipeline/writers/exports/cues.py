@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.overlap import Overlaps
 from pipeline.types import ALARMS, Analysis, Conflict, ConflictKind, Span
 from pipeline.writers.columns import TRANSCRIBED
 from pipeline.writers.exports.tiers import milliseconds
@@ -43,16 +44,16 @@ class Cue:
 
 def cues(analysis: Analysis) -> tuple[Cue, ...]:
     """All cues in order of time, words before the conflicts that start with them."""
-    order = tuple(enumerate(ranked(analysis.conflicts), start=1))
+    order = ranked(analysis.conflicts)
     shown_in = naming(analysis)
-    told = (_conflict_cue(rank, one, shown_in(one)) for rank, one in order)
+    told = (_conflict_cue(rank, one, shown_in(one)) for rank, one in enumerate(order, start=1))
     found = [*_spoken(analysis, order), *told]
     return tuple(sorted(found, key=lambda cue: (cue.start_ms, cue.kind is not None)))
 
 
-def _spoken(analysis: Analysis, order: Sequence[tuple[int, Conflict]]) -> Iterator[Cue]:
+def _spoken(analysis: Analysis, order: Sequence[Conflict]) -> Iterator[Cue]:
     """A cue per utterance, over all its time, and per moment without one that shows an emotion."""
-    shown = lanes(analysis)
+    shown, overlaps = lanes(analysis), Overlaps(conflict.span for conflict in order)
     others = [
         lane
         for lane, modality in zip(shown, (*analysis.modalities, None), strict=True)
@@ -68,7 +69,7 @@ def _spoken(analysis: Analysis, order: Sequence[tuple[int, Conflict]]) -> Iterat
         )
         if moment.utterance is None:
             if says:
-                yield _cue(moment.span, None, says, order)
+                yield _cue(moment.span, None, says, _marks(moment.span, order, overlaps))
             continue
         own = verdict(moment, TRANSCRIBED, analysis.modalities)
         told[moment.utterance.span, moment.utterance.text] = _words(moment.utterance.text, own), says
@@ -76,7 +77,7 @@ def _spoken(analysis: Analysis, order: Sequence[tuple[int, Conflict]]) -> Iterat
         nothing = _words(utterance.text, None), ()
         words, says = told.get((utterance.span, utterance.text), nothing)
         if words or says:
-            yield _cue(utterance.span, words, says, order)
+            yield _cue(utterance.span, words, says, _marks(utterance.span, order, overlaps))
 
 
 def _words(text: str, said: Verdict | None) -> Said | None:
@@ -88,10 +89,11 @@ def _words(text: str, said: Verdict | None) -> Said | None:
     return Said(line, said.key, f"[{said.key}] ")
 
 
-def _cue(
-    span: Span, words: Said | None, says: tuple[Said, ...], order: Sequence[tuple[int, Conflict]]
-) -> Cue:
-    marks = tuple(Said(f"{MARKS[c.kind]}{rank}") for rank, c in order if c.span.overlap_us(span))
+def _marks(span: Span, order: Sequence[Conflict], overlaps: Overlaps) -> tuple[Said, ...]:
+    return tuple(Said(f"{MARKS[order[i].kind]}{i + 1}") for i in overlaps.during(span))
+
+
+def _cue(span: Span, words: Said | None, says: tuple[Said, ...], marks: tuple[Said, ...]) -> Cue:
     second = (*marks, *says)
     return Cue(*_times(span), tuple(line for line in ((words,) if words else (), second) if line))
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from typing import Literal
 
 from pipeline.types import US_PER_S, Analysis, Conflict, ConflictKind, MediaInfo
@@ -88,17 +87,30 @@ def markers(analysis: Analysis) -> tuple[Marker, ...]:
     """
     rate, last = frame_rate(analysis.media), film_frames(analysis) - 1
     shown_in = naming(analysis)
-    found, taken = [], set()
+    found = []
+    onwards: dict[int, int] = {}  # from a frame that is taken to the next to try
+    backwards: dict[int, int] = {}
     for rank, conflict in enumerate(ranked(analysis.conflicts), start=1):
         asked = min(last, _frame(conflict.span.start_us, rate))
-        frames = chain(range(asked, last + 1), range(asked, -1, -1))
-        start = next((frame for frame in frames if frame not in taken), asked)
-        taken.add(start)
+        start = _untaken(asked, onwards)
+        start = _untaken(asked, backwards) if start > last else start
+        start = asked if start < 0 else start
+        onwards[start], backwards[start] = start + 1, start - 1
         end = min(last + 1, _frame(conflict.span.end_us, rate))
         name = f"#{rank} {one_line(headline(conflict, shown_in(conflict)))}"
         why = one_line(because(conflict, shown_in(conflict)))
         found.append(Marker(start, max(1, end - start), name, why, conflict))
     return tuple(found)
+
+
+def _untaken(frame: int, next_: dict[int, int]) -> int:
+    """The first frame from one on that is not taken; what was passed leads there at once from now on."""
+    passed = []
+    while frame in next_:
+        passed.append(frame)
+        frame = next_[frame]
+    next_.update(dict.fromkeys(passed, frame))
+    return frame
 
 
 def _frame(time_us: int, rate: Fraction) -> int:

@@ -3,7 +3,7 @@
 Text is as it was said: what keeps a spreadsheet from running it as a formula is the sheets' own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +38,15 @@ def typed(cell: str, kind: Kind) -> Value:
     return int(cell) if kind == "integer" else float(cell) if kind == "number" else cell
 
 
-def arrow(columns: Sequence[str], rows: Sequence[Row], about: Mapping[str, str]) -> "pa.Table":
+def arrow(columns: Sequence[str], rows: Iterable[Row], about: Mapping[str, str]) -> "pa.Table":
     """A sheet as an Arrow table; ``about`` goes into its schema's metadata."""
     import pyarrow as pa
 
     types = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
     kinds = {column: kind_of(column) for column in columns}
     schema = pa.schema([(column, types[kind]) for column, kind in kinds.items()], metadata=dict(about))
-    values = [[typed(row.get(column, ""), kind) for row in rows] for column, kind in kinds.items()]
-    return pa.Table.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)], schema=schema
-    )
+    values: dict[str, list[Value]] = {column: [] for column in columns}
+    for row in rows:
+        for column, kind in kinds.items():
+            values[column].append(typed(row.get(column, ""), kind))
+    return pa.Table.from_pydict(values, schema=schema)

@@ -134,10 +134,11 @@ def statistics(analysis: Analysis) -> tuple[Statistics, ...]:
     """Per channel of everyone, as on the timeline; then per person whom a channel tells apart."""
     found = [_statistics(lane.display.noun, None, rows) for lane, rows in as_covered(analysis)]
     for modality in analysis.modalities:
-        seen = analysis.observations.get(modality, ())
-        for person in dict.fromkeys(one.subject for one in seen if one.subject):
-            own = [(observed(one), one.span.duration_us, 0) for one in seen if one.subject == person]
-            found.append(_statistics(display(modality).noun, person, own))
+        by_person: dict[str, list[tuple[Verdict, int, int]]] = {}
+        for one in analysis.observations.get(modality, ()):
+            if one.subject:
+                by_person.setdefault(one.subject, []).append((observed(one), one.span.duration_us, 0))
+        found += [_statistics(display(modality).noun, person, own) for person, own in by_person.items()]
     return tuple(found)
 
 

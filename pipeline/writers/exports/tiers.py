@@ -6,6 +6,7 @@ the words, one for the conflicts and one for masking, which is information and n
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Literal
 
 from pipeline.types import ALARMS, Analysis, Conflict, Observation, Span, Utterance
@@ -41,7 +42,7 @@ class Tier:
 
 def tiers(analysis: Analysis) -> tuple[Tier, ...]:
     """Every tier of an analysis, each under a name of its own; the fixed ones are there even when empty."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     return tuple(
         Tier(_free(name, taken), content, source, person, row)
         for name, content, source, person, found in _rows(analysis)
@@ -139,21 +140,25 @@ def milliseconds(time_us: int) -> int:
 def without_overlap(annotations: Iterable[Annotation]) -> list[tuple[Annotation, ...]]:
     """As few rows as hold the annotations without overlap, at least one; the first free row takes each."""
     rows: list[list[Annotation]] = [[]]
+    free, busy = [0], list[tuple[int, int]]()  # heaps: places of rows; until when and place
     for one in sorted(annotations, key=lambda a: (a.start_ms, a.end_ms)):
-        free = next((row for row in rows if not row or row[-1].end_ms <= one.start_ms), None)
-        if free is None:
-            rows.append([one])
-        else:
-            free.append(one)
+        while busy and busy[0][0] <= one.start_ms:
+            heappush(free, heappop(busy)[1])
+        if not free:
+            rows.append([])
+        row = heappop(free) if free else len(rows) - 1
+        rows[row].append(one)
+        heappush(busy, (one.end_ms, row))
     return [tuple(row) for row in rows]
 
 
-def _free(name: str, taken: set[str]) -> str:
-    """The name, with a number from 2 on where it is taken."""
-    free, number = name, 2
+def _free(name: str, taken: dict[str, int]) -> str:
+    """The name, with a number from 2 on where it is taken; ``taken`` has each with the number to try next."""
+    free = name
     while free in taken:
-        free, number = f"{name} {number}", number + 1
-    taken.add(free)
+        number = taken[name]
+        free, taken[name] = f"{name} {number}", number + 1
+    taken[free] = 2
     return free
 
 

@@ -1,9 +1,9 @@
 """Blocks of text in the picture, subtitles and conflict badges: apart, and off faces if there is room."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.overlap import Overlaps
 from pipeline.types import ALARMS, Analysis, ConflictKind, Span
 from pipeline.writers.facts import SEPARATOR, headline, one_line, ranked
 from pipeline.writers.film.ass import escaped, event, filled
@@ -168,18 +168,18 @@ def _by_parts(text: str, text_px: int, width_px: float, setter: _Setter) -> tupl
 
 
 def _placed(
-    forms: Iterable[tuple[_Page, ...]],
+    forms: Sequence[tuple[_Page, ...]],
     before: Sequence[Band],
     seen: Standing,
     layout: Layout,
     at_top: bool,
 ) -> tuple[Band, ...]:
-    bands: list[Band] = []
-    longest_us = max((there.duration_us for there, _ in seen), default=0)
-    for pages in forms:
-        span = pages[0].span
-        taken = [b.box for b in (*before, *bands) if b.span.overlap_us(span)]
-        faces = [(box, there.overlap_us(span)) for there, box in during(span, seen, longest_us)]
+    bands = list(before)
+    spans = [band.span for band in before] + [pages[0].span for pages in forms]
+    texts, standing = Overlaps(spans), Overlaps(there for there, _ in seen)
+    for pages, span in zip(forms, spans[len(before) :], strict=True):
+        taken = [bands[i].box for i in texts.during(span) if i < len(bands)]
+        faces = [(box, there.overlap_us(span)) for there, box in (seen[i] for i in standing.during(span))]
         best: Band | None = None
         for page in pages:
             box = place_band(page.size, faces, taken, layout, at_top)
@@ -189,15 +189,8 @@ def _placed(
                 break
         assert best is not None
         bands.append(best)
-    return tuple(bands)
+    return tuple(bands[len(before) :])
 
 
 def _worse(box: Box, faces: Sequence[tuple[Box, int]], taken: Sequence[Box]) -> tuple[int, int]:
     return covered(box, taken), sum(weight * covered(box, (face,)) for face, weight in faces)
-
-
-def during(span: Span, seen: Standing, longest_us: int) -> Iterator[tuple[Span, Box]]:
-    """What stands during a span; ``seen`` is in order of time, and nothing is longer than ``longest_us``."""
-    first = bisect_left(seen, span.start_us - longest_us, key=lambda one: one[0].start_us)
-    end = bisect_left(seen, span.end_us, key=lambda one: one[0].start_us)
-    return ((there, box) for there, box in seen[first:end] if there.end_us > span.start_us)

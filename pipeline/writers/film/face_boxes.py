@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from pipeline.overlap import Overlaps
 from pipeline.records import BOX_KEY
 from pipeline.types import Analysis, Observation, Scores, Span
 from pipeline.writers.facts import Verdict, observed, percent
@@ -131,15 +132,13 @@ def _chips(
     pad = padding(layout)
     height = round(font.ass_size(layout.label_px)) + 2 * pad
     width_px = cache(lambda text: font.width_px(text, layout.label_px))  # few different ones in hours
-    present: list[Band] = []
     placed: dict[tuple[str, str | None], tuple[tuple[int, int], Box, tuple[int, int]]] = {}
-    coming = sorted(bands, key=lambda band: band.span.start_us, reverse=True)
+    texts = sorted(bands, key=lambda band: band.span.start_us, reverse=True)[::-1]  # of equals the last first
+    overlaps = Overlaps(band.span for band in texts)
     for together in _sampled_together(shown):
         span = Span(together[0].span.start_us, max(face.span.end_us for face in together))
-        while coming and coming[-1].span.start_us < span.end_us:
-            present.append(coming.pop())
-        present = [band for band in present if band.span.end_us > span.start_us]
-        boxes, taken = [face.box for face in together], [band.box for band in present]
+        boxes = [face.box for face in together]
+        taken = [texts[i].box for i in overlaps.during(span)]
         for face in together:
             words = [*_person(face, colours), ("Label", filled(colour(face.said.key)), _read(face.said))]
             widths = [width_px(text) + 2 * pad for _, _, text in words]

@@ -1,6 +1,5 @@
 """The lanes of the film: what each channel said sample by sample, so that they tell what a badge tells."""
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -8,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.types import Analysis, Observation, Span, Status
 from pipeline.writers.facts import Lane, Stretches, Verdict, lanes, observed, thinned
 
@@ -33,20 +33,15 @@ def _samples(analysis: Analysis, modality: str) -> Stretches:
     seen = sorted(analysis.observations.get(modality, ()), key=lambda o: o.span)
     if len(seen) <= len(analysis.moments):
         return ()
-    longest_us = max(o.span.duration_us for o in seen)
+    overlaps = Overlaps(o.span for o in seen)
     found: list[tuple[Span, Verdict]] = []
     for moment in analysis.moments:
         reading = moment.by_modality.get(modality)
         subject = None if reading is None else reading.subject
-        inside = [o for o in _during(moment.span, seen, longest_us) if subject in (None, o.subject)]
+        during = (seen[i] for i in overlaps.during(moment.span))
+        inside = [o for o in during if subject in (None, o.subject)]
         found += _pieces(moment.span, inside)
     return tuple(found)
-
-
-def _during(span: Span, seen: Sequence[Observation], longest_us: int) -> Iterator[Observation]:
-    first = bisect_left(seen, span.start_us - longest_us, key=lambda o: o.span.start_us)
-    end = bisect_left(seen, span.end_us, key=lambda o: o.span.start_us)
-    return (o for o in seen[first:end] if o.span.overlap_us(span))
 
 
 def _pieces(span: Span, inside: Sequence[Observation]) -> Iterator[tuple[Span, Verdict]]:

@@ -8,7 +8,10 @@ from typing import Any
 
 from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
-from pipeline.media.encode import film_settings, media_input, run_ffmpeg
+from pipeline.media.canvas import canvas_filters
+from pipeline.media.encode import CANVAS, film_settings, media_input, on_canvas, run_ffmpeg
+from pipeline.media.hold import hold_map, must_hold, picture_times_us
+from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
 from pipeline.writers.blur import BLUR_FILE, blurred, mask_script
@@ -24,10 +27,12 @@ from pipeline.writers.regions import Region
 
 FILM = "annotated.mp4"
 SCRIPT, STRIP, PLAYHEAD, MASK = "film.ass", "strip.png", "playhead.png", "mask.ass"
-CHAPTERS, WORDS = "chapters.txt", "words.vtt"
+CHAPTERS, WORDS, HOLDS = "chapters.txt", "words.vtt", "holds.txt"
 # Ticks a second by which chapters last, in 32 bits: enough for 12 hours. ffmpeg's own choice depends on frame
 # and sample rates, and with the finest a chapter of seven minutes overflows.
 MOVIE_TIMESCALE = 48_000
+# The source's own ticks may be as coarse as its frames.
+HELD_TIME_BASE = "1/90000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,21 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
     hidden = read_records(inputs["blur"] / BLUR_FILE, Region) if "blur" in inputs else None
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         folder = Path(scratch)
+        write_holds(media_path(inputs), analysis.media, folder)
         parts = write_parts(analysis, hidden, font, settings, folder)
-        output = film(inputs["source"], analysis.media, parts, font.path.parent, settings)
+        output = film(media_path(inputs), analysis.media, parts, font.path.parent, settings)
         run_ffmpeg(output, analysis.media.duration_us, progress, folder)
         if parts.words_language is not None and settings.style != "minimal":
             hide_words(folder / FILM)  # they are in the picture already
         (folder / FILM).replace(out / FILM)
+
+
+def write_holds(source: Path, media: MediaInfo, folder: Path) -> None:
+    """Leave in ``folder`` the times of all frames where some have to be repeated."""
+    if must_hold(media):
+        lines = hold_map(picture_times_us(source, media).tolist(), media.duration_us)
+        with (folder / HOLDS).open("w", encoding="ascii") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
 
 def write_parts(
@@ -98,8 +112,8 @@ def write_parts(
     )
 
 
-def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: FilmSection) -> Any:
-    """An ffmpeg-python output, to be run in the folder of :func:`write_parts`.
+def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: FilmSection) -> list[str]:
+    """Arguments for ffmpeg, to be run in the folder of :func:`write_parts` and :func:`write_holds`.
 
     Nothing retimes a frame, and the sound keeps its place on the media clock. ffmpeg turns the picture by
     itself when the container says so.
@@ -107,7 +121,10 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     import ffmpeg
 
     whole = media_input(source, media.clock_zero_us)
-    streams = [_picture(whole[str(media.video_index)], media, parts, fonts)]
+    assert media.video_index is not None
+    streams = [_picture(whole[CANVAS], media, parts, fonts)]
+    filters = canvas_filters(media, *parts.layout.frame)
+    apart = must_hold(media) or bool(media.shapes)
     if media.has_audio:
         streams.append(whole[str(media.audio_index)])
     options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
@@ -117,26 +134,28 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     options |= {"movie_timescale": MOVIE_TIMESCALE}
     # Nothing of the source's own: neither where and by whom it was made nor its chapters.
     options |= {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "max_error_rate": 1}
+    options |= {"enc_time_base:v": HELD_TIME_BASE} if must_hold(media) else {}
     if not parts.chaptered:
-        return ffmpeg.output(*streams, FILM, **options)
+        return on_canvas(ffmpeg.output(*streams, FILM, **options), media.video_index, filters, apart)
     # An input without streams: ffmpeg-python keeps only inputs that something is taken from.
     index = ffmpeg.get_args(ffmpeg.output(*streams, FILM)).count("-i")
     output = ffmpeg.output(*streams, FILM, **{**options, "map_chapters": index})
-    return output.global_args("-f", "ffmetadata", "-i", CHAPTERS)
+    output = output.global_args("-f", "ffmetadata", "-i", CHAPTERS)
+    return on_canvas(output, media.video_index, filters, apart)
 
 
 def _picture(stream: Any, media: MediaInfo, parts: Parts, fonts: Path) -> Any:
-    """The panel goes below before libass draws, so that it draws on both."""
+    """The panel goes below before libass draws, so that it draws on both.
+
+    Frames are repeated after faces are hidden, since what hides them ends with the real frames.
+    """
     import ffmpeg
 
     layout, place = parts.layout, parts.panel
     width, height = layout.frame
-    picture = (
-        stream.filter("scale", w=width, h=height, out_range="tv")
-        .filter("setsar", r=1)
-        .filter("format", pix_fmts="yuv420p")
-    )
-    picture = blurred(picture, MASK, layout, parts.hidden)
+    picture = blurred(stream, MASK, layout, parts.hidden)
+    if must_hold(media):
+        picture = picture.filter("settb", f"1/{US_PER_S}").filter("fsync", file=HOLDS)
     if place is None:
         return picture.filter("ass", filename=SCRIPT, fontsdir=str(fonts))
     travel = (

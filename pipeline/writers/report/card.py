@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.types import Analysis, Conflict, State
+from pipeline.types import Conflict, MediaInfo, State
 from pipeline.writers.evidence import bayes_factor, grade, rule, vanishing
 from pipeline.writers.facts import Shown, Verdict, headline, hypothesis, one_line, percent, time_code, who
 from pipeline.writers.palette import MARKS
-from pipeline.writers.report.chip import Block, Chip, block, chip, language_tag, seek, times
+from pipeline.writers.report.chip import Block, Chip, block, chip, seek, times
 from pipeline.writers.report.spread import Bars, Spreads
 from pipeline.writers.report.told import AS_MEASURED
 from pipeline.writers.stills import still_us
@@ -54,9 +54,19 @@ class Card:
 
 
 def card(
-    rank: int, conflict: Conflict, analysis: Analysis, spreads: Spreads, shown: Shown, *, still: str = ""
+    rank: int,
+    conflict: Conflict,
+    media: MediaInfo,
+    spreads: Spreads,
+    shown: Shown,
+    *,
+    language: str = "",
+    still: str = "",
 ) -> Card:
-    """Everything the template shows of one conflict; ``shown`` comes from :func:`persons.naming`."""
+    """Everything the template shows of one conflict.
+
+    ``shown`` comes from :func:`persons.naming`; ``language`` is the one spoken, empty when there are several.
+    """
     best_us = conflict.best_us
     spread = (spreads.over(conflict.span, m) for m in conflict.modalities)
     return Card(
@@ -77,7 +87,7 @@ def card(
         reading=hypothesis(conflict),
         rule=rule(conflict),
         words=one_line(conflict.words),
-        language=_language(conflict, analysis),
+        language=language,
         strength=f"{conflict.strength:.2f}",
         evidence=f"Bayes factor {bayes_factor(conflict.evidence)}: {grade(conflict.evidence)} evidence",
         chance=f"{percent(conflict.confidence)}, {AS_MEASURED}",
@@ -85,7 +95,7 @@ def card(
         together=None if conflict.fused is None else _state(conflict.fused),
         without=tuple((who(m, shown), _state(read)) for m, read in conflict.without.items()),
         vanishes=vanishing(conflict),
-        block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", analysis.media),
+        block=block(conflict.span, Verdict(conflict.kind, None), f"{rank}", media),
         still=still,
         still_told=f"Frame at {time_code(still_us(conflict))}: {headline(conflict, shown)}",
     )
@@ -93,10 +103,3 @@ def card(
 
 def _state(read: State) -> Chip:
     return chip(Verdict(read.emotion, read.probability))
-
-
-def _language(conflict: Conflict, analysis: Analysis) -> str:
-    """The one language spoken during a conflict; nothing when there are several."""
-    heard = (u for u in analysis.transcript.utterances if u.span.overlap_us(conflict.span))
-    tags = {language_tag(u.language) for u in heard}
-    return tags.pop() if len(tags) == 1 else ""

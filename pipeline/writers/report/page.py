@@ -1,9 +1,10 @@
 """What the report shows, worked out before any markup: plain values the template only has to place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.types import US_PER_S, Analysis, Conflict, ModelCard, Moment
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import nothing_found, reliability, scale
@@ -94,6 +95,7 @@ def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
     """Everything the template shows; ``stills`` are pictures as data URIs, by the rank of their conflict."""
     order = ranked(analysis.conflicts)
     shown, spread, named, pictures = lanes(analysis), spreads(analysis), naming(analysis), stills or {}
+    languages = _languages(analysis, order)
     coverage = tuple(coverage_of(analysis, modality) for modality in analysis.modalities)
     return Page(
         title=one_line(analysis.name),
@@ -112,8 +114,16 @@ def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
         ),
         ticks=_ticks(analysis.media.duration_us),
         cards=tuple(
-            card(rank, conflict, analysis, spread, named(conflict), still=pictures.get(rank, ""))
-            for rank, conflict in enumerate(order, start=1)
+            card(
+                rank,
+                conflict,
+                analysis.media,
+                spread,
+                named(conflict),
+                language=language,
+                still=pictures.get(rank, ""),
+            )
+            for rank, (conflict, language) in enumerate(zip(order, languages, strict=True), start=1)
         ),
         nothing=nothing_found(analysis),
         lines=_lines(analysis, order),
@@ -135,6 +145,15 @@ def page(analysis: Analysis, stills: Mapping[int, str] | None = None) -> Page:
     )
 
 
+def _languages(analysis: Analysis, order: Sequence[Conflict]) -> Iterator[str]:
+    """The one language spoken during each conflict; empty when there are several or none."""
+    utterances = analysis.transcript.utterances
+    spoken = Overlaps(utterance.span for utterance in utterances)
+    for conflict in order:
+        tags = {language_tag(utterances[i].language) for i in spoken.during(conflict.span)}
+        yield tags.pop() if len(tags) == 1 else ""
+
+
 def _ticks(duration_us: int) -> tuple[tuple[str, str], ...]:
     """Round times with their places in per cent of the film."""
     marked = ticks(duration_us, PAPER_PX, LABEL_PX)
@@ -142,6 +161,7 @@ def _ticks(duration_us: int) -> tuple[tuple[str, str], ...]:
 
 
 def _lines(analysis: Analysis, order: Sequence[Conflict]) -> tuple[Line, ...]:
+    conflicts = Overlaps(conflict.span for conflict in order)
     return tuple(
         Line(
             time=times(moment.span),
@@ -153,7 +173,7 @@ def _lines(analysis: Analysis, order: Sequence[Conflict]) -> tuple[Line, ...]:
                 *(chip(verdict(moment, m, analysis.modalities)) for m in analysis.modalities),
                 chip(fused_verdict(fused)),
             ),
-            ranks=tuple(r for r, c in enumerate(order, start=1) if c.span.overlap_us(moment.span)),
+            ranks=tuple(place + 1 for place in conflicts.during(moment.span)),
         )
         for moment, fused in zip(analysis.moments, analysis.fused, strict=True)
     )

@@ -50,11 +50,12 @@ def emotion_shares(analysis: Analysis) -> tuple[Share, ...]:
         _share(ANYONE, "", lane.display.noun, _times(_with_the_rest(rows)))
         for lane, rows in as_covered(analysis)
     ]
+    said = {modality: _by_person(analysis, modality) for modality in analysis.modalities}
     own = {
         (subject, modality): times
         for subject in person_colours(analysis)
         for modality in analysis.modalities
-        if (times := _of_person(analysis, modality, subject))
+        if (times := _times(said[modality].get(subject, ())))
     }
     return (*(share for share in anyone if share.parts), *_of_persons(analysis, own))
 
@@ -76,9 +77,11 @@ def _of_persons(analysis: Analysis, own: Mapping[tuple[str, str], Mapping[str, i
         yield replace(share, brief=subject in brief)
 
 
-def _of_person(analysis: Analysis, modality: str, subject: str) -> Mapping[str, int]:
-    seen = (o for o in analysis.observations.get(modality, ()) if o.subject == subject)
-    return _times((observed(o), o.span.duration_us) for o in seen)
+def _by_person(analysis: Analysis, modality: str) -> Mapping[str | None, list[tuple[Verdict, int]]]:
+    said: dict[str | None, list[tuple[Verdict, int]]] = {}
+    for one in analysis.observations.get(modality, ()):
+        said.setdefault(one.subject, []).append((observed(one), one.span.duration_us))
+    return said
 
 
 def _times(said: Iterable[tuple[Verdict, int]]) -> Mapping[str, int]:

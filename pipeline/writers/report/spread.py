@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import EMOTIONS
+from pipeline.overlap import Overlaps
 from pipeline.types import Analysis, Moment, Scores, Span
 from pipeline.writers.columns import display
 from pipeline.writers.facts import percent
@@ -37,7 +38,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Samples:
-    """Scores in time: ``start_us`` and ``end_us`` (n,), ``weight`` (n,) in [0, 1], ``rows`` (n, 7)."""
+    """Scores in time, all (n,); ``weights`` in [0, 1], ``rows`` (n, 7) the probabilities."""
 
     spans: Sequence[Span]
     scores: Sequence[Scores]
@@ -45,32 +46,24 @@ class Samples:
     subjects: Sequence[str | None]
 
     @cached_property
-    def start_us(self) -> NDArray[np.int64]:
-        return np.array([span.start_us for span in self.spans], np.int64)
-
-    @cached_property
-    def end_us(self) -> NDArray[np.int64]:
-        return np.array([span.end_us for span in self.spans], np.int64)
+    def overlaps(self) -> Overlaps:
+        return Overlaps(self.spans)
 
     @cached_property
     def rows(self) -> NDArray[np.float64]:
         return np.array([one.probabilities for one in self.scores], float).reshape(-1, len(EMOTIONS))
 
-    def overlap_us(self, span: Span) -> NDArray[np.int64]:
-        """How much of ``span`` each sample covers (n,); not above 0 where it does not touch it."""
-        return np.minimum(self.end_us, span.end_us) - np.maximum(self.start_us, span.start_us)
-
     def subjects_in(self, span: Span) -> frozenset[str | None]:
         """Who is shown inside ``span``, or nobody in particular (None)."""
-        return frozenset(self.subjects[i] for i in np.flatnonzero(self.overlap_us(span) > 0).tolist())
+        return frozenset(self.subjects[i] for i in self.overlaps.during(span))
 
     def mean(self, span: Span, shown: frozenset[str | None]) -> NDArray[np.float64] | None:
         """Mean (7,) by overlap and quality of what ``shown`` subjects say inside ``span``."""
-        overlap = self.overlap_us(span)
-        own = [i for i in np.flatnonzero(overlap > 0).tolist() if self.subjects[i] in shown]
+        own = [i for i in self.overlaps.during(span) if self.subjects[i] in shown]
         if not own:
             return None
-        weights = overlap[own] * np.array([max(self.weights[i], LEAST_QUALITY) for i in own])
+        overlap_us = np.array([self.spans[i].overlap_us(span) for i in own])
+        weights = overlap_us * np.array([max(self.weights[i], LEAST_QUALITY) for i in own])
         return np.asarray(np.average(self.rows[own], axis=0, weights=weights))
 
 

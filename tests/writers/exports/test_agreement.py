@@ -54,7 +54,7 @@ def test_with_the_sheet() -> None:
     """``expected`` is what ``conflicts.csv`` says, so each file agrees with the sheet."""
     for case in CASES.values():
         analysis = case()
-        rows = tables(analysis)["conflicts.csv"][1]
+        rows = list(tables(analysis)["conflicts.csv"][1])
         for row, event in zip(rows, expected(analysis), strict=True):
             assert row["Kind"] == event.kind
             assert float(row["Start_Time"]) == pytest.approx(event.start_s, abs=0.00501)

@@ -1,4 +1,6 @@
+import itertools
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
@@ -9,10 +11,12 @@ import pytest
 
 from pipeline.config import FilmSection
 from pipeline.media.encode import ffmpeg_exe
+from pipeline.media.frames import iter_frames
 from pipeline.media.probe import probe
-from pipeline.types import Analysis
+from pipeline.types import Analysis, Observation, Scores, Span, Status
 from pipeline.writers.film import video
 from pipeline.writers.film.layout import film_layout
+from pipeline.writers.regions import regions
 from tests.conftest import Made
 from tests.made import media as made_media
 from tests.made.film import MARKER_S
@@ -47,8 +51,9 @@ def test_plays_everywhere(filmed: Filmed) -> None:
 
 @pytest.mark.parametrize("name", CLOCKS)
 def test_every_frame_keeps_its_time(made: Made, filmed: Filmed, name: str) -> None:
-    before = picture_times(made(name), probe(made(name)).clock_zero_us)
-    after = picture_times(filmed(name))
+    media = probe(made(name))
+    before = picture_times(made(name), media.clock_zero_us)
+    after = [t for t in picture_times(filmed(name)) if t >= media.video_start_us / 1e6]
     assert len(after) == len(before)
     assert np.abs(np.array(after) - before).max() < 0.001
 
@@ -149,3 +154,85 @@ def test_an_unblurred_film_is_never_made_where_a_blurred_one_is_asked_for(made: 
     with pytest.raises(ValueError, match="blurred"):
         video.run(inputs, FilmSection(blur_faces=True), tmp_path, lambda fraction: None)
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+SCORES = Scores((1.0, *6 * (0.0,)))
+
+
+@pytest.mark.parametrize("times_ms", [(0, 400, 2000), (0,), (500,)])
+def test_a_picture_that_stands_still_is_repeated_to_the_end(
+    times_ms: tuple[int, ...], made: Made, tmp_path: Path
+) -> None:
+    source = made(made_media.make_still, times_ms)
+    path = film(source, tmp_path, style="subtitles")
+    shown = np.array(picture_times(path))
+    assert shown[0] == 0 and shown[-1] >= probe(source).duration_us / 1e6 - 0.1001
+    assert np.diff(shown).max() <= 0.1001
+    for ms in times_ms:
+        assert np.abs(shown - ms / 1e3).min() < 2e-5
+    bare = list(iter_frames(source, probe(source), "all"))
+    for at_s in (0.0, 0.35, 0.45, 1.95, 2.05, 2.75):
+        stands = max((f for f in bare if f.time_us <= at_s * 1e6), default=bare[0], key=lambda f: f.time_us)
+        # Subtitles are below.
+        there = image(path, at_s)[:60].astype(int)
+        assert np.abs(there - stands.image[:60]).mean() < 6
+
+
+def test_what_is_drawn_moves_over_a_picture_that_stands_still(made: Made, tmp_path: Path) -> None:
+    path = film(made(made_media.make_still, (0,)), tmp_path)
+    height = probe(made(made_media.make_still, (0,))).height_px
+    panels = [image(path, at_s)[height:].astype(int) for at_s in (0.5, 1.5, 2.5)]
+    assert all(np.abs(a - b).max() > 100 for a, b in itertools.pairwise(panels))  # the playhead
+
+
+def test_a_face_stays_hidden_on_a_frame_that_is_held(made: Made, tmp_path: Path) -> None:
+    """Nobody is looked for after the last real frame; what hides the face ends soon after it."""
+    source = made(made_media.make_still, (0, 100, 200))
+    media = probe(source)
+    seen = [
+        Observation(
+            "face",
+            Span(us, us + 100_000),
+            Status.OK,
+            SCORES,
+            subject="P1",
+            evidence={"box": [20, 20, 100, 100]},
+        )
+        for us in (0, 100_000, 200_000)
+    ]
+    analysis = replace(
+        make_analysis(), observations={"face": tuple(seen)}, modalities=("face",), conflicts=()
+    )
+    assert regions(replace(analysis, media=media))[-1].span.end_us < 2_000_000
+    path = film(source, tmp_path, analysis, style="minimal", blur_faces=True)
+    inside = np.s_[50:110, 30:110]
+    first, held = (image(path, at_s)[inside].astype(int) for at_s in (0.1, 2.7))
+    assert np.abs(first - held).mean() < 10
+    bare = next(iter_frames(source, media, "all")).image[inside].astype(int)
+    assert np.abs(bare - held).mean() > 15
+
+
+@pytest.mark.parametrize("make", [made_media.make_turning, made_media.make_wider, made_media.make_tipped])
+def test_a_picture_that_changes_its_shape_keeps_what_is_around_it(
+    make: Callable[[Path], Path], made: Made, tmp_path: Path
+) -> None:
+    source = made(make)
+    media = probe(source)
+    path = film(source, tmp_path)
+    height, width = media.height_px // 2 * 2, media.width_px // 2 * 2
+    before, after = (image(path, at_s) for at_s in (0.5, media.duration_us / 1e6 - 0.2))
+    names = np.s_[height:, : width // 5]
+    assert np.abs(before[names].astype(int) - after[names]).mean() < 4
+    real = [f.time_us / 1e6 for f in iter_frames(source, media, "all")]
+    assert np.abs(np.array(picture_times(path)) - real).max() < 0.001
+
+
+@pytest.mark.slow  # libswscale works four seconds on its tables, each time
+def test_hdr_becomes_a_film_in_bt709(made: Made, tmp_path: Path) -> None:
+    path = film(made(made_media.make_hdr, "smpte2084"), tmp_path)
+    with av.open(f"file:{path}") as container:
+        frame = next(container.decode(video=0))
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range) == (1, 1, 1, 1)
+        assert not {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} & {
+            d.type.name for d in frame.side_data
+        }

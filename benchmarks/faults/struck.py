@@ -1,6 +1,6 @@
 """`emotion-pipeline` that is struck by SIGKILL in the middle of one stage.
 
-    python -m benchmarks.killed STAGE AFTER_S analyze VIDEO --out DIR
+    python -m benchmarks.faults.struck STAGE AFTER_S analyze VIDEO --out DIR
 
 The stage begins to write its artifact; AFTER_S seconds later, or when it has written everything and is about
 to commit, the process kills itself as `kill -9` would: nothing is cleaned up.

@@ -1,0 +1,113 @@
+"""A copy of a film with time stamps that can be used: packets as they are, on a mended clock."""
+
+from __future__ import annotations  # PyAV's classes are generic to a type checker only
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.bitstream import BitStreamFilterContext
+
+from pipeline.media.clock import Mended, PacketTimes
+from pipeline.media.container import MediaError, open_media, read_packets, to_us
+from pipeline.media.packets import Track
+from pipeline.media.streams import TEXT_SUBTITLES
+from pipeline.types import US_PER_S
+
+MENDED_FILE = "mended.media"
+MICROSECOND = Fraction(1, US_PER_S)
+# Codecs whose order of display a bit stream filter works out where the container does not say.
+ORDERED_BY_FILTER = frozenset({"h264", "hevc"})
+# The first holds text subtitles and how a picture is turned, the other any codec.
+CONTAINERS = ("matroska", "nut")
+MAX_PACKET_US = 10 * US_PER_S
+
+
+def media_path(inputs: Mapping[str, Path]) -> Path:
+    """The file a stage reads: the mended copy beside what was probed where there is one, else the source."""
+    copy = inputs["probe"] / MENDED_FILE
+    return copy if copy.exists() else inputs["source"]
+
+
+def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Path) -> None:
+    """Copy ``tracks`` and the text subtitles, their times shifted; subtitles go with the film around them.
+
+    Raises:
+        MediaError: no container here takes the streams; ``target`` is not there then.
+    """
+    for container in CONTAINERS:
+        try:
+            _copy(path, tracks, clock, target, container)
+            return
+        except (av.FFmpegError, ValueError):
+            target.unlink(missing_ok=True)
+    raise MediaError(
+        f"The time stamps of {path} can neither be used nor mended; make a new file with "
+        f"`ffmpeg -i {path.name} film.mp4` and give that."
+    )
+
+
+def _copy(path: Path, tracks: Sequence[Track], clock: Mended, target: Path, container: str) -> None:
+    rows = {
+        track.stream.index: iter(_new_times(track.times, times))
+        for track, times in zip(tracks, clock.streams, strict=True)
+    }
+    with open_media(path, whole=True) as source, av.open(str(target), "w", format=container) as copy:
+        kept = [s for s in source.streams if s.index in rows or (container == CONTAINERS[0] and _is_text(s))]
+        writers = {stream.index: copy.add_stream_from_template(stream) for stream in kept}
+        orders = {t.stream.index: _Order(source.streams[t.stream.index]) for t in tracks if _is_unordered(t)}
+        shift_us = 0
+        for packet in read_packets(source, kept, lambda reason: None):
+            index = packet.stream.index
+            if packet.is_discard or (not packet.size and index not in orders):
+                continue
+            if packet.size and index in rows:
+                packet.time_base = MICROSECOND
+                packet.pts, packet.dts, packet.duration, shift_us = next(rows[index])
+            elif packet.size:
+                moved = to_us(packet.pts or 0, packet.time_base) + shift_us
+                lasting = to_us(packet.duration or 0, packet.time_base)
+                packet.time_base = MICROSECOND
+                packet.pts, packet.dts, packet.duration = moved, moved, lasting
+            for ready in orders[index].put(packet) if index in orders else (packet,):
+                ready.stream = writers[index]
+                copy.mux(ready)
+
+
+class _Order:
+    """Works out from the coded pictures of one stream in which order they are shown."""
+
+    def __init__(self, stream: Any) -> None:
+        self.filter = BitStreamFilterContext("dts2pts", stream)
+        self.last_us = 0
+
+    def put(self, packet: Any) -> Iterator[Any]:
+        """Packets whose time of presentation is known now; an empty one gives the rest."""
+        packet.pts = None
+        for ready in self.filter.filter(packet if packet.size else None):
+            ready.time_base = MICROSECOND
+            # None is the very last: the filter waits for one that never comes.
+            time_us = self.last_us + (ready.duration or 0) if ready.pts is None else ready.pts
+            ready.pts = time_us
+            self.last_us = max(self.last_us, time_us)
+            yield ready
+
+
+def _new_times(before: PacketTimes, after: PacketTimes) -> list[tuple[int, int, int, int]]:
+    """Per packet: time of presentation, of decoding, which never falls, duration, shift of the clock."""
+    decode = np.maximum.accumulate(np.minimum(after.decode_us, after.present_us))
+    present = np.maximum(after.present_us, decode)
+    lasting = np.minimum(after.duration_us, MAX_PACKET_US)
+    rows = (present, decode, lasting, after.decode_us - before.decode_us)
+    return list(zip(*(row.tolist() for row in rows), strict=True))
+
+
+def _is_unordered(track: Track) -> bool:
+    return not track.is_timed and track.codec in ORDERED_BY_FILTER
+
+
+def _is_text(stream: Any) -> bool:
+    return stream.codec_context is not None and stream.codec_context.name in TEXT_SUBTITLES
