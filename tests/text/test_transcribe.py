@@ -173,6 +173,9 @@ def test_without_any_source_the_note_says_what_to_do() -> None:
     assert transcript.status is Status.NO_TRANSCRIPT
     (loss,) = transcript.losses
     assert "--transcript" in loss and "models pull" in loss
+    pictures = (SubtitleStream(2, "pgssub", "eng", is_text=False),)
+    (loss,) = transcribe(request(info=media(10, pictures), speech=[span(0, 5)])).losses
+    assert "pictures of text (pgssub)" in loss
     mute = transcribe(request(info=media(has_audio=False)))
     assert "no sound" in mute.note and mute.losses == ()
 
