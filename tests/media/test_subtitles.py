@@ -1,4 +1,5 @@
 import random
+import subprocess
 from pathlib import Path
 from time import process_time
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.container import MediaError
 from pipeline.media.cues import Cue, plain_text, spoken_lines
+from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
 from pipeline.media.subtitles import Subtitles, extract_stream, parse_subtitles, read_subtitles
 from pipeline.types import US_PER_S
@@ -213,6 +215,23 @@ def test_a_stream_in_the_container(suffix: str, start_s: float, made: Made) -> N
     path = made(media.make_subtitled, suffix, start_s)
     (stream,) = probe(path).subtitle_streams
     assert shown(extract_stream(path, stream.index, stream.codec)) == (FIRST, SECOND)
+
+
+@pytest.mark.parametrize(("name", "text", "codec"), [("a.ass", ASS, "ssa"), ("a.vtt", VTT, "webvtt")])
+def test_styles_and_voices_of_a_stream_are_kept(
+    name: str, text: str, codec: str, made: Made, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    inputs = ["-i", str(made("plain.mp4")), "-i", str(tmp_path / name)]
+    film = tmp_path / "film.mkv"
+    subprocess.run(
+        [ffmpeg_exe(), "-v", "error", *inputs, "-map", "0", "-map", "1", "-c", "copy", film], check=True
+    )
+    stream = probe(film).subtitle_streams[-1]
+    assert stream.codec == codec
+    lines = spoken_lines(extract_stream(film, stream.index, stream.codec).cues, "x", 10 * US_PER_S).lines
+    of_file = spoken_lines(parse_subtitles(text.encode(), "x").cues, "x", 10 * US_PER_S).lines
+    assert [(line.speaker, line.text) for line in lines] == [(line.speaker, line.text) for line in of_file]
 
 
 def test_a_stream_that_is_no_text_is_said(made: Made) -> None:
