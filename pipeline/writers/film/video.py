@@ -70,8 +70,10 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
         folder = Path(scratch)
         write_holds(media_path(inputs), analysis.media, folder)
         parts = write_parts(analysis, hidden, font, settings, folder)
-        output = film(media_path(inputs), analysis.media, parts, font.path.parent, settings)
-        run_ffmpeg(output, analysis.media.duration_us, progress, folder)
+        media = analysis.media
+        del analysis  # 130 MB in an hour, of which the encoder beside us needs nothing
+        output = film(media_path(inputs), media, parts, font.path.parent, settings)
+        run_ffmpeg(output, media.duration_us, progress, folder)
         if parts.words_language is not None and settings.style != "minimal":
             hide_words(folder / FILM)  # they are in the picture already
         (folder / FILM).replace(out / FILM)
