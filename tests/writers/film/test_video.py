@@ -1,6 +1,5 @@
 import itertools
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
@@ -212,11 +211,16 @@ def test_a_face_stays_hidden_on_a_frame_that_is_held(made: Made, tmp_path: Path)
     assert np.abs(bare - held).mean() > 15
 
 
-@pytest.mark.parametrize("make", [made_media.make_turning, made_media.make_wider, made_media.make_tipped])
+TURNING = made_media.make_turning
+
+
+@pytest.mark.parametrize(
+    "how", [(TURNING,), (TURNING, ".mkv"), (made_media.make_wider,), (made_media.make_tipped,)]
+)
 def test_a_picture_that_changes_its_shape_keeps_what_is_around_it(
-    make: Callable[[Path], Path], made: Made, tmp_path: Path
+    how: tuple[object, ...], made: Made, tmp_path: Path
 ) -> None:
-    source = made(make)
+    source = made(*how)
     media = probe(source)
     path = film(source, tmp_path)
     height, width = media.height_px // 2 * 2, media.width_px // 2 * 2
