@@ -167,6 +167,9 @@ def test_a_picture_that_stands_still_is_repeated_to_the_end(
     shown = np.array(picture_times(path))
     assert shown[0] == 0 and shown[-1] >= probe(source).duration_us / 1e6 - 0.1001
     assert np.diff(shown).max() <= 0.1001
+    with av.open(f"file:{path}") as container:
+        (stream,) = container.streams.video
+        assert float(stream.duration * stream.time_base) == pytest.approx(probe(source).duration_us / 1e6)
     for ms in times_ms:
         assert np.abs(shown - ms / 1e3).min() < 2e-5
     bare = list(iter_frames(source, probe(source), "all"))
