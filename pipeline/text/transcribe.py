@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSettings:
-    """The config section, and what the plan knows of subtitle files: which one was chosen, which unreadable."""
+    """The config section, and what the plan knows of subtitle files: which was chosen, which unreadable."""
 
     section: TranscriptSection
     note: str = ""
@@ -162,6 +162,12 @@ def _clipped(span: Span, film: Span) -> Span:
 
 
 def _advice(request: Request) -> str:
+    pictures = sorted({one.codec for one in request.media.subtitle_streams if not one.is_text})
+    if pictures:
+        return (
+            f"The subtitles in the film are pictures of text ({', '.join(pictures)}), which cannot be read: "
+            "give a subtitle file with --transcript, or run `emotion-pipeline models pull whisper`."
+        )
     if not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
     if not request.speech:
