@@ -100,7 +100,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("subtitles",),
         ),
         _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 3, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage("moments", 4, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",

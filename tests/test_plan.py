@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan import UsageError, named_folder
+from pipeline.media.container import MediaError
+from pipeline.plan import Request, UsageError, choose, named_folder, plan
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t"])
@@ -21,3 +22,24 @@ def test_an_out_that_is_not_utf_8_is_refused():
 def test_an_out_is_taken_as_it_is():
     assert named_folder(None) is None
     assert named_folder("a/b") == Path("a/b") and named_folder(".") == Path()
+
+
+def test_subtitles_that_only_lie_beside_the_film_and_cannot_be_read_are_a_loss(tmp_path, made):
+    video = tmp_path / "talk.mp4"
+    video.symlink_to(made("plain.mp4"))
+    (tmp_path / "talk.srt").write_bytes(b"no subtitles")
+    planned = plan(choose(Request(video, out=tmp_path / "out")))
+    assert "subtitles" not in planned.sources
+    assert "talk.srt" in planned.settings["transcript"].loss
+    with pytest.raises(MediaError, match=r"talk\.srt"):
+        choose(Request(video, out=tmp_path / "out", transcript=tmp_path / "talk.srt"))
+
+
+def test_which_subtitles_of_several_are_read_is_said(tmp_path, made):
+    video = tmp_path / "talk.mp4"
+    video.symlink_to(made("plain.mp4"))
+    for name in ("talk.srt", "talk.de.srt"):
+        (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:01,000\nJa.\n")
+    planned = plan(choose(Request(video, out=tmp_path / "out")))
+    assert planned.sources["subtitles"].path.name == "talk.srt"
+    assert "talk.de.srt" in planned.settings["transcript"].note

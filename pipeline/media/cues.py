@@ -210,6 +210,7 @@ def plain_lines(marked_up: str) -> tuple[str, ...]:
 
 _POSITIONED = re.compile(r"\{[^{}]*\\(?:pos|move|clip|iclip)\s*\(")
 _AT_TOP = re.compile(r"\{[^{}]*\\(?:an[789]|a(?:5|6|7|9|10|11)(?!\d))")
+_SENTENCE_END = re.compile(r"[.!?…。！？♪]\W*$")
 _NOT_SAID = re.compile(
     r"(?:^|[\W_\d])(?:op|ed|opening|ending|songs?|lyrics?|kara(?:oke)?|romaji|signs?|titles?|ts|typeset(?:ting|s)?"
     r"|credits?|staff|screen|fx|notes?|tl)(?:$|[\W_\d])|歌词|歌詞|特效|字幕组|字幕組|标题|標題|屏幕|注释|註釋|staff",
@@ -249,7 +250,7 @@ def _are_dialogue(shown: Sequence[_Pair], drawn: Sequence[bool]) -> bool:
 
 
 def _without_top_signs(shown: Sequence[_Pair]) -> list[_Shown]:
-    """Without writing in capitals at the top of the picture while somebody speaks below."""
+    """Without writing at the top of the picture, in capitals or no sentence, while somebody speaks below."""
     said = [cue for cue, _ in shown if not _AT_TOP.search(cue.text)]
     below = _Covered([(cue.start_us, cue.end_us) for cue in said])
     return [
@@ -257,7 +258,7 @@ def _without_top_signs(shown: Sequence[_Pair]) -> list[_Shown]:
         for cue, line in shown
         if not (
             _AT_TOP.search(cue.text)
-            and _is_capitals(" ".join(line.lines))
+            and (_is_capitals(" ".join(line.lines)) or not _SENTENCE_END.search(line.lines[-1]))
             and below.overlaps(cue.start_us, cue.end_us)
         )
     ]
@@ -573,6 +574,7 @@ _SOUND = re.compile(
     | 拍手 | 웃음 | 음악 | 박수 | 울음 | 한숨""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ADDRESSED = re.compile(r"\b(?:i|me|my|we|us|our|you|your)\b|[我你您咱]", re.IGNORECASE)
 _WORDED = re.compile(r"\w")
 
 
@@ -643,15 +645,22 @@ def _without_sounds(text: str, account: _Account) -> str:
 def _is_sound(inner: str, pattern: re.Pattern[str], before: str, after: str) -> bool:
     """Whether what stands in brackets is a remark; an aside of the speaker is none."""
     words = " ".join(inner.split())
-    if not _WORDED.search(words) or _is_capitals(words) or _SOUND.search(words):
+    if not _WORDED.search(words) or _is_capitals(words):
         return True
+    if pattern is _BRACKETED and (_WORDED.search(before) or _WORDED.search(after)):
+        return True
+    units = _units(words)
     begins = not _WORDED.search(before) or before.rstrip().endswith((":", "：", _NAMED))
-    is_sentence = bool(re.search(r"[.!?…。！？，,]", words)) and _units(words) > MIN_ROLLED_UNITS
-    if begins and not _WORDED.search(after):
-        return not is_sentence and (pattern is not _STARRED or _units(words) <= MIN_ROLLED_UNITS)
-    if pattern is _BRACKETED:
-        return True
-    return pattern is _PARENTHESISED and begins and not is_sentence and _units(words) <= MIN_ROLLED_UNITS + 1
+    is_sentence = units > MIN_ROLLED_UNITS and bool(re.search(r"[.!?…。！？，,]", words))
+    if _ADDRESSED.search(words) and (is_sentence or pattern is _PARENTHESISED):
+        return False
+    if not _WORDED.search(after):  # at the end of a line, or alone in it
+        alone = begins and not is_sentence and (pattern is not _STARRED or units <= MIN_ROLLED_UNITS)
+        return alone or bool(_SOUND.search(words))
+    if begins:
+        brief = pattern is _PARENTHESISED and not is_sentence and units <= MIN_ROLLED_UNITS + 1
+        return brief or bool(_SOUND.search(words))
+    return units <= MIN_ROLLED_UNITS and bool(_SOUND.match(words))
 
 
 # --- Who speaks --------------------------------------------------------------------------------------------
@@ -713,7 +722,9 @@ def _named(line: str, names: frozenset[str]) -> tuple[str | None, str]:
     if found := _VOICE_NAME.match(line):
         return found[1].strip() or None, line[found.end() :].lstrip(": ：")
     found = _CAPITAL_NAME.match(line)
-    is_name = found is not None and len(found[1].split()) <= 3 and found[1].lower() not in _NO_NAMES
+    # Where all is in capitals, a heading looks like a name.
+    longest = 2 if found and _is_capitals(line) else 3
+    is_name = found is not None and len(found[1].split()) <= longest and found[1].lower() not in _NO_NAMES
     if not is_name:
         found = _MIXED_NAME.match(line)
         is_name = found is not None and found[1] in names

@@ -44,6 +44,7 @@ _NAMES = {
 _KANA_SHARE = 0.2
 # Below this many letters a language guess from spelling is close to chance.
 _ENOUGH_LETTERS = 40
+_NO_LANGUAGES = frozenset({"zxx", "und", "mul"})  # of lists of words, for instance
 
 
 def normal_code(language: str | None) -> str | None:
@@ -109,12 +110,13 @@ def script_fits(script: str, language: str) -> bool:
 
 
 def _guess_latin(text: str) -> str:
-    letters = sum(char.isalpha() for char in text)
+    letters = sum(char.isalpha() for word in set(text.split()) for char in word)
     if letters < _ENOUGH_LETTERS:
         return "en"
     import py3langid
 
-    return str(py3langid.classify(text)[0])
+    code = str(py3langid.classify(text)[0])
+    return "en" if code in _NO_LANGUAGES else code
 
 
 def _script(char: str) -> str:

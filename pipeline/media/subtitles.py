@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pysubs2
@@ -22,21 +22,24 @@ _TIME = r"(-?)(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3})\d*)?"
 # Between the times stands an arrow; after them come a web caption's settings, or an old .srt's coordinates.
 _TIMES = re.compile(rf"\s*{_TIME}\s*(?:-{{1,3}}\s?>|[–—]\s?>|→)\s*{_TIME}(?![\d:])(.*)", re.DOTALL)
 _ONE_TIME = re.compile(_TIME)
+_SETTING = re.compile(r"\b(?:line|position|align|size|vertical|region|[XY][12]):\S*")
 _NUMBER = re.compile(r"\s*\d+\s*")
 _ASIDE = re.compile(r"(NOTE|STYLE|REGION)\b")
 _WEB = "WEBVTT"
 _SUBSTATION = re.compile(r"^\s*(\[Script Info\]|\[V4\+? Styles\]|Dialogue:)", re.MULTILINE)
+_EVENT_KINDS = frozenset({"Format", "Comment", "Picture", "Sound", "Movie", "Command"})
 _EVENT_FIELDS = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 _NO_ACTORS = frozenset({"", "default", "ntp", "none", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
 class Subtitles:
-    """The cues of a file or stream in its order, its short name, and how many characters were unreadable."""
+    """The cues of a file or stream in its order, its short name, and how much of it was unreadable."""
 
     cues: tuple[Cue, ...]
     name: str
-    unreadable: int = 0
+    unreadable: int = 0  # characters
+    damaged: int = 0  # lines that hold no cue though they stand among cues
 
 
 def read_subtitles(path: Path) -> Subtitles:
@@ -50,7 +53,7 @@ def read_subtitles(path: Path) -> Subtitles:
     except OSError as error:
         raise MediaError(f"The subtitle file {path} cannot be read ({error.strerror}).") from None
     parsed = parse_subtitles(data, str(path))
-    return Subtitles(parsed.cues, path.name, parsed.unreadable)
+    return replace(parsed, name=path.name)
 
 
 def extract_stream(path: Path, index: int, codec: str = "") -> Subtitles:
@@ -87,17 +90,20 @@ def parse_subtitles(data: bytes, name: str) -> Subtitles:
     decoded = decode(data)
     if decoded is None:
         raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
-    text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.lstrip("\ufeff"))
+    text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", decoded.text.replace("\ufeff", ""))
     is_web = text.lstrip().startswith(_WEB)
     cues: tuple[Cue, ...] | None
-    cues = _substation_cues(text) if _SUBSTATION.search(text) else _timed_blocks(text, is_web)
-    if not cues and not is_web:
-        cues = _other_cues(text)
+    damaged = 0
+    if _SUBSTATION.search(text):
+        cues, damaged = _substation_cues(text)
+    else:
+        cues = _timed_blocks(text, is_web) or (() if is_web else _other_cues(text))
     if cues is None:
         raise MediaError(f"{name} is not a subtitle file that can be read; give an .srt, .vtt or .ass.")
-    if decoded.unreadable and decoded.unreadable > sum(map(str.isalpha, "".join(c.text for c in cues))):
+    unreadable = sum(cue.text.count(REPLACEMENT) for cue in cues)
+    if unreadable and unreadable > sum(map(str.isalpha, "".join(cue.text for cue in cues))):
         raise MediaError(f"The text encoding of {name} is not known; save it as UTF-8.")
-    return Subtitles(cues, name, sum(cue.text.count(REPLACEMENT) for cue in cues))
+    return Subtitles(cues, name, decoded.unreadable, damaged)
 
 
 def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
@@ -111,7 +117,7 @@ def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
             if found is not None:
                 if times is not None:
                     cues.append(Cue(*times, _text_of(block, is_web, follows=True)))
-                times, block = found, []
+                times, block = found, _text_in_times(line)
                 continue
         block.append(line)
     if times is not None:
@@ -125,7 +131,15 @@ def _times_of(line: str, before_us: int) -> tuple[int, int] | None:
         groups = found.groups()
         return _time_us(groups[:5]), _time_us(groups[5:10])
     start, arrow, end = line.partition("-->")
-    return _start_and_end(start, end, before_us) if arrow and re.search(r"\d", line) else None
+    return _start_and_end(start, end, before_us) if arrow and _ONE_TIME.search(line) else None
+
+
+def _text_in_times(line: str) -> list[str]:
+    """The words that damage moved into a line of times; none in a line that is whole."""
+    if _TIMES.fullmatch(line) is not None:
+        return []
+    rest = " ".join(_SETTING.sub(" ", _ONE_TIME.sub(" ", line.replace("-->", " "))).split())
+    return [rest] if re.search(r"[^\W\d_]{3}|[\u2e80-\ufaff]", rest) else []
 
 
 def _start_and_end(start: str, end: str, before_us: int) -> tuple[int, int]:
@@ -167,24 +181,32 @@ def _time_us(groups: tuple[str | None, ...]) -> int:
     return 0 if sign else whole * US_PER_S + int((fraction or "0").ljust(6, "0"))
 
 
-def _substation_cues(text: str) -> tuple[Cue, ...]:
-    """Cues of .ass and .ssa, comments left out."""
+def _substation_cues(text: str) -> tuple[tuple[Cue, ...], int]:
+    """Cues of .ass and .ssa, comments left out, and how many lines among them are none of the format's."""
     fields: Sequence[str] = _EVENT_FIELDS
     in_events = False
+    damaged = 0
     cues: list[Cue] = []
     for line in text.split("\n"):
         if line.lstrip().startswith("["):
             in_events = line.strip().lower() == "[events]"
         kind, _, rest = line.strip().partition(":")
         if kind == "Format" and in_events:
-            fields = tuple(part.strip().lower() for part in rest.split(","))
+            stated = tuple(part.strip().lower() for part in rest.split(","))
+            is_whole = {"start", "end"} < set(stated) and stated[-1] == "text"
+            fields = stated if is_whole and len(set(stated)) == len(stated) <= len(fields) else fields
         if kind != "Dialogue":
+            damaged += (
+                in_events and bool(rest) and kind not in _EVENT_KINDS and not kind.startswith((";", "["))
+            )
             continue
-        values = dict(zip(fields, rest.split(",", len(fields) - 1), strict=False))
+        parts = rest.split(",", len(fields) - 1)
+        damaged += len(parts) < len(fields)
+        values = dict(zip(fields, parts, strict=False))
         before_us = cues[-1].end_us if cues else 0
         start_us, end_us = _start_and_end(values.get("start", ""), values.get("end", ""), before_us)
         cues.append(_event(start_us, end_us, values))
-    return tuple(cues)
+    return tuple(cues), damaged
 
 
 def _event(start_us: int, end_us: int, values: dict[str, str]) -> Cue:

@@ -21,7 +21,7 @@ MIN_PURE_FRACTION = 0.8
 # In fewer letters no script shows.
 MIN_LETTERS = 3
 # A file's encoding is known from its beginning.
-SAMPLE_BYTES = 65_536
+SAMPLE_BYTES = 16_384
 
 _MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8"),
@@ -99,7 +99,8 @@ def decode(data: bytes) -> Decoded | None:
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _replacing(data[len(mark) :], encoding)
+            read = _utf16 if encoding.startswith("utf-16") else _replacing
+            return read(data[len(mark) :], encoding)
     if (wide := _wide(data)) is not None:
         return wide
     data = data.replace(b"\0", b"")
@@ -112,11 +113,12 @@ def decode(data: bytes) -> Decoded | None:
     if readable and utf8.unreadable <= MAX_BAD_FRACTION * (readable + utf8.unreadable):
         return utf8
     sample = _sample(data)
-    for candidates in (_east_asian(sample), _scripts(sample), _latin(sample)):
-        score, encoding = max(candidates, default=(0.0, ""))
+    for scored in (_east_asian, _scripts, _latin):
+        score, encoding = max(scored(sample), default=(0.0, ""))
         if score >= MIN_USUAL_FRACTION:
             return _replacing(data, encoding)
-    return None
+    # Damage in text that is ASCII else; nothing that is text holds more of it than text.
+    return utf8 if 2 * utf8.unreadable < len(utf8.text) else None
 
 
 def _wide(data: bytes) -> Decoded | None:
@@ -127,7 +129,16 @@ def _wide(data: bytes) -> Decoded | None:
     quarter = len(data) / 8
     if min(zeros[1:]) > quarter or min(zeros[:3]) > quarter:
         return _replacing(data, "utf-32-le" if zeros[0] < zeros[3] else "utf-32-be")
-    return _replacing(data, "utf-16-le" if zeros[1] + zeros[3] > zeros[0] + zeros[2] else "utf-16-be")
+    return _utf16(data, "utf-16-le" if zeros[1] + zeros[3] > zeros[0] + zeros[2] else "utf-16-be")
+
+
+def _utf16(data: bytes, encoding: str) -> Decoded:
+    """UTF-16 line by line: where a byte is missing, the rest of that line is lost and not of the file."""
+    end = "\n".encode(encoding)
+    lines = [line for line in re.split(b"(?<=" + re.escape(end) + b")", data) if line]
+    read = [_replacing(line if len(line) % 2 == 0 else line[:-3] + end, encoding) for line in lines]
+    odd = sum(len(line) % 2 for line in lines)
+    return Decoded("".join(one.text for one in read), encoding, sum(one.unreadable for one in read) + odd)
 
 
 def _replacing(data: bytes, encoding: str) -> Decoded:
@@ -137,7 +148,7 @@ def _replacing(data: bytes, encoding: str) -> Decoded:
 
 def _sample(data: bytes) -> bytes:
     """The lines that hold more than ASCII."""
-    lines = [line for line in re.split(rb"[\r\n]+", data[: 16 * SAMPLE_BYTES]) if not line.isascii()]
+    lines = [line for line in re.split(rb"[\r\n]+", data[: 64 * SAMPLE_BYTES]) if not line.isascii()]
     return b"\n".join(lines)[:SAMPLE_BYTES]
 
 

@@ -65,6 +65,9 @@ def spoken(subtitles: Subtitles, request: Request, source: str, language: str | 
             "save it again as UTF-8 where it comes from.",
             *losses,
         )
+    if subtitles.damaged:
+        lines = count_of(subtitles.damaged, "line")
+        losses = (f"{lines} of {subtitles.name} could not be read; get a whole copy of it.", *losses)
     return Heard(
         tuple(Utterance(line.span, line.text, None, source, speaker=line.speaker) for line in made.lines),
         language=language,

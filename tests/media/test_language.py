@@ -65,3 +65,5 @@ def test_a_transcript_in_latin_script_is_told_by_its_spelling() -> None:
     assert transcript_language(["Yes."]) == "en"
     assert transcript_language(german, "en-US") == "en"
     assert transcript_language(["...", "♪"]) is None
+    # What langid takes for no language at all.
+    assert transcript_language([f"word {i}" for i in range(200)]) == "en"
