@@ -177,12 +177,11 @@ def raw_h264(done: Done) -> None:
     if done.code == EXIT_USAGE:
         assert ".mp4" in done.printed
     else:
-        assert done.analysis.media.duration_us > 3 * US_PER_S
-        assert done.says(r"frame rate")
+        assert abs(done.analysis.media.duration_us - 8 * US_PER_S) < 0.1 * US_PER_S, "200 frames, 25 a second"
 
 
 def ten_thousand_cues(done: Done) -> None:
-    assert done.code == EXIT_OK
+    assert done.code in (EXIT_OK, EXIT_PARTIAL)  # "word 123" is in no language for certain
     assert len(done.texts) == 10_000
     assert len((done.out / "integrated.csv").read_text(encoding="utf-8").splitlines()) > 10_000
 
