@@ -85,7 +85,7 @@ def make_clip(source: Path, seconds: float, folder: Path) -> Clip:
     read = ["-stream_loop", "-1", "-i", str(source), "-t", str(seconds), "-vf", picture]
     codecs = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "aac", "-b:a", "128k"]
     _ffmpeg([*read, *codecs, str(video)])
-    return Clip(video, _write(lines, video.with_suffix(".srt")), seconds)
+    return Clip(video, write_subtitles(lines, video.with_suffix(".srt")), seconds)
 
 
 def looped(clip: Clip, times: int, folder: Path) -> Clip:
@@ -98,7 +98,7 @@ def looped(clip: Clip, times: int, folder: Path) -> Clip:
     _ffmpeg(copy)
     found = [Line(e.start, e.end, e.plaintext) for e in pysubs2.load(str(clip.subtitles), encoding="utf-8")]
     lines = repeated(found, round(clip.seconds * 1000), round(seconds * 1000))
-    return Clip(video, _write(lines, video.with_suffix(".srt")), seconds)
+    return Clip(video, write_subtitles(lines, video.with_suffix(".srt")), seconds)
 
 
 def duration_s(video: Path) -> float:
@@ -132,7 +132,8 @@ def audio_codec(video: Path) -> str | None:
         return container.streams.audio[0].codec_context.name if container.streams.audio else None
 
 
-def _write(lines: Sequence[Line], path: Path) -> Path:
+def write_subtitles(lines: Sequence[Line], path: Path) -> Path:
+    """Write a subtitle file; returns its path."""
     import pysubs2
 
     subtitles = pysubs2.SSAFile()

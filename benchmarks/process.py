@@ -129,10 +129,16 @@ class _TreeWatcher(threading.Thread):
         if not Path("/proc/self/statm").is_file():
             return
         while True:
-            total = sum(resident_mb(pid) for pid in family(self._root))
-            self.peak_mb = max(self.peak_mb or 0.0, total)
+            total = self._resident_mb()
+            if total > (self.peak_mb or 0.0):
+                # Between fork and exec a child shows its parent's memory: what counts is there twice.
+                self.done.wait(SAMPLE_EVERY_S / 2)
+                self.peak_mb = max(self.peak_mb or 0.0, min(total, self._resident_mb() or total))
             if self.done.wait(SAMPLE_EVERY_S):
                 return
+
+    def _resident_mb(self) -> float:
+        return sum(resident_mb(pid) for pid in family(self._root))
 
 
 def family(root: int) -> list[int]:

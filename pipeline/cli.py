@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -30,7 +31,7 @@ EXIT_OK, EXIT_FAULT, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 13
 DESCRIPTION = """\
 Reads face, voice and words of one video on one timeline and flags where they disagree.
 
-exit codes: 0 all done; 3 partly done (what is missing is named); 2 bad usage or input;
+exit codes: 0 all done; 3 partly done (what is missing or lost is named); 2 bad usage or input;
             1 internal error; 130 interrupted (finished stages are kept)
 """
 ANALYZE_EXAMPLES = """\
@@ -202,14 +203,14 @@ def _guarded(act: Callable[[argparse.Namespace], int], arguments: argparse.Names
     try:
         return act(arguments)
     except expected as error:
-        return _fail(one_sentence(error), EXIT_USAGE)
+        return _fail(" ".join(str(error).splitlines()) or one_sentence(error), EXIT_USAGE)
     except UnprintedError:
         raise
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and arguments.command in TRAINING_COMMANDS:
             return _fail(f"this needs the package {error.name}; {TRAINING_HINT}", EXIT_USAGE)
         if os.environ.get("EMOTION_PIPELINE_DEBUG"):
-            raise
+            say_aside(traceback.format_exc())
         hint = "set EMOTION_PIPELINE_DEBUG=1 and run it again to see where"
         return _fail(f"internal error: {type(error).__name__}: {one_sentence(error)}; {hint}", EXIT_FAULT)
 

@@ -20,6 +20,7 @@ from pipeline.engine.sources import SourceChangedError
 from pipeline.engine.store import artifact_files
 from pipeline.erase import artifacts_of, drop_pictures
 from pipeline.graph import WRITERS
+from pipeline.memory import give_back
 from pipeline.models.cards import ModelError, one_sentence
 from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
 from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw
@@ -182,6 +183,11 @@ def _repaired(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
+    def tidied(event: StageEvent) -> None:
+        if event.state == "done":
+            give_back()
+        on_event(event)
+
     return Run(
         settings=planned.settings,
         keys=planned.keys,
@@ -190,7 +196,7 @@ def _as_run(planned: Plan, on_event: Callable[[StageEvent], None]) -> Run:
         force=planned.request.force,
         watched=planned.watched,
         peak_memory_mb=peak_memory_mb,
-        on_event=on_event,
+        on_event=tidied,
     )
 
 

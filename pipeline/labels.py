@@ -102,7 +102,7 @@ def to_scores(
 
 def top(scores: Scores) -> tuple[str, float]:
     """The most probable emotion and its probability; ties go to the first in ``EMOTIONS``."""
-    best = max(range(len(EMOTIONS)), key=lambda i: (scores.probabilities[i], -i))
+    best = scores.probabilities.index(max(scores.probabilities))
     return EMOTIONS[best], scores.probabilities[best]
 
 

@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -59,11 +60,11 @@ def keep_private() -> None:
     os.environ.update(SWITCHES)
     if all(variable in os.environ for variable in LIBRARY_FOLDERS):
         return
-    home = _library_home()
-    if (Path.home() / ".deepface").is_dir():  # the user's own, with weights perhaps
-        os.environ.setdefault("DEEPFACE_HOME", str(Path.home()))
+    user = os.path.expanduser("~")  # noqa: PTH111  unlike Path.home() it stands a user without one
+    if os.path.isdir(os.path.join(user, ".deepface")):  # noqa: PTH112, PTH118  with weights perhaps
+        os.environ.setdefault("DEEPFACE_HOME", user)
     for variable, name in LIBRARY_FOLDERS.items():
-        os.environ.setdefault(variable, str(home / name))
+        os.environ.setdefault(variable, str(library_home() / name))
 
 
 def child_environment() -> dict[str, str]:
@@ -71,7 +72,7 @@ def child_environment() -> dict[str, str]:
     return {
         **os.environ,
         "FONTCONFIG_FILE": str(FONTS_FILE),
-        "XDG_CACHE_HOME": str(Path(os.environ["MPLCONFIGDIR"]).parent),
+        "XDG_CACHE_HOME": str(library_home()),
     }
 
 
@@ -88,12 +89,18 @@ def no_probing() -> Iterator[None]:
             connection.HAS_IPV6 = can  # type: ignore[attr-defined]
 
 
-def _library_home() -> Path:
+@cache
+def library_home() -> Path:
     """A folder in the model cache, or one for this process alone where that cannot be written."""
-    folder = cache_folder().absolute() / "libraries"
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK):
+    folder = cache_folder()
+    if not str(folder).startswith("~"):  # a user without a home
+        folder = folder.absolute() / "libraries"
+        existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+        if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+            return folder
+    try:
+        temporary = tempfile.mkdtemp(prefix="emotion-pipeline-")
+    except OSError:  # nowhere at all: each library says so itself when it has something to keep
         return folder
-    temporary = tempfile.mkdtemp(prefix="emotion-pipeline-")
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     return Path(temporary)

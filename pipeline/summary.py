@@ -121,7 +121,7 @@ def _partly(result: Result) -> list[str]:
         parts.append(f"{_count(len(result.missing), 'stage')} missing")
     if result.losses:
         parts.append(f"{_count(len(result.losses), 'loss', 'es')} of input")
-    return [f"partly done: {' and '.join(parts)}, each named above"] if parts else []
+    return [f"partly done: {' and '.join(parts)}, named above"] if parts else []
 
 
 def _found(analysis: Analysis) -> list[str]:

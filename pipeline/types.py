@@ -172,6 +172,8 @@ class Observation:
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != (self.scores is not None):
             raise ValueError(f"status {self.status} and scores {self.scores} contradict each other")
+        if self.raw == self.scores:  # as of every observation that nothing smoothed: held once, not twice
+            object.__setattr__(self, "raw", self.scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,22 @@ def test_an_input_swapped_in_mid_run_ends_it_and_nothing_is_cached_under_the_wro
     assert clean.complete and results(out) == results(tmp_path / "clean")
 
 
+def test_an_input_swapped_before_publishing_publishes_nothing(video, tmp_path, made):
+    out = tmp_path / "out"
+    analyze(video, out)
+    before = results(out)
+
+    def on_event(event: StageEvent) -> None:
+        if (event.stage, event.state) == ("report", "cached"):
+            (out / "report.html").write_text("edited")
+            other_film(video, made)
+
+    with pytest.raises(UsageError, match=r"talk\.mp4 changed while it was read"):
+        analyze(video, out, on_event)
+    assert results(out) == before | {"report.html": file_digest(out / "report.html")}
+    assert (out / "report.html").read_text() == "edited"
+
+
 @pytest.mark.parametrize("moment", [slow("probe"), "voice"])
 def test_an_input_that_goes_away_is_one_sentence(moment, video, tmp_path):
     with pytest.raises(UsageError, match=r"talk\.mp4 went away while it was read"):
@@ -146,7 +162,7 @@ def test_everything_is_private(finished):
 
 
 @pytest.mark.parametrize(
-    "options", ["size=400k", "nr_inodes=40", slow("size=100k"), slow("size=700k"), slow("nr_inodes=8")]
+    "options", ["size=400k", "nr_inodes=40", slow("size=100k"), slow("size=700k"), slow("nr_inodes=20")]
 )
 def test_a_full_disk_is_one_sentence_and_finished_stages_are_kept(options, video, tmp_path, small_disk):
     disk = small_disk(options)
@@ -194,6 +210,18 @@ def test_a_folder_that_vanishes_is_one_sentence_and_is_not_made_anew(gone, momen
     else:  # the sound was not needed any more
         assert gone.endswith("audio") and moment == "report" and result.complete
     assert analyze(video, out).complete
+
+
+def test_whatever_a_stage_says_a_folder_that_vanished_is_named(video, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def breaks(*_: object) -> None:
+        shutil.rmtree(out)
+        raise RuntimeError("ffmpeg failed: no such file")
+
+    monkeypatch.setattr("pipeline.voice.stage.run_voice", breaks)
+    with pytest.raises(UsageError, match="out vanished during the run; run the same command again"):
+        analyze(video, out)
 
 
 def test_an_unforeseen_error_is_named_as_ours_and_leaves_its_traceback(video, tmp_path, monkeypatch):

@@ -57,6 +57,7 @@ from pipeline.writers.fonts import font_for
 from pipeline.writers.keyframes import keyframes
 from pipeline.writers.regions import regions, unseen
 from pipeline.writers.report.page import page
+from pipeline.writers.report.shares import emotion_shares
 from pipeline.writers.table import tables
 from tests.fusion.conftest import LIMITS, compared, moments, peaked
 from tests.made.long_timeline import long_timeline
@@ -204,11 +205,17 @@ def baselines(n: int) -> Work:
     return lambda: relative_to_own(rows, names, np.ones(n))
 
 
-def tracks(n: int) -> Work:
-    """Persons who come, are lost and come back elsewhere."""
-    film = replace(_analysis(8), observations={"face": seen(n, persons=n // 2, box=[9.0, 9.0, 90.0, 90.0])})
-    film = replace(film, media=replace(film.media, duration_us=n * US_PER_S))
-    return lambda: (regions(film), unseen(film))
+def many_persons(function: Callable[[Analysis], object]) -> Callable[[int], Work]:
+    """Persons who come, are lost and come back under another name."""
+
+    def work(n: int) -> Work:
+        film = replace(
+            _analysis(8), observations={"face": seen(n, persons=n // 2, box=[9.0, 9.0, 90.0, 90.0])}
+        )
+        film = replace(film, media=replace(film.media, duration_us=n * US_PER_S))
+        return lambda: function(film)
+
+    return work
 
 
 def over_each_other(n: int) -> Work:
@@ -217,9 +224,9 @@ def over_each_other(n: int) -> Work:
 
 
 def on_one_frame(n: int) -> Work:
-    film = _analysis(n // 4)
-    first = film.conflicts[0]
-    return lambda: markers(replace(film, conflicts=(first,) * n))
+    film = _analysis(8)
+    long = replace(film.media, duration_us=n * US_PER_S // 10)
+    return lambda: markers(replace(film, media=long, conflicts=film.conflicts[:1] * n))
 
 
 def gated(n: int) -> Work:
@@ -246,7 +253,7 @@ CASES: dict[str, tuple[Callable[[int], Work], int]] = {
     "finer": (in_stretches, 1500),
     "channels": (kept_apart, 400),
     "events": (rivals, 600),
-    "find": (found, 120),
+    "find": (found, 80),
     "mouths of one": (one_mouth, 500),
     "mouths of many": (many_mouths, 1200),
     "speakers": (listeners, 700),
@@ -254,21 +261,22 @@ CASES: dict[str, tuple[Callable[[int], Work], int]] = {
     "baselines": (baselines, 3000),
     "tables": (of(all_tables), 200),
     "captions": (of(lambda film: srt(film.transcript.utterances)), 200),
-    "compared": (of(compared_us), 800),
-    "page": (of(page), 100),
-    "script": (of(film_script), 100),
+    "compared": (of(compared_us), 200),
+    "page": (of(page), 200),
+    "script": (of(film_script), 50),
     "lanes": (of(lambda film: sampled_lanes(film, 600)), 200),
     "chapters": (of(chapters), 200),
     "words": (of(lambda film: web_vtt(spoken(film))), 200),
     "key frames": (of(lambda film: keyframes(film, 12, 0.1)), 200),
-    "regions": (tracks, 600),
+    "regions": (many_persons(lambda film: (regions(film), unseen(film))), 1000),
+    "shares": (many_persons(emotion_shares), 1500),
     "cues": (of(cues), 200),
     "tiers": (of(tiers), 100),
     "rows of tiers": (over_each_other, 700),
-    "markers": (on_one_frame, 300),
-    "session": (of(session), 50),
+    "markers": (on_one_frame, 2500),
+    "session": (many_persons(session), 1000),
     "foils": (of(lambda film: foils(replace(film, conflicts=film.conflicts[::2]), 10**6)), 200),
-    "marks": (marked, 12),
+    "marks": (marked, 6),
     "summary": (of(modality_facts), 100),
     "speech": (speech, 250),
     "over speech": (gated, 200),

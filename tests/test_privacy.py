@@ -125,16 +125,31 @@ def test_a_library_that_was_faster_is_named(monkeypatch):
     keep_private()
 
 
-def test_a_folder_that_was_chosen_stays_and_one_that_cannot_be_written_is_passed_over(monkeypatch, tmp_path):
-    for name in LIBRARY_FOLDERS:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MPLCONFIGDIR", "mine")
-    monkeypatch.setenv(CACHE_VARIABLE, str(SAMPLE / "models"))  # below a file
-    keep_private()
-    assert os.environ["MPLCONFIGDIR"] == "mine"
-    fallback = Path(os.environ["TRITON_CACHE_DIR"]).parent
-    assert fallback.is_dir() and SAMPLE not in fallback.parents
-    fallback.rmdir()
+SHOWN = (
+    "import json, os, pipeline, pipeline.privacy as p; "
+    "print(json.dumps({**os.environ, 'fonts': p.child_environment()['XDG_CACHE_HOME']}))"
+)
+
+
+@pytest.mark.parametrize("models", [str(SAMPLE / "models"), "~/models"])
+def test_a_cache_that_cannot_be_written_is_passed_over_and_a_chosen_folder_stays(models, machine):
+    """Below a file, and of a user without a home."""
+    chosen = {CACHE_VARIABLE: models, "MPLCONFIGDIR": "mine", "HOME": "~"}
+    command = [sys.executable, "-c", SHOWN]
+    shown = subprocess.run(
+        command, env={**machine.environment, **chosen}, capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    environment = json.loads(shown.stdout)
+    fallback = Path(environment["fonts"])
+    assert fallback.parent == machine.root / "tmp" and not fallback.exists(), "it goes with the process"
+    assert environment["MPLCONFIGDIR"] == "mine"
+    assert environment["TRITON_CACHE_DIR"] == str(fallback / "triton")
+
+
+def test_a_users_own_deepface_folder_stays(machine):
+    (machine.root / "home" / ".deepface").mkdir()
+    environment = json.loads(machine.run("-c", SHOWN).stdout)
+    assert environment["DEEPFACE_HOME"] == str(machine.root / "home")
 
 
 @pytest.mark.slow

@@ -99,6 +99,12 @@ def test_hostile_names_are_shown_and_do_nothing(finished, capsys):
         assert STEERS.search(printed.out + printed.err) is None and "owned" in printed.err
 
 
+def test_a_name_of_two_lines_is_a_sentence_of_one(capsys):
+    assert main(["analyze", "first\nsecond.mp4"]) == EXIT_USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "first second.mp4" in line and "check the path" in line
+
+
 @pytest.mark.parametrize(
     ("where", "code"),
     [

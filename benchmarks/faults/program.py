@@ -81,6 +81,7 @@ class Running:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             start_new_session=True,
         )
+        self.pid = self._child.pid
 
     def wait_for(self, reached: Callable[[], bool], then_s: float = 0.0) -> bool:
         """Wait until ``reached()`` and ``then_s`` more; False when the run ended before."""
@@ -105,7 +106,7 @@ class Running:
             end_group(self._child.pid)
             code = self._child.wait()
         seconds = time.perf_counter() - self._begin
-        orphans = _lived_on(self._child.pid)
+        orphans = lived_on(self._child.pid)
         end_group(self._child.pid)
         texts = []
         for stream in (self._out, self._err):
@@ -146,7 +147,7 @@ def differs(out: Path, wanted: dict[str, str]) -> str:
     return f"different: {', '.join(names)}" if names else ""
 
 
-def _lived_on(session: int) -> tuple[str, ...]:
+def lived_on(session: int) -> tuple[str, ...]:
     """Processes of a session whose leader has ended, after a moment of grace."""
     until = time.perf_counter() + ORPHAN_GRACE_S
     while (left := _of_session(session)) and time.perf_counter() < until:

@@ -34,6 +34,7 @@ examples:
 """
 LIMIT_S, RUN_LIMIT_S, MAX_MB = 20.0, 60.0, 1500.0
 SLICE_S = 165.0
+MAX_LINES = 60  # of findings, a part
 FILM_EVERY = 5  # of the damaged media, also the film is made
 EVERY_FRAME, SAMPLED_FPS = "all", 12.5
 # Of the time there is; what is left of one goes to the next.
@@ -161,6 +162,7 @@ def texts(bench: Bench, count: int, until: float) -> Iterator[Finding]:
     files = {"-".join(key): subtitles.make_subtitles(*key) for key in subtitles.every_file()}
     inputs = bench.wanted("subtitles", chosen(tuple(files), tuple(subtitles.DAMAGES), count))
 
+    silent = containers.make_silent(bench.folder)
     usual: dict[str, list[str]] = {}
 
     def act(worker: Worker, one: Input) -> Finding:
@@ -178,7 +180,8 @@ def texts(bench: Bench, count: int, until: float) -> Iterator[Finding]:
         folder = Path(tempfile.mkdtemp(prefix="text-", dir=bench.folder))
         path = folder / f"{name}.{whole.form}"
         path.write_bytes(data)
-        answer = worker.ask({"kind": "subtitles", "path": str(path), "out": str(folder / "out")})
+        task = {"kind": "subtitles", "path": str(path), "transcript": str(path), "video": str(silent)}
+        answer = worker.ask({**task, "out": str(folder / "out"), "before": str(bench.folder / "before")})
         shutil.rmtree(folder, ignore_errors=True)
         return answer
 
@@ -297,7 +300,7 @@ def main() -> int:
             by_part[part] = []
             for finding in RUN[part](bench, counts[part], now + (end - now) * PARTS[part]):
                 by_part[part].append(finding)
-                if finding.verdict.bad:
+                if finding.verdict.bad and sum(f.verdict.bad for f in by_part[part]) <= MAX_LINES:
                     line = f"{finding.verdict.name}: {part}/{finding.input.name}: {finding.verdict.why}"
                     print(line, file=sys.stderr, flush=True)
     for part, findings in by_part.items():

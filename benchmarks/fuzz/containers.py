@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS = 6
+SILENT_SECONDS = 120
 FPS = 25
 SIZE = "176x144"  # H.263 knows few sizes
 SAMPLE = Path(__file__).parents[2] / "inputs" / "sample.mp4"
@@ -55,6 +56,14 @@ def make_base(name: str, folder: Path, *, speaking: bool = False) -> Path:
     path = folder / f"{'speaking' if speaking else 'whole'}{container.suffix}"
     shape = ["-s", SIZE, "-r", str(FPS), "-g", "25", "-map", "0:v:0", "-map", f"{0 if speaking else 1}:a:0"]
     ffmpeg([*read, *shape, *container.encode, *BITEXACT, str(path)])
+    return path
+
+
+def make_silent(folder: Path) -> Path:
+    """A film without sound, longer than any subtitles here."""
+    path = folder / "silent.mp4"
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate=2", "-t", str(SILENT_SECONDS)]
+    ffmpeg([*picture, *H264, *BITEXACT, str(path)])
     return path
 
 

@@ -1,5 +1,6 @@
 """Workers that are watched: one that takes too long or holds too much is killed and replaced."""
 
+import contextlib
 import json
 import os
 import queue
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,14 +18,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WATCH_EVERY_S = 0.1
+WORKER = (sys.executable, "-m", "benchmarks.fuzz.worker")
 OVER_TIME, OVER_MEMORY, DIED = "over time", "over memory", "died"
 
 
 class Worker:
-    """One process of ``benchmarks.fuzz.worker``, started when it is first needed."""
+    """One process that answers JSON lines, started when it is first needed; what it prints goes to a file."""
 
-    def __init__(self, limit_s: float, max_mb: float, errors: Path) -> None:
-        self._limit_s, self._max_mb, self._errors = limit_s, max_mb, errors
+    def __init__(self, limit_s: float, max_mb: float, errors: Path, argv: Sequence[str] = WORKER) -> None:
+        self._limit_s, self._max_mb, self._errors, self._argv = limit_s, max_mb, errors, list(argv)
         self._child: subprocess.Popen[str] | None = None
 
     def ask(self, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +58,9 @@ class Worker:
         if self._child is not None:
             end_group(self._child.pid)
             self._child.wait()
+            for stream in (self._child.stdin, self._child.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()  # type: ignore[union-attr]
             self._child = None
 
     def _started(self) -> "subprocess.Popen[str]":
@@ -63,7 +68,7 @@ class Worker:
             self.end()
             with self._errors.open("ab") as errors:
                 self._child = subprocess.Popen(
-                    [sys.executable, "-m", "benchmarks.fuzz.worker"],
+                    self._argv,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,

@@ -22,7 +22,7 @@ RIM = ("probe", "audio", "faces")
 FILM = ("moments", "fuse", "conflicts", "analysis", "film")
 SENTENCES_IN = ("warnings.txt", "losses.txt")
 EXPECTED = ("MediaError", "EncodeError", "UsageError", "ConfigError", "ModelError", "NotEnoughSpaceError")
-SUBTITLED_S = 120
+SILENT = ("probe", "audio", "speech")
 
 
 def main() -> None:
@@ -42,9 +42,6 @@ def main() -> None:
 
 def media(task: Mapping[str, Any]) -> dict[str, Any]:
     """Probe, sound, frames, and where asked the film; ``out`` is the caller's to remove."""
-    from pipeline.config import config_from_mapping
-    from pipeline.plan import Request, choose, plan
-
     out = Path(task["out"])
     settings = {
         "run": {"profile": "compact", "only": ["face", "voice"]},
@@ -52,12 +49,49 @@ def media(task: Mapping[str, Any]) -> dict[str, Any]:
         "film": {"enabled": task["film"]},
     }
     answer: dict[str, Any] = {"errors": {}, "uncaught": "", "sentences": []}
+    made = _made(answer, task, settings, (*RIM, *(FILM if task["film"] else ())), {})
+    written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return answer | _seen(made) | {"written_mb": round(written / 1e6, 1)}
+
+
+def subtitles(task: Mapping[str, Any]) -> dict[str, Any]:
+    """The lines that the stage `transcript` reads from a subtitle file given for a film without sound."""
+    settings = {"run": {"profile": "compact", "only": ["text"]}, "film": {"enabled": False}}
+    answer: dict[str, Any] = {"errors": {}, "uncaught": "", "sentences": [], "text": ""}
+    if task["video"] not in _silent:
+        before = {"path": task["video"], "out": f"{task['before']}-{os.getpid()}"}
+        _silent[task["video"]] = _made({**answer}, before, settings, SILENT, {})
+    ready = _silent[task["video"]]
+    made = _made(answer, task, settings, ("transcript",), ready)
+    if "transcript" in made:
+        transcript = json.loads((made["transcript"] / "transcript.json").read_text(encoding="utf-8"))
+        answer["text"] = " ".join(line["text"] for line in transcript["utterances"])
+    return answer
+
+
+# What a film without sound brings to its subtitles, by the film's path: made once a process.
+_silent: dict[str, dict[str, Path]] = {}
+
+
+def _made(
+    answer: dict[str, Any],
+    task: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    names: tuple[str, ...],
+    ready: Mapping[str, Path],
+) -> dict[str, Path]:
+    """Plan ``task`` and run the stages ``names``; what is ready and what was made, errors in ``answer``."""
+    from pipeline.config import config_from_mapping
+    from pipeline.plan import Request, choose, plan
+
+    out, words = Path(task["out"]), task.get("transcript")
+    video, given = Path(task.get("video", task["path"])), Path(words) if words else None
     try:
-        planned = plan(choose(Request(Path(task["path"]), config_from_mapping(settings), out)))
+        planned = plan(choose(Request(video, config_from_mapping(settings), out, given)))
     except Exception as error:
-        return _note(answer, "plan", error)
-    names = (*RIM, *(FILM if task["film"] else ()))
-    made = {name: artifact.path for name, artifact in planned.sources.items()}
+        _note(answer, "plan", error)
+        return {}
+    made = {**ready, **{name: artifact.path for name, artifact in planned.sources.items()}}
     for stage in (stage for stage in planned.stages if stage.name in names):
         if any(name not in made for name in stage.needs):
             continue
@@ -71,53 +105,13 @@ def media(task: Mapping[str, Any]) -> dict[str, Any]:
             continue
         made[stage.name] = folder
         answer["sentences"] += sentences(folder)
-    written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return answer | _seen(made) | {"written_mb": round(written / 1e6, 1)}
-
-
-def subtitles(task: Mapping[str, Any]) -> dict[str, Any]:
-    """The lines that the stage `transcript` reads from a subtitle file, for a film without sound."""
-    from pipeline.config import TranscriptSection
-    from pipeline.graph import STAGES
-
-    out = Path(task["out"])
-    answer: dict[str, Any] = {"errors": {}, "uncaught": "", "sentences": [], "text": ""}
-    stage = next(stage for stage in STAGES if stage.name == "transcript")
-    inputs = {**_silent_film(out.parent), "subtitles": Path(task["path"])}
-    out.mkdir()
-    try:
-        stage.run(inputs, TranscriptSection(source="file"), out, lambda fraction: None)
-    except Exception as error:
-        return _note(answer, "transcript", error)
-    transcript = json.loads((out / "transcript.json").read_text(encoding="utf-8"))
-    answer["sentences"] = sentences(out)
-    answer["text"] = " ".join(line["text"] for line in transcript["utterances"])
-    return answer
+    return made
 
 
 def sentences(folder: Path) -> list[str]:
     """What a stage says to the person who runs it."""
     paths = (folder / name for name in SENTENCES_IN)
     return [line for path in paths if path.is_file() for line in path.read_text("utf-8").splitlines() if line]
-
-
-def _silent_film(folder: Path) -> dict[str, Path]:
-    """What a subtitle file needs beside it, made once."""
-    import numpy as np
-
-    from pipeline.records import MEDIA_FILE, SPEECH_FILE, write_record
-    from pipeline.types import US_PER_S, MediaInfo
-
-    base = folder / f"silent-{os.getpid()}"
-    made = {name: base / name for name in ("source", "probe", "audio", "speech")}
-    if not base.is_dir():
-        for path in made.values():
-            path.mkdir(parents=True)
-        info = MediaInfo("0" * 64, SUBTITLED_S * US_PER_S, 176, 144, 25.0, False, True, False, 0, 0)
-        write_record(made["probe"] / MEDIA_FILE, info)
-        (made["speech"] / SPEECH_FILE).touch()
-        np.save(made["audio"] / "audio.npy", np.zeros(0, np.float32))
-    return made
 
 
 def _seen(made: Mapping[str, Path]) -> dict[str, Any]:
@@ -149,13 +143,12 @@ def _packets(film: Path) -> int:
         return sum(packet.pts is not None for packet in container.demux(video=0))
 
 
-def _note(answer: dict[str, Any], stage: str, error: Exception) -> dict[str, Any]:
+def _note(answer: dict[str, Any], stage: str, error: Exception) -> None:
     """Put an error down: expected ones say one sentence, the others are bugs."""
     sentence = str(error).strip()
     answer["errors"][stage] = f"{type(error).__name__}: {sentence}"
     if type(error).__name__ not in EXPECTED or "\n" in sentence or not sentence:
         answer["uncaught"] += "".join(traceback.format_exception(error))[-3000:]
-    return answer
 
 
 def _forget_peak() -> None:

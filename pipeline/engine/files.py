@@ -74,7 +74,6 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         scratch.touch(mode=PRIVATE_FILE)
         yield scratch
-        make_private(scratch)
         sync(scratch)
         scratch.replace(path)
         sync(path.parent)

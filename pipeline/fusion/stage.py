@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.config import TRAINED, ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
 from pipeline.fusion.align import align
-from pipeline.fusion.detect import find, seen_of
+from pipeline.fusion.detect import Seen, find, seen_of
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
 from pipeline.fusion.readings import SHIPPED, load_rules
@@ -86,6 +86,20 @@ def run_conflicts(
     inputs: Mapping[str, Path], settings: ConflictSection, out: Path, progress: Progress
 ) -> None:
     """Find events, explain them, say what could not be compared and how many alarms chance would give."""
+    rules = (load_rules(settings.readings) if settings.readings else ()) + load_rules(SHIPPED)
+    found = find(_seen(inputs, settings), settings, rules)
+    write_records(out / "conflicts.jsonl", Conflict, found.conflicts)
+    write_records(out / "abstentions.jsonl", Abstention, found.abstentions)
+    null = {
+        "false_alarms_per_minute": found.chance_per_minute,
+        "operating_point": found.enter,
+        "operating_point_asked": settings.enter,
+    }
+    (out / "null.json").write_text(json.dumps(null), encoding="utf-8")
+
+
+def _seen(inputs: Mapping[str, Path], settings: ConflictSection) -> Seen:
+    """What the detector looks at; the moments, which it looks at in finer stretches, are not kept."""
     moments = read_records(inputs["moments"] / MOMENTS_FILE, Moment)
     names = tuple(moments[0].by_modality) if moments else ()
     observations = {
@@ -97,17 +111,7 @@ def run_conflicts(
         for name in names
         if name in inputs and (inputs[name] / CARD_FILE).is_file()
     }
-    seen = seen_of(moments, observations, cards, cuts_of(inputs.values()), settings.stretch_s)
-    rules = (load_rules(settings.readings) if settings.readings else ()) + load_rules(SHIPPED)
-    found = find(seen, settings, rules)
-    write_records(out / "conflicts.jsonl", Conflict, found.conflicts)
-    write_records(out / "abstentions.jsonl", Abstention, found.abstentions)
-    null = {
-        "false_alarms_per_minute": found.chance_per_minute,
-        "operating_point": found.enter,
-        "operating_point_asked": settings.enter,
-    }
-    (out / "null.json").write_text(json.dumps(null), encoding="utf-8")
+    return seen_of(moments, observations, cards, cuts_of(inputs.values()), settings.stretch_s)
 
 
 def cuts_of(folders: Iterable[Path]) -> list[int]:

@@ -111,11 +111,12 @@ def fitted(shown: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int, i
     return (canvas[0] - width) // 2, (canvas[1] - height) // 2, width, height
 
 
-def canvas_filters(media: MediaInfo, width_px: int, height_px: int) -> str:
+def canvas_filters(media: MediaInfo, width_px: int, height_px: int, apart: bool) -> str:
     """The same for ffmpeg: filters that put a picture, which ffmpeg turned upright, on a canvas of this size.
 
-    They keep nothing from frame to frame: ffmpeg makes them anew when size or rotation change. It takes the
-    pixel shape from the beginning of the film, so changes of it are told by their times.
+    They keep nothing from frame to frame: ffmpeg makes them anew when size or rotation change, so they have
+    to be ``apart``, in a graph of their own, where that may be. It takes the pixel shape from the beginning
+    of the film, so changes of it are told by their times.
     """
     changing = len({(s.aspect_width, s.aspect_height) for s in media.shapes}) > 1
     # In units of the canvas: 1 fills it, more is wider.
@@ -131,6 +132,8 @@ def canvas_filters(media: MediaInfo, width_px: int, height_px: int) -> str:
             f"pad=w={width_px}:h={height_px}:x='(ow-iw)/2':y='(oh-ih)/2':eval={when}",
             "setsar=r=1",
             "format=pix_fmts=yuv420p",
+            # Without it times that go from graph to graph are rounded to the mean frame rate.
+            *(("setpts=PTS",) if apart else ()),
         )
     )
 

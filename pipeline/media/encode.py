@@ -29,7 +29,7 @@ from pipeline.privacy import child_environment
 CHUNK_BYTES = 1 << 18
 MOVING = frozenset({"frame", "out_time_us", "total_size"})  # what ffmpeg reports and changes while it works
 KEPT_ERROR_LINES = 20
-CANVAS = "canvas"
+SHAPED = "shaped"
 # At the very end of a film its index is moved to the front without any report: gigabytes on a slow disk.
 STALL_S = 300.0
 # Lines by which ffmpeg says that it goes on without a packet or with a broken frame.
@@ -125,26 +125,23 @@ def film_settings(crf: int, preset: str, audio_codec: str | None) -> dict[str, s
     return picture | {"acodec": "aac", "b:a": "160k", "flags:a": "+bitexact"}
 
 
-def on_canvas(output: Any, stream_index: int, filters: str, apart: bool) -> list[str]:
-    """Arguments of an ffmpeg-python output whose stream :data:`CANVAS` is a picture put through ``filters``.
+def shaped(output: Any, stream_index: int, filters: str, apart: bool) -> list[str]:
+    """Arguments of an ffmpeg-python output whose stream :data:`SHAPED` first goes through ``filters``.
 
-    ffmpeg makes a graph anew when size or rotation of its input change, and what filters kept or another
-    input had given to it, such as an image to be laid over, is then lost. ``apart`` puts ``filters`` into a
-    graph of their own, so that the other one sees no change.
+    ffmpeg makes a graph anew when the form of its input changes (size, rotation, channels, rate), and what
+    filters kept or another input had given to it, such as an image to be laid over, is then lost. ``apart``
+    puts ``filters`` into a graph of their own, so that the other one sees no change.
     """
     arguments: list[str] = ffmpeg.get_args(output)
     at = arguments.index("-filter_complex")
     graph = arguments[at + 1]
-    source = re.search(rf"\[(\d+):{CANVAS}\]", graph)
+    source = re.search(rf"\[(\d+):{SHAPED}\]", graph)
     assert source is not None
-    chain = f"[{source[1]}:{stream_index}]{filters}"
-    if not apart:
-        graph = f"{chain}[{CANVAS}];{graph.replace(source[0], f'[{CANVAS}]')}"
-        return [*arguments[: at + 1], graph, *arguments[at + 2 :]]
-    # Without the last one, times between two graphs are rounded to the mean frame rate.
-    own = f"{chain},setpts=PTS[{CANVAS}]"
-    graph = graph.replace(source[0], f"[{CANVAS}]")
-    return [*arguments[:at], "-filter_complex", own, "-filter_complex", graph, *arguments[at + 2 :]]
+    own, graph = f"[{source[1]}:{stream_index}]{filters}[{SHAPED}]", graph.replace(source[0], f"[{SHAPED}]")
+    graphs = (
+        ["-filter_complex", own, "-filter_complex", graph] if apart else ["-filter_complex", f"{own};{graph}"]
+    )
+    return [*arguments[:at], *graphs, *arguments[at + 2 :]]
 
 
 def filter_path(path: Path) -> str:

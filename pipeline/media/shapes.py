@@ -106,11 +106,11 @@ class ShapeScan:
         return size, other
 
     def _decode(self, packet: Packet[Any]) -> _Shape | None:
-        context: Any = CodecContext.create(self.stream.codec_context.name, "r")
-        context.extradata = self.stream.codec_context.extradata
-        context.thread_count = 1
-        context.options = {"max_pixels": str(MAX_PIXELS)}
         try:
+            context: Any = CodecContext.create(self.stream.codec_context.name, "r")
+            context.extradata = self.stream.codec_context.extradata
+            context.thread_count = 1
+            context.options = {"max_pixels": str(MAX_PIXELS)}
             frames = [*context.decode(Packet(bytes(packet))), *context.decode(None)]
         except (av.FFmpegError, ValueError):
             return None

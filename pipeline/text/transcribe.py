@@ -86,9 +86,10 @@ def transcribe(request: Request) -> Transcript:
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
             # A recogniser that heard nothing is not overruled by a worse one.
             return replace(transcript, note=" ".join(filter(None, notes)), losses=tuple(losses))
-    if not notes and not losses:
-        advice = _advice(request)
-        (losses if request.speech else notes).append(advice)
+    if request.speech and not losses:
+        losses.append(_advice(request))
+    elif not notes and not losses:
+        notes.append(_advice(request))
     return Transcript(
         (), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(filter(None, notes)), losses=tuple(losses)
     )
@@ -172,6 +173,6 @@ def _advice(request: Request) -> str:
     if not request.speech:
         return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     return (
-        "No subtitles and no speech recogniser: give a subtitle file with --transcript, or run "
+        "No subtitles with words and no speech recogniser: give a subtitle file with --transcript, or run "
         "`emotion-pipeline models pull whisper`, or for English speech add --language en."
     )

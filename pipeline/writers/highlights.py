@@ -16,7 +16,9 @@ from typing import Any
 
 from pipeline.config import HighlightsSection
 from pipeline.engine.stage import Progress
-from pipeline.media.encode import EncodeError, media_input, run_ffmpeg
+from pipeline.media.canvas import canvas_filters
+from pipeline.media.encode import SHAPED, EncodeError, media_input, run_ffmpeg, shaped
+from pipeline.media.hold import HOLD_US
 from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record
 from pipeline.types import ALARMS, US_PER_S, Analysis, Conflict, MediaInfo, Span, united
@@ -37,13 +39,17 @@ RATE_HZ = 48_000
 
 @dataclass(frozen=True, slots=True)
 class Reel:
-    """What to cut from: a film on the media clock, which of its streams, and its frames per second."""
+    """What to cut from: a film on the media clock, which of its streams, and its frames per second.
+
+    ``media`` describes its picture where that has yet to be put on its canvas.
+    """
 
     path: Path
     clock_zero_us: int
     picture: str
     sound: str | None
     fps: int
+    media: MediaInfo | None = None
 
 
 def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, progress: Progress) -> None:
@@ -72,12 +78,12 @@ def run(inputs: Mapping[str, Path], settings: HighlightsSection, out: Path, prog
 
 def source_of(source: Path, film: Path | None, media: MediaInfo) -> Reel:
     """The annotated film, which was written on the media clock, or the source."""
-    fps = max(1, min(MOST_FPS, round(media.fps)))
+    fps = max(US_PER_S // HOLD_US, min(MOST_FPS, round(media.fps)))
     fps = max(LEAST_VARIABLE_FPS, fps) if media.variable_frame_rate else fps
     if film is not None:
         return Reel(film, 0, "v:0", "a:0" if media.has_audio else None, fps)
     sound = str(media.audio_index) if media.has_audio else None
-    return Reel(source, media.clock_zero_us, str(media.video_index), sound, fps)
+    return Reel(source, media.clock_zero_us, SHAPED, sound, fps, media)
 
 
 def reel(conflicts: Sequence[Conflict], duration_us: int, lead_in_us: int, most: int) -> list[Span]:
@@ -121,7 +127,7 @@ def on_grid(cut: Span, fps: int) -> Span:
 
 
 def piece(film: Reel, cut: Span, name: str) -> Any:
-    """An ffmpeg-python output: one cut on the media clock, with even frames, square pixels and whole sound.
+    """What to run: one cut on the media clock, with even frames, square pixels and whole sound.
 
     At each tick stands the nearest frame; before the first and after the last one the picture stands still,
     and gaps in the sound are silent.
@@ -152,9 +158,14 @@ def piece(film: Reel, cut: Span, name: str) -> Any:
     # MoviePy stumbles over chapters, and what the source says of itself is nobody's business.
     kept_out = {"map_metadata": -1, "map_chapters": -1}
     length = f"{cut.duration_us + TAIL_US}us"
-    return ffmpeg.output(
+    output = ffmpeg.output(
         *streams, name, t=length, vcodec="libx264", preset="ultrafast", crf=10, **sound, **kept_out
     )
+    if film.media is None or film.media.video_index is None:
+        return output
+    size = (film.media.width_px // 2 * 2, film.media.height_px // 2 * 2)
+    apart = bool(film.media.shapes)
+    return shaped(output, film.media.video_index, canvas_filters(film.media, *size, apart), apart)
 
 
 def _join(pieces: Sequence[tuple[Path, int]], fps: int, path: Path) -> None:

@@ -3,9 +3,11 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from benchmarks import hour
 from benchmarks.clip_checks import (
     check_gap,
     check_no_face,
@@ -15,8 +17,8 @@ from benchmarks.clip_checks import (
     has_line,
     speech_share,
 )
-from benchmarks.made_clips import Line, repeated
-from benchmarks.process import BenchmarkError, measure, succeed
+from benchmarks.made_clips import Clip, Line, repeated
+from benchmarks.process import BenchmarkError, Measured, measure, succeed
 from benchmarks.reproducible import compared
 from benchmarks.straightforward import Part, whole_seconds
 from benchmarks.whole_job import faster, spread
@@ -172,3 +174,25 @@ def test_a_struck_program_is_told_apart() -> None:
 def test_help_has_examples(module: str) -> None:
     said = succeed([sys.executable, "-m", f"benchmarks.{module}", "--help"]).stdout
     assert f"python -m benchmarks.{module} " in said.split("usage:")[1].split("\n", 1)[1]
+
+
+def run_of(minutes: int, peak_mb: float, seconds: float) -> hour.Run:
+    clip = Clip(Path("film.mp4"), Path("film.srt"), 60.0 * minutes)
+    stages = {"tables": {"state": "ran", "seconds": seconds / 9, "process_peak_memory_mb": peak_mb}}
+    return hour.Run(clip, 1000, Measured(0, seconds, peak_mb, peak_mb + 10, "", ""), stages)
+
+
+def test_ten_times_the_film_is_held_against_what_it_may_take(capsys: pytest.CaptureFixture[str]) -> None:
+    short = run_of(6, 590, 20)
+    assert [(v.figure, v.met) for v in hour.verdicts(short, run_of(60, 770, 210))] == [
+        ("1.30", True),
+        ("10.5", True),
+    ]
+    assert not any(v.met for v in hour.verdicts(short, run_of(60, 800, 211)))
+    hour.show_runs(short, run_of(60, 770, 210))
+    assert "tables" in capsys.readouterr().out
+
+
+def test_an_hour_has_ten_thousand_cues(tmp_path: Path) -> None:
+    clip, cues = hour.with_cues(Clip(Path("film.mp4"), Path("film.srt"), 3600), tmp_path)
+    assert cues == 10_000 == clip.subtitles.read_text(encoding="utf-8").count("-->")

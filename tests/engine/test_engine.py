@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -166,6 +167,11 @@ def deepen(manifest: Path) -> None:
     manifest.write_text('{"a":' * 100_000)
 
 
+def change_the_digest(manifest: Path) -> None:
+    value = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(value | {"digest": "0" * 64}))
+
+
 def rename_a_file(manifest: Path) -> None:
     text = manifest.read_text().replace('"x.txt"', '"../x.txt"')
     manifest.write_text(text)
@@ -184,6 +190,7 @@ def rename_a_file(manifest: Path) -> None:
         lambda folder: (folder / MANIFEST).write_text('{"digest": 1, "files": [], "recipe": null}'),
         lambda folder: deepen(folder / MANIFEST),
         lambda folder: rename_a_file(folder / MANIFEST),
+        lambda folder: change_the_digest(folder / MANIFEST),
         lambda folder: (folder / MANIFEST).unlink(),
     ],
 )

@@ -20,6 +20,7 @@ DAMAGES = {
     "list of numbers": b"[1, 2]",
     "dict of dicts": b'{"a": {"b": 1}}',
     "wrong values": b'{"a": "b", "digest": 1, "files": [1], "sha256": 2, "recipe": [], "stages": 3}',
+    "number as text": b'{"digest": "a", "files": {}, "recipe": {}, "seconds": "3", "peak_memory_mb": null}',
     "not UTF-8": b'{"a": "\xff\xfe"}',
     "UTF-16": '["a"]'.encode("utf-16"),
     "NUL bytes": b"\0" * 4096,

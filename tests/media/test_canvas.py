@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.canvas import canvas_filters, fitted
-from pipeline.media.encode import CANVAS, media_input, on_canvas, run_ffmpeg
+from pipeline.media.encode import SHAPED, media_input, run_ffmpeg, shaped
 from pipeline.media.frames import iter_frames
 from pipeline.media.probe import probe
 from pipeline.media.shown import frames_shown
@@ -24,10 +24,11 @@ def by_ffmpeg(path: Path, folder: Path) -> list[np.ndarray]:
     """The canvas as ffmpeg makes it for a film, without loss."""
     info = probe(path)
     size = (info.width_px // 2 * 2, info.height_px // 2 * 2)
-    picture = media_input(path, info.clock_zero_us)[CANVAS].filter("null")
+    picture = media_input(path, info.clock_zero_us)[SHAPED].filter("null")
     output = ffmpeg.output(picture, "canvas.mkv", vcodec="libx264", qp=0, preset="ultrafast")
     assert info.video_index is not None
-    arguments = on_canvas(output, info.video_index, canvas_filters(info, *size), bool(info.shapes))
+    apart = bool(info.shapes)
+    arguments = shaped(output, info.video_index, canvas_filters(info, *size, apart), apart)
     run_ffmpeg(arguments, info.duration_us, lambda share: None, folder)
     return [f.image for f in iter_frames(folder / "canvas.mkv", probe(folder / "canvas.mkv"), "all")]
 
@@ -83,10 +84,10 @@ def test_a_turned_phone_shows_the_face_undistorted(made: Made) -> None:
 
 def test_only_pictures_in_hdr_are_tone_mapped(made: Made) -> None:
     hdr = probe(made(media.make_hdr, "arib-std-b67"))
-    assert hdr.hdr and "perceptual" in canvas_filters(hdr, 320, 160)
+    assert hdr.hdr and "perceptual" in canvas_filters(hdr, 320, 160, False)
     sdr = probe(made("plain.mp4"))
-    assert not sdr.hdr and "perceptual" not in canvas_filters(sdr, 160, 120)
-    assert "perceptual" not in canvas_filters(replace(BLANK, width_px=2, height_px=2), 2, 2)
+    assert not sdr.hdr and "perceptual" not in canvas_filters(sdr, 160, 120, False)
+    assert "perceptual" not in canvas_filters(replace(BLANK, width_px=2, height_px=2), 2, 2, False)
 
 
 @pytest.mark.slow  # libswscale works four seconds on its tables, each time

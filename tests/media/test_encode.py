@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.encode import (
+    SHAPED,
     Complaints,
     EncodeError,
     ffmpeg_exe,
@@ -20,6 +21,7 @@ from pipeline.media.encode import (
     media_input,
     read_ffmpeg,
     run_ffmpeg,
+    shaped,
     stop_children,
 )
 from pipeline.media.frames import iter_frames
@@ -215,6 +217,7 @@ def test_children_of_other_threads_can_be_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+@pytest.mark.timeout(60)
 def test_a_child_that_stands_still_is_stopped(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "never")  # a disk that does not answer
     source = ffmpeg.input(f"file:{tmp_path / 'never'}", format="h264")
@@ -287,26 +290,43 @@ def test_what_ffmpeg_says_of_damage_is_counted(made: Made, tmp_path: Path) -> No
     assert heard[0].losses == damaged.losses
 
 
-def test_sound_that_changes_can_be_left_out(tmp_path: Path) -> None:
-    """A stretch of stereo in mono: it is silent, and what follows is there."""
-    parts = []
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of mono, one of stereo, one of mono: a beep in each at its half."""
+    folder, parts = tmp_path_factory.mktemp("changing"), []
     for number, channels in enumerate((1, 2, 1)):
-        parts.append(tmp_path / f"{number}.ts")
+        parts.append(folder / f"{number}.ts")
         tone = ffmpeg.input("sine=frequency=440:duration=1:sample_rate=48000", format="lavfi")
-        output = tone.output(
-            str(parts[-1]), ac=channels, acodec="mp2", output_ts_offset=number, muxdelay=0, muxpreload=0
-        )
-        run_ffmpeg(output, 1, no_progress)
-    path = tmp_path / "changing.ts"
+        tone = tone.filter("volume", "between(t,0.42,0.56)", eval="frame")
+        late = {"output_ts_offset": number, "muxdelay": 0, "muxpreload": 0}
+        run_ffmpeg(tone.output(str(parts[-1]), ac=channels, acodec="mp2", **late), 1, no_progress)
+    path = folder / "changing.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    info = probe(path)
-    sound = media_input(path, info.clock_zero_us, drop_changed_sound=True)["a:0"]
-    kept = b"".join(
-        read_ffmpeg(sound.filter("aresample", 16_000, first_pts=0).output("pipe:1", format="s16le", ac=1))
-    )
-    samples = np.abs(np.frombuffer(kept, "<i2").astype(int))
-    loud = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600).max(axis=1) > 500
-    assert loud[2:8].all() and not loud[12:18].any() and loud[22:28].all()
+    return path
+
+
+def loud_s(output: Any) -> list[float]:
+    """Tenths of a second of mono at 16 kHz in which there is sound."""
+    samples = np.abs(np.frombuffer(b"".join(read_ffmpeg(output)), "<i2").astype(int))
+    tenths = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600).max(axis=1)
+    return [round(0.1 * int(tenth), 1) for tenth in np.flatnonzero(tenths > 1000)]
+
+
+FOLLOW = {"sample_rate": 16_000, "first_pts": 0}
+MONO = {"format": "s16le", "ac": 1}
+
+
+def test_sound_that_changes_can_be_left_out(changing: Path) -> None:
+    sound = media_input(changing, probe(changing).clock_zero_us, drop_changed_sound=True)["a:0"]
+    assert loud_s(sound.filter("aresample", **FOLLOW).output("pipe:1", **MONO)) == [0.4, 0.5, 2.4, 2.5]
+
+
+def test_sound_that_changes_keeps_its_times_in_a_graph_of_its_own(changing: Path) -> None:
+    info = probe(changing)
+    sound = media_input(changing, info.clock_zero_us)[SHAPED].filter("aresample", **FOLLOW)
+    assert info.audio_index is not None
+    apart = shaped(sound.output("pipe:1", **MONO), info.audio_index, "aresample=16000:ochl=mono", apart=True)
+    assert loud_s(apart) == [0.4, 0.5, 1.4, 1.5, 2.4, 2.5]
 
 
 def _running() -> bool:

@@ -240,6 +240,14 @@ def test_lines_are_clipped_to_the_film_and_sorted() -> None:
     assert [u.span for u in found] == [span(1, 2), span(8, 10)]
 
 
+def test_speech_beside_subtitles_without_words_is_a_loss_and_silence_is_not(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n\n", encoding="utf-8")
+    for speech, lost in (([span(0, 5)], 1), ([], 0)):
+        transcript = transcribe(request(subtitles=tmp_path / "a.srt", speech=speech))
+        assert (transcript.status, len(transcript.losses)) == (Status.NO_TRANSCRIPT, lost)
+        assert "no text" in transcript.note
+
+
 def test_an_empty_subtitle_file_is_no_transcript_and_says_so() -> None:
     transcript = settle(Heard(()), "file", request())
     assert transcript.status is Status.NO_TRANSCRIPT

@@ -15,7 +15,7 @@ from pipeline.config import FaceSection
 from pipeline.face.persons import FaceSample
 from pipeline.face.stage import run_faces
 from pipeline.media.canvas import canvas_filters
-from pipeline.media.encode import CANVAS, film_settings, media_input, on_canvas, run_ffmpeg
+from pipeline.media.encode import SHAPED, film_settings, media_input, run_ffmpeg, shaped
 from pipeline.media.probe import probe
 from pipeline.records import read_records, write_record
 from pipeline.types import Analysis, Span
@@ -75,12 +75,14 @@ def hidden_film(source: Path, found: Sequence[Region], folder: Path, hide: bool 
     media = probe(source)
     layout = film_layout(media, 1080, 1)
     (folder / "mask.ass").write_text(mask_script(found, layout), encoding="utf-8")
-    picture = media_input(source, media.clock_zero_us)[CANVAS]
+    picture = media_input(source, media.clock_zero_us)[SHAPED]
     name = f"hidden_{hide}.mp4"
     shown = blurred(picture, "mask.ass", layout, found) if hide else picture.filter("null")
     output = ffmpeg.output(shown, name, **film_settings(8, "ultrafast", None))
     assert media.video_index is not None
-    arguments = on_canvas(output, media.video_index, canvas_filters(media, *layout.frame), bool(media.shapes))
+    apart = bool(media.shapes)
+    filters = canvas_filters(media, *layout.frame, apart)
+    arguments = shaped(output, media.video_index, filters, apart)
     run_ffmpeg(arguments, 1, lambda fraction: None, folder)
     return folder / name
 

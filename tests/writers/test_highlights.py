@@ -150,6 +150,16 @@ def test_without_sound_and_twice_the_same(made: Made, tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
+def test_a_phone_turned_within_a_cut_and_a_picture_that_stands_still(made: Made, tmp_path: Path) -> None:
+    source = made(made_media.make_turning)
+    (before_s, before), *_, (_, after) = grey(cut(source, [Span(S, 3 * S)], tmp_path))
+    assert before_s == 0 and before.shape == after.shape == (320, 320)
+    assert before[:60].max() < 30 and before[100:220].mean() > 50
+    assert after[:, :60].max() < 30 and after[:, 100:220].mean() > 50
+    still = probe(made(made_media.make_still, (0,)))
+    assert source_of(source, None, still).fps == 10
+
+
 @moviepy_leaks
 def test_the_stage_takes_the_film_and_publishes_the_stills(
     made: Made, tmp_path: Path, analysis: Analysis

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.media.canvas import canvas_filters
-from pipeline.media.encode import CANVAS, film_settings, media_input, on_canvas, run_ffmpeg
+from pipeline.media.encode import SHAPED, film_settings, media_input, run_ffmpeg, shaped
 from pipeline.media.hold import hold_map, must_hold, picture_times_us
 from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
@@ -122,9 +122,9 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
 
     whole = media_input(source, media.clock_zero_us)
     assert media.video_index is not None
-    streams = [_picture(whole[CANVAS], media, parts, fonts)]
-    filters = canvas_filters(media, *parts.layout.frame)
+    streams = [_picture(whole[SHAPED], media, parts, fonts)]
     apart = must_hold(media) or bool(media.shapes)
+    filters = canvas_filters(media, *parts.layout.frame, apart)
     if media.has_audio:
         streams.append(whole[str(media.audio_index)])
     options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
@@ -136,12 +136,12 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     options |= {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "max_error_rate": 1}
     options |= {"enc_time_base:v": HELD_TIME_BASE} if must_hold(media) else {}
     if not parts.chaptered:
-        return on_canvas(ffmpeg.output(*streams, FILM, **options), media.video_index, filters, apart)
+        return shaped(ffmpeg.output(*streams, FILM, **options), media.video_index, filters, apart)
     # An input without streams: ffmpeg-python keeps only inputs that something is taken from.
     index = ffmpeg.get_args(ffmpeg.output(*streams, FILM)).count("-i")
     output = ffmpeg.output(*streams, FILM, **{**options, "map_chapters": index})
     output = output.global_args("-f", "ffmetadata", "-i", CHAPTERS)
-    return on_canvas(output, media.video_index, filters, apart)
+    return shaped(output, media.video_index, filters, apart)
 
 
 def _picture(stream: Any, media: MediaInfo, parts: Parts, fonts: Path) -> Any:

@@ -3,7 +3,7 @@
 Everything that came from the video, its subtitles or a user's own readings is escaped by the template engine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,17 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     """Stage ``report``."""
     analysis = read_record(inputs["analysis"] / ANALYSIS_FILE, Analysis)
     stills = pictures(inputs.get("stills"), len(analysis.conflicts))
-    (out / REPORT).write_text(html(analysis, stills), encoding="utf-8", newline="\n")
+    with (out / REPORT).open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_pieces(analysis, stills))
     progress(1.0)
 
 
 def html(analysis: Analysis, stills: Mapping[int, str] | None = None) -> str:
     """The page as text; equal analyses and pictures give equal bytes."""
+    return "".join(_pieces(analysis, stills))
+
+
+def _pieces(analysis: Analysis, stills: Mapping[int, str] | None) -> Iterator[str]:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
@@ -38,7 +43,7 @@ def html(analysis: Analysis, stills: Mapping[int, str] | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return templates.get_template("page.html").render(
+    return templates.get_template("page.html").generate(
         page=page(analysis, stills),
         scripts=scripts(chart=bool(analysis.moments)),
         colours=COLOURS,
