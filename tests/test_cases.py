@@ -95,7 +95,8 @@ def rolling_captions(done: Done) -> None:
 
 def sound_tags(done: Done) -> None:
     words = " ".join(done.texts)
-    assert "Where are you going?" in words and "I will always love you" in words
+    assert words == "Where are you going?"  # what is sung is not said
+    assert done.says(r"6 sound tags, 1 sung line")
     assert not re.search(r"laughter|SOBBING|slams|掌声|音乐|♪|\[|\(", words)
     tags_only = [o for o in done.analysis.observations["text"] if o.span.end_s <= 4.0]
     assert tags_only and {o.status for o in tags_only} == {Status.NO_WORDS}
@@ -133,7 +134,7 @@ def one_bad_byte(done: Done) -> None:
 
 
 def windows_quotes(done: Done) -> None:
-    assert done.texts == ["I’m so happy today! It’s wonderful – thank you…"]
+    assert done.texts == ["I’m so happy today! It’s wonderful — thank you…"]
     assert done.code == EXIT_OK
 
 
@@ -176,12 +177,11 @@ def raw_h264(done: Done) -> None:
     if done.code == EXIT_USAGE:
         assert ".mp4" in done.printed
     else:
-        assert done.analysis.media.duration_us > 3 * US_PER_S
-        assert done.says(r"frames? (per|a) second|fps")
+        assert abs(done.analysis.media.duration_us - 8 * US_PER_S) < 0.1 * US_PER_S, "200 frames, 25 a second"
 
 
 def ten_thousand_cues(done: Done) -> None:
-    assert done.code == EXIT_OK
+    assert done.code in (EXIT_OK, EXIT_PARTIAL)  # "word 123" is in no language for certain
     assert len(done.texts) == 10_000
     assert len((done.out / "integrated.csv").read_text(encoding="utf-8").splitlines()) > 10_000
 

@@ -33,6 +33,7 @@ FILM_KILLS = 12  # of the kills, so many while the film is made too
 FULL_AT = (0.01, 0.1, 0.3, 0.5, 0.75, 0.95)
 INODES_AT = (0.05, 0.4, 0.8)
 MOMENTS = 3
+SAY_EVERY = 25
 SENTENCES = ("I am so happy today!", "Thank you, this is wonderful, I love it.")
 
 
@@ -139,7 +140,11 @@ def main() -> int:
                 return 2
             trials = [trial for trial in trials if trial.kind in wanted]
         with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
-            results = list(pool.map(lambda trial: tried(trial, folder), trials))
+            results = []
+            for result in pool.map(lambda trial: tried(trial, folder), trials):
+                results.append(result)
+                if len(results) % SAY_EVERY == 0:
+                    print(f"{len(results)} of {len(trials)} trials", file=sys.stderr, flush=True)
     report(results, asked.seed, time.perf_counter() - begin)
     return 1 if any(outcome.name == BAD for _, outcome in results) else 0
 

@@ -73,8 +73,8 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     np.save(out / "frames.npy", np.array(times, np.int64))
     np.save(out / CUTS_FILE, shots.finish())
     write_records(out / "samples.jsonl", FaceSample, numbered(samples))
-    if lost := log.losses():
-        (out / LOSSES_FILE).write_text(f"{lost}\n", encoding="utf-8")
+    if losses := log.losses():
+        (out / LOSSES_FILE).write_text("".join(f"{line}\n" for line in losses), encoding="utf-8")
 
 
 def _tracked(

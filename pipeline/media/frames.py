@@ -3,7 +3,7 @@
 from __future__ import annotations  # PyAV's classes are generic to a type checker only
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -40,6 +40,7 @@ class DecodingLog:
 
     packets_us: list[int] = field(default_factory=list)
     frames_us: list[int] = field(default_factory=list)
+    damaged_us: list[int] = field(default_factory=list)
 
     def lost_us(self) -> NDArray[np.int64]:
         """Times of packets that gave no frame, int64 ``(n,)``, ascending."""
@@ -51,15 +52,17 @@ class DecodingLog:
         lost: NDArray[np.int64] = packets[distance > LOST_INTERVALS * np.median(np.diff(frames))]
         return lost
 
-    def losses(self) -> str:
-        """One sentence about what could not be decoded; empty where everything could."""
-        lost = self.lost_us()
-        if not len(lost):
-            return ""
-        first_s, last_s = lost[0] / US_PER_S, lost[-1] / US_PER_S
-        between = f"between {first_s:.1f} s and {last_s:.1f} s" if len(lost) > 1 else f"at {first_s:.1f} s"
-        of = f"{len(lost)} of {len(set(self.packets_us))} pictures"
-        return f"{of} cannot be decoded, {between}: no face was looked for in them."
+    def losses(self) -> list[str]:
+        """A sentence about pictures that could not be decoded, and one about those that came out damaged."""
+        total = len(set(self.packets_us))
+        return [
+            f"{_among(times_us, total)}: {what}."
+            for times_us, what in (
+                (self.lost_us().tolist(), "these cannot be decoded, and no face was looked for in them"),
+                (self.damaged_us, "these are damaged or rest on others that are, as where a file is cut off"),
+            )
+            if times_us
+        ]
 
 
 def iter_frames(
@@ -97,11 +100,19 @@ def iter_frames(
                 continue
             last_us = time_us
             log.frames_us.append(time_us)
+            if frame.is_corrupt:
+                log.damaged_us.append(time_us)
             if period_us is not None:
                 if (slot := grid_slot(time_us, period_us)) < due:
                     continue
                 due = slot + 1
             yield Frame(time_us, canvas.image(frame, time_us), canvas.scale)
+
+
+def _among(times_us: Sequence[int], total: int) -> str:
+    first_s, last_s = times_us[0] / US_PER_S, times_us[-1] / US_PER_S
+    between = f"between {first_s:.1f} s and {last_s:.1f} s" if len(times_us) > 1 else f"at {first_s:.1f} s"
+    return f"{len(times_us)} of {total} pictures, {between}"
 
 
 def _decoded(container: Any, stream: Any, zero_us: int, log: DecodingLog) -> Iterator[Any]:

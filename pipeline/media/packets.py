@@ -32,6 +32,7 @@ from pipeline.types import US_PER_S
 
 # Demuxers whose duration is written in the file, not estimated from its size.
 STATES_DURATION = frozenset({"mov", "matroska", "avi", "flv", "wav", "asf", "flac"})
+_NO_TIME_STAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 HEADER_AGREES_US = 100_000
 # Room for sums and differences of any two.
 FARTHEST_US = 1 << 60
@@ -101,7 +102,11 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """All of a file's packets. ``begins_late``: a stream that opening did not find, so the rest is unread."""
+    """All of a file's packets.
+
+    ``begins_late``: a stream that opening did not find, so the rest is unread. ``is_bare``: one coded picture
+    stream without a container, so without times of its own.
+    """
 
     streams: Inventory
     tracks: tuple[Track, ...]
@@ -110,6 +115,7 @@ class Packets:
     promised_us: int
     demuxer_complaints: int
     begins_late: bool
+    is_bare: bool
 
     @property
     def states_duration(self) -> bool:
@@ -146,6 +152,7 @@ def read_all(path: Path, *, whole: bool = False) -> Packets:
             promised_us=int(container.duration or 0),
             demuxer_complaints=len(complaints) + sum(name == container.format.name for _, name, _ in log),
             begins_late=LATE_STREAM in complaints,
+            is_bare=bool(container.format.flags & _NO_TIME_STAMPS) and bool(streams.pictures),
         )
 
 

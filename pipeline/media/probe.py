@@ -32,6 +32,7 @@ __all__ = ["MediaError", "probe", "run"]
 LOSS_TOLERANCE_US = 250_000  # a sound file's header and packets differ by less
 # Packets may lie this far apart, or as many usual intervals, before something is missing between them.
 MIN_MISSING_US, MIN_MISSING_INTERVALS = 250_000, 3
+BARE = "it says no times, so its frame rate is taken for them, and it holds no sound"
 # No sound card records faster; a damaged header may say so.
 MAX_SAMPLE_RATE_HZ = 768_000
 
@@ -53,8 +54,8 @@ def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None
     video, audio = _chosen(path, packets, choice)
     tracks = [track for track in (video, audio) if track is not None]
     clock = mended([track.times for track in tracks])
-    has_no_times = any(not track.is_timed for track in tracks)
     warnings = (
+        *([f"The file is a bare {packets.format_names[0]} stream: {BARE}."] if packets.is_bare else []),
         *_left_out(packets, tracks),
         *_clock_warnings(clock, packets.zero_us),
         *_losses(packets, tracks, clock),
@@ -62,9 +63,8 @@ def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None
     notes = (
         *_choice_notes(packets, video, audio),
         *(["A stream that begins late was looked for in the whole file."] if begins_late else []),
-        *(["The file gives no times: the frame rate it states was taken."] if has_no_times else []),
     )
-    if copy is not None and (begins_late or has_no_times or clock.is_needed):
+    if copy is not None and (begins_late or packets.is_bare or clock.is_needed):
         write_mended(path, tracks, clock, copy)
         packets = read_all(copy)
         video, audio = _chosen(path, packets, NO_CHOICE)

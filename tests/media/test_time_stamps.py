@@ -214,3 +214,4 @@ def test_a_picture_without_times_has_its_stated_rate(suffix: str, tmp_path: Path
     assert len(times) == pytest.approx(75, abs=1)
     assert info.duration_us == pytest.approx(3 * US_PER_S, abs=100_000)
     assert np.median(np.diff(times)) == pytest.approx(FRAME_US, abs=1_000)
+    assert info.warnings[0].startswith("The file is a bare ")
