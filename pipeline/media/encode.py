@@ -97,7 +97,7 @@ def media_input(
     ``drop_changed_sound`` leaves out sound whose channels or rate are others than at the beginning. Damaged
     packets may claim what ends the whole; but so may sound that really changes, so this is a second attempt.
 
-    ``only_sound`` opens the file once more for its sound. ffmpeg (9.0) stands still for ever where picture and
+    ``only_sound`` opens the file once more for its sound. ffmpeg 9.0 stands still for ever where picture and
     sound of one input meet again behind filter graphs that follow each other (``shaped(apart=True)``).
     """
     seek = {"ss": f"{begin_us}us", "noaccurate_seek": None} if begin_us > 0 else {}
