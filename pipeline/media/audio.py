@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
 from pipeline.media.container import decoded, open_media, read_packets, to_us
+from pipeline.media.encode import Complaints, EncodeError, media_input, read_ffmpeg
 from pipeline.media.mend import media_path
 from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, read_record
 from pipeline.types import US_PER_S, MediaInfo
@@ -28,6 +29,8 @@ STEREO_GAIN = np.float32(0.5**0.5)
 # Two channels whose sum has less than this of the power of their difference cancel each other.
 MAX_MIDDLE_POWER = 0.1
 SILENT_POWER = 1e-8  # -80 dB: nothing there to cancel
+# Encoders lead in and out with less than this, which decoders leave out.
+MAX_MISSING_US = 200_000
 BLOCK = SAMPLE_RATE_HZ  # over which the power is taken
 
 Samples = NDArray[np.float32]
@@ -37,21 +40,24 @@ Samples = NDArray[np.float32]
 class Heard:
     """What of the sound could be used. Times are microseconds on the media clock.
 
-    ``lost_us`` are those of packets that cannot be decoded, ``packets`` counts all; ``opposed_us`` is how
-    long two channels cancelled each other, so that their difference was taken.
+    ``lost_us`` are those of packets that cannot be decoded, ``packets`` counts all. ``missing_us`` is how
+    much less was decoded than the packets say they hold, ``opposed_us`` how long two channels cancelled each
+    other, so that their difference was taken.
     """
 
     packets: int = 0
     lost_us: tuple[int, ...] = ()
+    missing_us: int = 0
     opposed_us: int = 0
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``audio``: write ``audio.npy``, and what was lost or mended on the way."""
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
-    heard = write_audio(media_path(inputs), info, out / AUDIO_FILE, progress)
-    if heard.lost_us:
-        (out / LOSSES_FILE).write_text(f"{_lost(heard)}\n", encoding="utf-8")
+    path = media_path(inputs)
+    heard = write_audio(path, info, out / AUDIO_FILE, progress)
+    if loss := _lost(heard) or _concealed(path, info):
+        (out / LOSSES_FILE).write_text(f"{loss}\n", encoding="utf-8")
     if heard.opposed_us:
         seconds = heard.opposed_us / US_PER_S
         sentence = (
@@ -61,11 +67,35 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
 
 
 def _lost(heard: Heard) -> str:
+    if not heard.lost_us:
+        missing = f"{heard.missing_us / US_PER_S:.1f} s of the sound did not come out of the decoder."
+        return missing if heard.missing_us > MAX_MISSING_US else ""
     first_s, last_s = heard.lost_us[0] / US_PER_S, heard.lost_us[-1] / US_PER_S
     many = len(heard.lost_us)
     between = f"between {first_s:.1f} s and {last_s:.1f} s" if many > 1 else f"at {first_s:.1f} s"
     return (
         f"{many} of {heard.packets} packets of the sound cannot be decoded, {between}: silence stands there."
+    )
+
+
+def _concealed(path: Path, info: MediaInfo) -> str:
+    """A sentence where the decoder made something up. PyAV does not pass that on, so ffmpeg is asked."""
+    if info.audio_index is None:
+        return ""
+    sound = media_input(path, info.clock_zero_us, only_sound=True)[str(info.audio_index)]
+    said = list[Complaints]()
+    output = sound.output("pipe:1", format="s16le", acodec="pcm_s16le", ar=8_000, ac=1, max_error_rate=1)
+    try:
+        for _ in read_ffmpeg(output, said.append):
+            pass
+    except EncodeError:
+        return ""  # what ffmpeg makes of the file is the video's matter
+    count = said[0].count
+    times = "once" if count == 1 else f"{count} times"
+    return (
+        f"The sound is damaged: its decoder complained {times}, and what it made up stands there."
+        if count
+        else ""
     )
 
 
@@ -92,7 +122,12 @@ def write_audio(path: Path, info: MediaInfo, target: Path, progress: Progress) -
         file.seek(0)
         _write_header(file, written)
     progress(1.0)
-    return Heard(sound.packets, tuple(sound.lost_us), sound.opposed * US_PER_S // SAMPLE_RATE_HZ)
+    return Heard(
+        sound.packets,
+        tuple(sound.lost_us),
+        sound.claimed_us - sound.decoded_us,
+        sound.opposed * US_PER_S // SAMPLE_RATE_HZ,
+    )
 
 
 def _write_header(file: IO[bytes], samples: int) -> None:
@@ -112,6 +147,8 @@ class _Sound:
     """Reads one sound stream: runs of frames that follow each other, each resampled as one."""
 
     packets: int = 0
+    claimed_us: int = 0
+    decoded_us: int = 0
     lost_us: list[int] = field(default_factory=list)
     opposed: int = 0
 
@@ -134,7 +171,9 @@ class _Sound:
             for packet in read_packets(container, [stream], lambda reason: None):
                 damage = list[str]()
                 self.packets += packet.size > 0
+                self.claimed_us += to_us(packet.duration or 0, stream.time_base)
                 for frame in decoded(packet, damage.append):
+                    self.decoded_us += frame.samples * US_PER_S // frame.sample_rate
                     known = frame.pts is not None and frame.time_base is not None
                     yield frame, to_us(frame.pts, frame.time_base) - info.clock_zero_us if known else None
                 if damage and packet.size:

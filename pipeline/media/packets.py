@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # PyAV's classes are generic to a type checker only
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from pipeline.types import US_PER_S
 STATES_DURATION = frozenset({"mov", "matroska", "avi", "flv", "wav", "asf", "flac"})
 _NO_TIME_STAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 HEADER_AGREES_US = 100_000
+_TAGGED = re.compile(r"(\d{1,4}):(\d\d):(\d\d)\.(\d+)")
 # Room for sums and differences of any two.
 FARTHEST_US = 1 << 60
 
@@ -52,7 +54,7 @@ class Shown:
     scan: ShapeScan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """One picture or sound stream; times are microseconds on the container's own clock, int64 ``(n,)``.
 
@@ -104,8 +106,9 @@ class Track:
 class Packets:
     """All of a file's packets.
 
-    ``begins_late``: a stream that opening did not find, so the rest is unread. ``is_bare``: one coded picture
-    stream without a container, so without times of its own.
+    ``complaints`` counts places in which the container could not be read, ``is_damaged`` is also true where
+    packets look wrong. ``begins_late``: a stream that opening did not find, so the rest is unread.
+    ``is_bare``: one coded picture stream without a container, so without times of its own.
     """
 
     streams: Inventory
@@ -113,7 +116,8 @@ class Packets:
     format_names: tuple[str, ...]
     zero_us: int
     promised_us: int
-    demuxer_complaints: int
+    complaints: int
+    is_damaged: bool
     begins_late: bool
     is_bare: bool
 
@@ -144,13 +148,16 @@ def read_all(path: Path, *, whole: bool = False) -> Packets:
         tracks = tuple(
             counters[stream.index].track(stream) for stream in (*streams.pictures, *streams.sounds)
         )
+        named = [name for _, name, _ in log]
+        read = {container.format.name, *(track.codec for track in tracks)}
         return Packets(
             streams=streams,
             tracks=tracks,
             format_names=names,
             zero_us=clock_zero_us(container),
             promised_us=int(container.duration or 0),
-            demuxer_complaints=len(complaints) + sum(name == container.format.name for _, name, _ in log),
+            complaints=len(complaints) + named.count(container.format.name),
+            is_damaged=bool(complaints) or not read.isdisjoint(named),
             begins_late=LATE_STREAM in complaints,
             is_bare=bool(container.format.flags & _NO_TIME_STAMPS) and bool(streams.pictures),
         )
@@ -225,7 +232,7 @@ class _Counter:
             is_timed=is_timed,
             fps=self._fps(),
             start_us=start_us,
-            stated_end_us=_held(start_us + to_us(length, base)) if length else None,
+            stated_end_us=_held(start_us + to_us(length, base)) if length else self._tagged_end_us(),
             can_decode=self.first_frame is not None,
             shown=self._shown(),
             sample_rate_hz=int(context.sample_rate or 0)
@@ -241,6 +248,15 @@ class _Counter:
     def _us(self, ticks: Sequence[int | None]) -> NDArray[np.int64]:
         base = self.stream.time_base
         return np.array([0 if t is None else _held(to_us(t, base)) for t in ticks], np.int64)
+
+    def _tagged_end_us(self) -> int | None:
+        """Where a Matroska stream ends by the tag that its writers leave, on the container's own clock."""
+        match = _TAGGED.fullmatch(self.stream.metadata.get("DURATION", ""))
+        if match is None:
+            return None
+        hours, minutes, seconds, fraction = match.groups()
+        whole_s = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
+        return whole_s * US_PER_S + int(fraction.ljust(6, "0")[:6])
 
     def _fps(self) -> float:
         """In exact ticks."""

@@ -29,9 +29,10 @@ from pipeline.types import US_PER_S, MediaInfo, Span
 
 __all__ = ["MediaError", "probe", "run"]
 
-LOSS_TOLERANCE_US = 250_000  # a sound file's header and packets differ by less
-# Packets may lie this far apart, or as many usual intervals, before something is missing between them.
-MIN_MISSING_US, MIN_MISSING_INTERVALS = 250_000, 3
+LOSS_TOLERANCE_US = 150_000  # a sound file's header and packets differ by less
+# Packets may lie this far apart, or as many usual intervals, before something is missing between them; in a
+# file known to be damaged packets of sound, which follow each other, only as many usual intervals.
+MIN_MISSING_US, MIN_MISSING_INTERVALS, MIN_MISSING_SOUND_INTERVALS = 250_000, 3, 1.5
 BARE = "it says no times, so its frame rate is taken for them, and it holds no sound"
 # No sound card records faster; a damaged header may say so.
 MAX_SAMPLE_RATE_HZ = 768_000
@@ -207,15 +208,7 @@ def _duration(time_us: int) -> str:
 def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[str]:
     """What the header promises and cannot be read, and what is missing or damaged in between."""
     said = []
-    promised = dict[str, int]()
-    if packets.states_duration:
-        for track in tracks:
-            # A container's own duration may count from 0 (Matroska), a stream's end is on its clock.
-            end_us = track.stated_end_us
-            stated_us = (packets.promised_us if end_us is None else end_us) - packets.zero_us
-            read_us = track.end_us - packets.zero_us
-            if stated_us - read_us > LOSS_TOLERANCE_US:
-                promised[f"the {track.noun} only up to {read_us / US_PER_S:.1f} s"] = stated_us
+    promised = _promised(packets, tracks)
     if promised and not clock.is_needed:
         said.append(
             f"The file is cut off: its header promises {max(promised.values()) / US_PER_S:.1f} s, "
@@ -223,11 +216,35 @@ def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[st
         )
     if missing := _missing(packets, tracks, clock):
         said.append(missing)
+    elif packets.complaints and not said:
+        said.append(
+            f"The file is damaged: reading it failed in {packets.complaints} "
+            f"place{'' if packets.complaints == 1 else 's'}, and what lay there is lost."
+        )
     for track in tracks:
         if track.corrupt_packets > bool(promised):  # the packet that was cut is one
             many = track.corrupt_packets
             said.append(f"{many} packet{'' if many == 1 else 's'} of the {track.noun} came damaged.")
     return said
+
+
+def _promised(packets: Packets, tracks: Sequence[Track]) -> dict[str, int]:
+    """What can be read of picture and sound, in words, to what the header promises in µs, where that is more.
+
+    A container that says only how long it lasts as a whole may mean any of its streams.
+    """
+    if not packets.states_duration:
+        return {}
+    stated = {track: track.stated_end_us for track in tracks if track.stated_end_us is not None}
+    if not stated and tracks and not packets.streams.subtitles:
+        last = max((track for track in packets.tracks if track.has_packets), key=lambda track: track.end_us)
+        stated = {last: packets.promised_us}
+    return {
+        f"the {track.noun} only up to {(track.end_us - packets.zero_us) / US_PER_S:.1f} s": end_us
+        - packets.zero_us
+        for track, end_us in stated.items()
+        if end_us - track.end_us > LOSS_TOLERANCE_US
+    }
 
 
 def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
@@ -236,8 +253,12 @@ def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
     Sound may pause and a picture may stand still. So a hole counts where the file is known to be damaged,
     else where neither has anything, or where the only picture comes at a steady rate.
     """
-    holes = [_holes(times, packets.zero_us) for times in clock.streams]
-    is_damaged = packets.demuxer_complaints > 0 or any(track.corrupt_packets for track in tracks)
+    is_damaged = packets.is_damaged or any(track.corrupt_packets for track in tracks)
+    film = Span(
+        min(int(times.present_us.min()) for times in clock.streams),
+        max(int((times.present_us + times.duration_us).max()) for times in clock.streams),
+    )
+    holes = [_holes(times, film, is_damaged) for times in clock.streams]
     if not is_damaged:
         if len(tracks) == 2:
             holes = [_common(*holes)] * 2
@@ -250,18 +271,24 @@ def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
     ]
     if not parts:
         return ""
-    first_us = min(spans[0].start_us for spans in holes if spans)
+    first_us = min(spans[0].start_us for spans in holes if spans) - packets.zero_us
     return f"{' and '.join(parts)} are missing in the file, the first at {first_us / US_PER_S:.1f} s."
 
 
-def _holes(packets: PacketTimes, zero_us: int) -> list[Span]:
-    times = np.unique(packets.present_us) - zero_us
+def _holes(packets: PacketTimes, film: Span, is_damaged: bool) -> list[Span]:
+    """Where a stream has nothing, also before its first packet and after its last."""
+    times = np.unique(packets.present_us)
     if len(times) < 3:
         return []
     steps = np.diff(times)
     usual_us = int(np.median(steps))
-    rows = np.flatnonzero(steps > max(MIN_MISSING_US, MIN_MISSING_INTERVALS * usual_us))
-    return [Span(int(times[row]) + usual_us, int(times[row + 1])) for row in rows]
+    limit = max(MIN_MISSING_US, MIN_MISSING_INTERVALS * usual_us)
+    within = MIN_MISSING_SOUND_INTERVALS * usual_us if is_damaged and not packets.is_picture else limit
+    holes = [Span(int(times[row]) + usual_us, int(times[row + 1])) for row in np.flatnonzero(steps > within)]
+    first_us, end_us = int(times[0]), int((packets.present_us + packets.duration_us).max())
+    edges = (Span(film.start_us, first_us), Span(min(end_us, film.end_us), film.end_us))
+    found = sorted([*holes, *(edge for edge in edges if edge.duration_us > limit)])
+    return found if sum(hole.duration_us for hole in found) > MIN_MISSING_US / 2 else []
 
 
 def _common(a: Sequence[Span], b: Sequence[Span]) -> list[Span]:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -106,3 +107,22 @@ def test_channels_that_differ_are_added() -> None:
         mono, is_opposed = as_mono(np.stack(block))
         assert np.allclose(mono, expected, atol=1e-6)
         assert is_opposed == opposed
+
+
+def test_what_a_decoder_makes_up_is_told(made: Made, tmp_path: Path) -> None:
+    path = tmp_path / "made_up.ogg"
+    streams.ffmpeg("-i", made("plain.mp4"), "-vn", "-c:a", "libvorbis", path)
+    staged(path, tmp_path)
+    assert not (tmp_path / LOSSES_FILE).exists()
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux() if packet.size]
+        template = container.streams[0]
+        with av.open(str(tmp_path / "noisy.mkv"), "w") as copy:
+            writer = copy.add_stream_from_template(template)
+            for i, packet in enumerate(packets):
+                noise = bytes([bytes(packet)[0], *((91 * k + 37 * i) % 251 for k in range(packet.size - 1))])
+                new = av.Packet(noise if 40 <= i < 60 else bytes(packet))
+                new.pts, new.dts, new.time_base, new.stream = packet.pts, packet.dts, packet.time_base, writer
+                copy.mux_one(new)
+    staged(tmp_path / "noisy.mkv", tmp_path)
+    assert "sound" in (tmp_path / LOSSES_FILE).read_text()

@@ -214,3 +214,31 @@ def test_the_same_damage_is_heard_again_in_one_process(made: Made, tmp_path: Pat
     first, second = probe(path), probe(path)
     assert first.warnings == second.warnings
     assert "missing in the file" in " ".join(first.warnings)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codecs"),
+    [(".mkv", ("copy", "copy")), (".webm", ("libvpx", "libopus")), (".ts", ("mpeg2video", "mp2"))],
+)
+def test_a_stretch_that_is_gone_is_told(
+    suffix: str, codecs: tuple[str, str], made: Made, tmp_path: Path
+) -> None:
+    path = tmp_path / f"holed{suffix}"
+    streams.ffmpeg("-i", made("plain.mp4"), "-c:v", codecs[0], "-c:a", codecs[1], "-g", "12", path)
+    assert probe(path).warnings == ()
+    data = path.read_bytes()
+    begin, length = len(data) * 2 // 5, len(data) // 5 // 188 * 188
+    path.write_bytes(data[:begin] + bytes(length) + data[begin + length :])
+    assert probe(path).warnings
+
+
+def test_sound_that_ends_before_the_picture_is_no_loss(made: Made, tmp_path: Path) -> None:
+    path = tmp_path / "short_sound.mkv"
+    streams.ffmpeg("-i", made("plain.mp4"), "-c:v", "copy", "-af", "atrim=end=1.2", path)
+    assert probe(path).warnings == ()
+
+
+def test_a_pause_in_picture_and_sound_is_told(made: Made, tmp_path: Path) -> None:
+    path = streams.make_jump(tmp_path, "pause.mp4", by_s=6.0)
+    (said,) = probe(path).warnings
+    assert said == "5.8 s of the picture and 5.8 s of the sound are missing in the file, the first at 1.7 s."
