@@ -118,9 +118,11 @@ def bench(request: argparse.Namespace, folder: Path) -> dict[str, Any]:
         *(["--no-video"] if request.no_video else []),
         *(["--only", request.only] if request.only else []),
     ]
-    short, long = (
-        analyzed(looped(clip, request.minutes * times, folder), folder, arguments) for times in (1, TIMES)
-    )
+    films = [
+        clip if times == 1 else looped(clip, times, folder)
+        for times in (request.minutes, TIMES * request.minutes)
+    ]
+    short, long = (analyzed(film, folder, arguments) for film in films)
     show_runs(short, long)
     found = verdicts(short, long)
     rows = [(v.what, v.figure, v.target, "met" if v.met else "missed") for v in found]
