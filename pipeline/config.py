@@ -62,7 +62,7 @@ class FaceSection(Section):
 
 class MediaSection(Section):
     audio_track: int | None = Field(
-        None, ge=1, description="Which sound track is read, counted from 1; unset: see docs/OUTPUTS.md."
+        None, ge=1, description="Which sound track is read, counted from 1; unset: see docs/INPUTS.md."
     )
 
 

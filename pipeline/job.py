@@ -23,7 +23,7 @@ from pipeline.graph import WRITERS
 from pipeline.memory import give_back
 from pipeline.models.cards import ModelError, one_sentence
 from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
-from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw
+from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw_unused
 from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
 from pipeline.terminal import say_aside
 from pipeline.types import Analysis
@@ -91,9 +91,12 @@ def run(
         require_ours(request.folder, request.video, (stage.name for stage in choice.stages))
         with claimed(request.folder, waiting) as is_new:
             try:
-                return _run(choice, on_event, begin, is_new)
-            except OSError as error:
-                if sentence := _trouble(error, request.folder):
+                return _run(choice, on_event, begin)
+            except Exception as error:
+                sentence = _trouble(error, request.folder) if isinstance(error, OSError) else None
+                if is_new:
+                    withdraw_unused(request.folder)
+                if sentence is not None:
                     raise _StoppedError(sentence) from error
                 raise
             finally:
@@ -107,15 +110,13 @@ class _StoppedError(RuntimeError):
     """The run cannot go on, in one sentence; unlike after a UsageError, its finished stages are kept."""
 
 
-def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float, is_new: bool) -> Result:
+def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float) -> Result:
     from pipeline.media.container import MediaError
 
     planned = plan(choice)
     folder, settings = choice.request.folder, _as_run(planned, on_event)
     outcome = run_graph(planned.stages, planned.sources, settings)
     if isinstance(problem := outcome.failed.get("probe"), MediaError):
-        if is_new:
-            withdraw(folder)
         raise problem
     for error in outcome.failed.values():
         if sentence := _trouble(error, folder):
@@ -218,12 +219,12 @@ def _reason(stage: str, error: BaseException, errors: Path) -> str:
     from pipeline.media.container import MediaError
     from pipeline.media.encode import EncodeError
 
-    said = one_sentence(error)
+    message = one_sentence(error)
     if isinstance(error, (MediaError, EncodeError, ModelError, ConfigError, UsageError, CancelledError)):
-        return said
+        return message
     path, sentence = (
         errors / f"{stage}.txt",
-        f"internal error in stage {stage}: {type(error).__name__}: {said}",
+        f"internal error in stage {stage}: {type(error).__name__}: {message}",
     )
     try:
         private_folder(errors)

@@ -159,16 +159,16 @@ def plan(choice: Choice) -> Plan:
 
     Raises:
         SourceChangedError: a file is being written to.
-        OSError: one cannot be read.
+        UsageError: one cannot be read.
     """
     from pipeline.media.streams import StreamChoice
 
     request, config, modalities = choice.request, choice.resolved.config, choice.modalities
     work = request.folder / WORK
     memory = work / DIGESTS if work.is_dir() else None
-    sources = {"source": read_source(request.video, memory)}
+    sources = {"source": _read(request.video, memory)}
     if choice.subtitles is not None:
-        sources["subtitles"] = read_source(choice.subtitles, memory)
+        sources["subtitles"] = _read(choice.subtitles, memory)
     settings = {stage.name: section_of(stage.name, config) for stage in choice.stages}
     keys: dict[str, Any] = {
         stage.name: {**key_of(stage.name, config), "model": choice.resolved.models.get(stage.name, "")}
@@ -197,6 +197,13 @@ def plan(choice: Choice) -> Plan:
         keys=keys,
         store=Store(work / ARTIFACTS),
     )
+
+
+def _read(path: Path, memory: Path | None) -> Source:
+    try:
+        return read_source(path, memory)
+    except OSError as error:
+        raise UsageError(f"cannot read {path} ({error.strerror}); check the file and its disk") from error
 
 
 def _check_names_a_folder(video: Path) -> None:
@@ -240,7 +247,7 @@ def _checked_readings(path: Path) -> Source:
         if unknown := sorted(set(rule.when) - {*OBSERVING, OTHER}):
             known = ", ".join((*OBSERVING, OTHER))
             raise ConfigError(f"{path}, reading {rule.name!r}: {unknown[0]!r} is none of {known}")
-    return read_source(path, None)
+    return _read(path, None)
 
 
 def _subtitles(

@@ -39,6 +39,7 @@ LIBRARY_FOLDERS: Mapping[str, str] = {
     "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
     "CUDA_CACHE_PATH": "cuda",
 }
+FONTS_VARIABLES = frozenset({"FONTCONFIG_FILE", "FONTCONFIG_PATH"})
 FONTS_FILE = Path(__file__).with_name("fonts.conf")
 
 
@@ -68,12 +69,12 @@ def keep_private() -> None:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment for a child that draws text: its font cache lies in our folder too."""
-    return {
-        **os.environ,
-        "FONTCONFIG_FILE": str(FONTS_FILE),
-        "XDG_CACHE_HOME": str(library_home()),
-    }
+    """The environment for a child that draws text: its font cache lies in our folder too.
+
+    A choice of fonts that was made for this process stays.
+    """
+    fonts = {} if FONTS_VARIABLES & os.environ.keys() else {"FONTCONFIG_FILE": str(FONTS_FILE)}
+    return {**os.environ, **fonts, "XDG_CACHE_HOME": str(library_home())}
 
 
 @contextmanager

@@ -130,7 +130,10 @@ def _listed_files(model: KnownModel) -> list[Path]:
 
 def _files_digest(paths: list[Path]) -> tuple[str, tuple[Source, ...]]:
     memory = cache_folder() / "digests.json"
-    files = tuple(read_source(path, memory) for path in paths)
+    try:
+        files = tuple(read_source(path, memory) for path in paths)
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename} ({error.strerror}); mend or remove it") from error
     return json_digest([[file.path.name, file.digest] for file in files]), files
 
 

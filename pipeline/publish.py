@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from pipeline.engine.disk import require_free_space
 from pipeline.engine.files import (
     copy_private,
     file_digest,
@@ -117,8 +118,10 @@ def claimed(folder: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
         raise _cannot_write(folder, error) from None
 
 
-def withdraw(folder: Path) -> None:
-    """Remove a new output folder in which nothing was published; what others put there meanwhile stays."""
+def withdraw_unused(folder: Path) -> None:
+    """Remove a new output folder in which no stage was finished; what others put there meanwhile stays."""
+    if any((folder / WORK / ARTIFACTS).glob("*/*")):
+        return
     shutil.rmtree(folder / WORK, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -143,15 +146,29 @@ def publish(folder: Path, made: Mapping[str, Made]) -> tuple[Path, ...]:
     write_state(record, sorted(previous | {*made, RUN_FILE}))
     for name in previous - {*made, RUN_FILE}:
         (folder / name).unlink(missing_ok=True)
-    for name, file in made.items():
+    outdated = {name: file for name, file in made.items() if not _is_whole(folder / name, file)}
+    require_free_space(folder, _peak_bytes(folder, outdated))
+    for name, file in outdated.items():
         _copy(file, folder / name)
     write_state(record, sorted({*made, RUN_FILE}))
     return tuple(folder / name for name in made)
 
 
+def _is_whole(target: Path, file: Made) -> bool:
+    return target.is_file() and not target.is_symlink() and file_digest(target) == file.digest
+
+
+def _peak_bytes(folder: Path, made: Mapping[str, Made]) -> int:
+    """How much more the disk holds at most while these files take the place of those in ``folder``."""
+    grown = peak = 0
+    for name, file in made.items():
+        grown += file.path.stat().st_size
+        peak = max(peak, grown)
+        grown -= (folder / name).lstat().st_size if (folder / name).is_file() else 0
+    return peak
+
+
 def _copy(file: Made, target: Path) -> None:
-    if target.is_file() and not target.is_symlink() and file_digest(target) == file.digest:
-        return
     copy_private(file.path, target)
     if file_digest(target) != file.digest:
         target.unlink()

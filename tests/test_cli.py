@@ -145,22 +145,28 @@ def test_words_nobody_can_read_make_a_run_partly_done(tmp_path, capsys):
         SAMPLE, tmp_path / "alone.mp4"
     )  # spoken, without its subtitles and without a recogniser
     out = tmp_path / "out"
-    assert analyze(video, "--out", out, "--only", "voice,text", "--no-video", "--json") == EXIT_PARTIAL
+    assert analyze(video, "--out", out, "--only", "text", "--no-video", "--json") == EXIT_PARTIAL
     summary = json.loads(capsys.readouterr().out)
     (loss,) = summary["losses"]
     assert "--transcript" in loss and loss in summary["warnings"] and summary["missing"] == {}
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["losses"] == [loss]
     assert loss in json.loads((out / "analysis.json").read_text(encoding="utf-8"))["warnings"]
     assert not (out / "transcript.srt").exists() and not (out / "losses.txt").exists()
-    assert analyze(video, "--out", out, "--only", "voice,text", "--no-video") == EXIT_PARTIAL
+    assert analyze(video, "--out", out, "--only", "text", "--no-video") == EXIT_PARTIAL
     assert capsys.readouterr().out.count(loss) == 1
 
 
-def test_what_the_film_does_not_have_is_no_loss(tmp_path, made):
-    """No speech and no face; without sound likewise."""
-    for video in (made("plain.mp4"), made(media.make_no_audio)):
-        assert analyze(video, "--out", tmp_path / video.stem, "--no-video") == EXIT_OK
-        assert not (tmp_path / video.stem / "transcript.srt").exists()
+@pytest.mark.parametrize(
+    "what",
+    [
+        media.make_no_audio,
+        *(pytest.param(what, marks=pytest.mark.slow) for what in (media.make_silence, "plain.mp4")),
+    ],
+)
+def test_what_the_film_does_not_have_is_no_loss(what, tmp_path, made):
+    """No sound, nothing in it, no speech and no face."""
+    assert analyze(made(what), "--out", tmp_path / "out", "--no-video") == EXIT_OK
+    assert not (tmp_path / "out" / "transcript.srt").exists()
 
 
 def test_audio_only_file_is_read_without_a_film(tmp_path, made, capsys):

@@ -134,10 +134,19 @@ def test_no_face_is_kept_and_the_next_run_goes_on(tmp_path, made, monkeypatch):
     again = run(request)
     assert set(again.ran) == {"faces", "stills", "report"} and again.complete
     assert (tmp_path / "out" / "faces.csv").read_bytes() == sheet
+
+
+@pytest.mark.slow
+def test_what_was_erased_is_made_again(tmp_path, made):
+    request = Request(
+        made(media.make_faces, 1), config_from_mapping({"run": {"only": ["face"]}}), tmp_path / "out"
+    )
+    first = {path.name: path.read_bytes() for path in run(request).files}
     erase(survey(request.folder, everything=False))
-    assert run(request).complete and (tmp_path / "out" / "faces.csv").read_bytes() == sheet
+    assert {path.name: path.read_bytes() for path in run(request).files} == first
 
 
+@pytest.mark.slow
 def test_faces_go_also_when_the_run_fails(tmp_path, made, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no-models"))
 

@@ -16,7 +16,7 @@ from pipeline.config import config_from_mapping
 from pipeline.engine.files import file_digest
 from pipeline.engine.runner import StageEvent
 from pipeline.job import Result, run
-from pipeline.models.cards import CACHE_VARIABLE
+from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.plan import WORK, Request, UsageError
 
 SECTIONS = {"film": {"enabled": False}, "run": {"only": ["voice"]}}
@@ -99,6 +99,20 @@ def test_an_input_swapped_before_publishing_publishes_nothing(video, tmp_path, m
 def test_an_input_that_goes_away_is_one_sentence(moment, video, tmp_path):
     with pytest.raises(UsageError, match=r"talk\.mp4 went away while it was read"):
         analyze(video, tmp_path / "out", at(moment, video.unlink))
+
+
+def test_a_source_that_cannot_be_read_is_one_sentence(video, tmp_path, monkeypatch):
+    def unreadable(path: Path) -> str:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr("pipeline.engine.sources.file_digest", unreadable)
+    with pytest.raises(UsageError, match=r"cannot read .*talk\.mp4 \(Input/output error\); check the file"):
+        analyze(video, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    weights = tmp_path / "own.pt"
+    weights.write_bytes(b"w")
+    with pytest.raises(ModelError, match=r"cannot read .*own\.pt \(Input/output error\); mend or remove it"):
+        analyze(video, tmp_path / "out", run={"only": ["text"]}, transcript={"whisper_model": str(weights)})
 
 
 def test_subtitles_and_readings_are_watched_too(video, tmp_path):

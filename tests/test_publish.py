@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.disk import NotEnoughSpaceError
 from pipeline.engine.files import file_digest
 from pipeline.plan import WORK, UsageError
-from pipeline.publish import Made, claimed, publish, require_ours, withdraw
+from pipeline.publish import Made, claimed, publish, require_ours, withdraw_unused
 
 STAGES = ("analysis", "tables", "report", "highlights")
 
@@ -219,6 +220,15 @@ def test_an_artifact_that_is_damaged_is_not_published(out, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == [WORK]
 
 
+def test_results_for_which_there_is_no_room_are_not_published_by_halves(small_disk, tmp_path):
+    out = small_disk("size=1m") / "out"
+    run(out, artifacts(tmp_path / "made", integrated="a" * 300_000, conflicts="a" * 300_000))
+    run(out, artifacts(tmp_path / "made", integrated="b" * 300_000, conflicts="b" * 300_000))
+    with pytest.raises(NotEnoughSpaceError):
+        run(out, artifacts(tmp_path / "made", integrated="c" * 300_000, conflicts="c" * 900_000))
+    assert (out / "integrated.csv").read_text() == "b" * 300_000
+
+
 def test_a_result_is_not_written_through_a_link(out, tmp_path):
     made = artifacts(tmp_path / "made", integrated="1")
     run(out, made)
@@ -250,10 +260,13 @@ def test_a_file_that_came_meanwhile_is_not_overwritten(out, tmp_path):
 
 
 def test_what_others_put_into_a_new_folder_stays_when_it_is_withdrawn(tmp_path):
-    for name in ("a", "b"):
+    for name in ("a", "b", "c"):
         with claimed(tmp_path / name, nobody) as is_new:
             assert is_new
             if name == "b":
                 (tmp_path / name / "mine").touch()
-            withdraw(tmp_path / name)
+            if name == "c":
+                (tmp_path / name / WORK / "artifacts" / "probe" / "0123").mkdir(parents=True)
+            withdraw_unused(tmp_path / name)
     assert not (tmp_path / "a").exists() and [p.name for p in (tmp_path / "b").iterdir()] == ["mine"]
+    assert (tmp_path / "c" / WORK / "artifacts" / "probe" / "0123").is_dir()

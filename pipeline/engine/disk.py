@@ -36,11 +36,11 @@ def require_free_space(folder: Path, needed_bytes: int) -> None:
     """Call before a long write into ``folder``.
 
     Raises:
-        NotEnoughSpaceError: fewer than ``needed_bytes`` are free there.
+        NotEnoughSpaceError: fewer than ``needed_bytes`` are free there, as far as it can be known.
         OSError: the folder cannot be looked at.
     """
-    free_bytes = shutil.disk_usage(folder).free
-    if free_bytes < needed_bytes:
+    total_bytes, _, free_bytes = shutil.disk_usage(folder)
+    if total_bytes and free_bytes < needed_bytes:  # some network file systems say 0 to everything
         raise NotEnoughSpaceError(needed_bytes, free_bytes)
 
 

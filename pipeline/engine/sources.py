@@ -6,12 +6,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from pipeline.engine.files import file_digest, read_state, write_state
+from pipeline.engine.files import file_digest, json_digest, read_state, write_state
 from pipeline.engine.store import Artifact
 
 # (size, modification, change, device, number): `cp -p` can forge the first two, nothing all of them.
 Stamp = tuple[int, int, int, int, int]
-MEMORY = TypeAdapter(dict[str, tuple[Stamp, str]])
+# By path: the stamp, the digest, and a digest of all three, or a flipped bit would pass for another file.
+MEMORY = TypeAdapter(dict[str, tuple[Stamp, str, str]])
 
 
 class SourceChangedError(RuntimeError):
@@ -52,19 +53,19 @@ def read_source(path: Path, memory: Path | None) -> Source:
     """
     stamp, name = _stamp(path), str(path.resolve())
     known = (read_state(memory, MEMORY) if memory is not None else None) or {}
-    if name in known and known[name][0] == stamp:
+    if name in known and known[name] == _remembered(name, stamp, known[name][1]):
         return Source(path, known[name][1], stamp)
     source = Source(path, file_digest(path), stamp)
     source.check()
     if memory is not None:
-        _remember(memory, known | {name: (stamp, source.digest)})
+        with contextlib.suppress(OSError):  # a digest that cannot be remembered is taken again next time
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            write_state(memory, known | {name: _remembered(name, stamp, source.digest)})
     return source
 
 
-def _remember(memory: Path, known: dict[str, tuple[Stamp, str]]) -> None:
-    with contextlib.suppress(OSError):  # a digest that cannot be remembered is taken again next time
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        write_state(memory, known)
+def _remembered(name: str, stamp: Stamp, digest: str) -> tuple[Stamp, str, str]:
+    return stamp, digest, json_digest([name, stamp, digest])
 
 
 def _stamp(path: Path) -> Stamp:

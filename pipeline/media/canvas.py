@@ -133,7 +133,7 @@ def canvas_filters(media: MediaInfo, width_px: int, height_px: int, apart: bool)
             "setsar=r=1",
             "format=pix_fmts=yuv420p",
             # Without it times that go from graph to graph are rounded to the mean frame rate.
-            *(("setpts=PTS",) if apart else ()),
+            *(("setpts=PTS:strip_fps=1",) if apart else ()),
         )
     )
 

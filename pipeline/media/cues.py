@@ -737,13 +737,12 @@ def _turns(text: str, speaker: str | None, names: frozenset[str]) -> list[tuple[
     if _DASH.match(text):
         text = _INNER_DASH.sub("\n- ", text)
     lines = [line for line in map(str.strip, text.split("\n")) if line]
-    unspaced = sum(bool(_DASH.match(line)) for line in lines) > 1
     turns: list[tuple[str | None, list[str]]] = []
     for line in lines:
         rest, is_new = line, not turns
         if line.startswith(">>"):
             rest, is_new = line[2:].strip(), True
-        elif (dash := _DASH.match(line)) and (dash[0][-1].isspace() or unspaced):
+        elif dash := _DASH.match(line):
             rest, is_new = line[dash.end() :], True
         name, rest = _named(rest, names)
         if is_new or name is not None:
@@ -760,9 +759,9 @@ def _utterances(shown: Sequence[_Shown], account: _Account) -> list[SpokenLine]:
     lines: list[SpokenLine] = []
     open_until_us = -1
     for cue in shown:
-        marked = bool(_MUSIC_MARKS.search("".join(cue.lines)))
+        closes = len(_MUSIC_MARKS.findall("\n".join(cue.lines))) % 2 == 1  # else its notes are pairs
         kept, is_open = _without_lyrics(
-            _without_credits(cue.lines, account), marked and cue.start_us <= open_until_us, account
+            _without_credits(cue.lines, account), closes and cue.start_us <= open_until_us, account
         )
         open_until_us = cue.end_us + MAX_LYRICS_GAP_US if is_open else -1
         text = "\n".join(kept)

@@ -159,13 +159,15 @@ def read_all(path: Path, *, whole: bool = False) -> Packets:
 @contextmanager
 def _logged() -> Iterator[list[tuple[int, str, str]]]:
     """Errors that libav reports meanwhile: level, who, what. Silent otherwise, as PyAV is by default."""
-    before = av.logging.get_level()
+    before = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # what another file's reading said last would not be heard again
     try:
         with av.logging.Capture() as log:
             yield log
     finally:
-        av.logging.set_level(before)
+        av.logging.set_level(before[0])
+        av.logging.set_skip_repeated(before[1])
 
 
 @dataclass(eq=False)

@@ -37,6 +37,16 @@ def test_a_file_of_the_same_size_and_time_is_another(tmp_path, hashed):
     assert len(hashed) == 2
 
 
+def test_a_flipped_bit_in_the_memory_is_noticed(tmp_path, hashed):
+    video, memory = tmp_path / "a.mp4", tmp_path / "digests.json"
+    video.write_bytes(b"v")
+    digest = read_source(video, memory).digest
+    text = memory.read_text()
+    memory.write_text(text.replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1")))
+    assert read_source(video, memory).digest == digest and len(hashed) == 2
+    assert memory.read_text() == text
+
+
 def test_each_file_is_remembered_once(tmp_path):
     video, memory = tmp_path / "a.mp4", tmp_path / "digests.json"
     for content in (b"1", b"22", b"333"):

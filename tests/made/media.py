@@ -104,11 +104,12 @@ def make_still(folder: Path, frame_times: tuple[int, ...] = (0, 400, 2000), suff
 
 
 def make_turning(folder: Path, suffix: str = ".ts", codec: str = "libx264") -> Path:
-    """One face, 320 x 180 for 2 s and then 180 x 320: a call whose phone is turned."""
+    """One face, 320 x 180 for 2 s and then 180 x 320: a call whose phone is turned; frames are uneven."""
     halves = []
     inside = ".ts" if codec == "libx264" else suffix
     for start_s, size in ((1.0, (320, 180)), (3.0, (180, 320))):
-        half = replace(constant(12, 2.0), sound=(), stored_size=size, codec=codec, picture=faced(1))
+        uneven = [round(1000 * i / 12) + 17 * (i % 3 == 1) for i in range(24)]
+        half = Film(uneven, MILLISECOND, sound=(), stored_size=size, codec=codec, picture=faced(1))
         half = replace(half, container_start_s=start_s if inside == ".ts" else 0.0)
         halves.append(write_film(folder / f"{size[0]}_for{suffix}{inside}", half))
     return _joined(halves, folder / f"turning_{codec}{suffix}")

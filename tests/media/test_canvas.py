@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.canvas import canvas_filters, fitted
 from pipeline.media.encode import SHAPED, media_input, run_ffmpeg, shaped
-from pipeline.media.frames import iter_frames
+from pipeline.media.frames import Frame, iter_frames
 from pipeline.media.probe import probe
 from pipeline.media.shown import frames_shown
 from tests.conftest import Made
@@ -20,17 +20,18 @@ from tests.media.test_clock import BLANK
 SIDES = st.tuples(st.integers(1, 4000), st.integers(1, 4000))
 
 
-def by_ffmpeg(path: Path, folder: Path) -> list[np.ndarray]:
+def by_ffmpeg(path: Path, folder: Path, apart: bool | None = None) -> list[Frame]:
     """The canvas as ffmpeg makes it for a film, without loss."""
     info = probe(path)
+    apart = bool(info.shapes) if apart is None else apart
     size = (info.width_px // 2 * 2, info.height_px // 2 * 2)
     picture = media_input(path, info.clock_zero_us)[SHAPED].filter("null")
-    output = ffmpeg.output(picture, "canvas.mkv", vcodec="libx264", qp=0, preset="ultrafast")
+    lossless = {"vcodec": "libx264", "qp": 0, "preset": "ultrafast", "enc_time_base:v": "demux"}
+    output = ffmpeg.output(picture, "canvas.mkv", **lossless)
     assert info.video_index is not None
-    apart = bool(info.shapes)
     arguments = shaped(output, info.video_index, canvas_filters(info, *size, apart), apart)
     run_ffmpeg(arguments, info.duration_us, lambda share: None, folder)
-    return [f.image for f in iter_frames(folder / "canvas.mkv", probe(folder / "canvas.mkv"), "all")]
+    return list(iter_frames(folder / "canvas.mkv", probe(folder / "canvas.mkv"), "all"))
 
 
 @given(SIDES, SIDES)
@@ -69,8 +70,16 @@ def test_each_frame_goes_by_its_own_shape_everywhere(
     theirs = by_ffmpeg(path, tmp_path)
     assert len(theirs) == len(ours)
     for at in (5, -5):  # in either half
-        height, width, _ = theirs[at].shape
-        assert np.abs(theirs[at].astype(int) - ours[at].image[:height, :width]).mean() < 6
+        height, width, _ = theirs[at].image.shape
+        assert np.abs(theirs[at].image.astype(int) - ours[at].image[:height, :width]).mean() < 6
+
+
+@pytest.mark.parametrize("name", ["variable.mkv", "variable.mp4", "ntsc.mp4", "starts_at_5s.mkv"])
+def test_a_graph_of_its_own_keeps_every_time(name: str, made: Made, tmp_path: Path) -> None:
+    path = made(name)
+    ours = [f.time_us for f in iter_frames(path, probe(path), "all")]
+    theirs = [f.time_us for f in by_ffmpeg(path, tmp_path, apart=True)]
+    assert np.abs(np.array(ours) - theirs).max() <= 1_000
 
 
 def test_a_turned_phone_shows_the_face_undistorted(made: Made) -> None:
@@ -95,7 +104,7 @@ def test_only_pictures_in_hdr_are_tone_mapped(made: Made) -> None:
 def test_hdr_looks_alike_in_frames_and_film(transfer: str, made: Made, tmp_path: Path) -> None:
     path = made(media.make_hdr, transfer)
     ours = next(iter_frames(path, probe(path), "all")).image.astype(int)
-    theirs = by_ffmpeg(path, tmp_path)[0].astype(int)
+    theirs = by_ffmpeg(path, tmp_path)[0].image.astype(int)
     assert np.abs(ours.mean(axis=(0, 1)) - theirs.mean(axis=(0, 1))).max() < 3
     assert np.abs(ours - theirs).mean() < 5
     untouched = next(iter_frames(path, replace(probe(path), hdr=False), "all")).image.astype(int)

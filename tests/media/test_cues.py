@@ -209,6 +209,7 @@ def test_typesetting_and_songs_are_no_speech() -> None:
 def test_captions_of_which_all_have_a_position_are_speech() -> None:
     rows = [(i, i + 1, rf"{{\an7}}{{\pos(10,{i})}}What do I know") for i in range(0, 9, 2)]
     assert len(spoken(rows).lines) == len(rows)
+    assert len(spoken([*rows, (10, 11, "The end")]).lines) == len(rows) + 1
 
 
 def test_capitals_at_the_top_over_speech_are_a_sign() -> None:
@@ -287,6 +288,7 @@ def test_a_song_over_two_cues_ends_with_its_last_note() -> None:
     rows = [(0, 2, "♪ I will always"), (2, 4, "love you ♪"), (5, 6, "Turn it off!")]
     assert said(spoken(rows)) == [(5, 6, "Turn it off!")]
     assert said(spoken([(0, 2, "♪ la la la"), (2, 4, "Turn it off!")])) == [(2, 4, "Turn it off!")]
+    assert said(spoken([(0, 2, "♪ la la la"), (2, 4, "ANNA: ♪ la la ♪")])) == []
 
 
 @pytest.mark.parametrize(
@@ -311,6 +313,8 @@ def test_a_song_over_two_cues_ends_with_its_last_note() -> None:
         ("- JOHN: Where?\n- MARY: Here.", [("JOHN", "Where?"), ("MARY", "Here.")]),
         ("<v John>Where?</v>\n<v.loud Mary>Here.", [("John", "Where?"), ("Mary", "Here.")]),
         ("- I am sad.", [(None, "I am sad.")]),
+        ("-I am sad.", [(None, "I am sad.")]),
+        ("—and then he left.", [(None, "—and then he left.")]),
         ("-5 degrees", [(None, "-5 degrees")]),
         ("I was - I am - sad.", [(None, "I was - I am - sad.")]),
         ("Remember: call me.", [(None, "Remember: call me.")]),

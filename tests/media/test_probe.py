@@ -13,7 +13,7 @@ from pipeline.models.cards import file_sha256
 from pipeline.records import MEDIA_FILE, read_record
 from pipeline.types import MediaInfo, SubtitleStream
 from tests.conftest import Made
-from tests.made import media
+from tests.made import media, streams
 
 
 def test_the_stage_writes_what_probe_finds(made: Made, tmp_path: Path) -> None:
@@ -203,3 +203,14 @@ def test_a_dropped_frame_is_a_variable_rate(fps: int, frames: int, data: st.Data
     times_us = np.round(np.arange(frames) * 1e6 / fps).astype(np.int64)
     lost = data.draw(st.integers(1, frames - 2))
     assert varies(np.delete(times_us, lost), 1000.0)
+
+
+def test_the_same_damage_is_heard_again_in_one_process(made: Made, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.ogv"
+    streams.ffmpeg("-i", made("plain.mp4"), "-c:v", "libtheora", "-c:a", "libvorbis", path)
+    data = path.read_bytes()
+    begin, length = len(data) // 2, len(data) // 5
+    path.write_bytes(data[:begin] + bytes(length) + data[begin + length :])
+    first, second = probe(path), probe(path)
+    assert first.warnings == second.warnings
+    assert "missing in the file" in " ".join(first.warnings)

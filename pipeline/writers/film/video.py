@@ -10,7 +10,7 @@ from pipeline.config import FilmSection
 from pipeline.engine.stage import Progress
 from pipeline.media.canvas import canvas_filters
 from pipeline.media.encode import SHAPED, film_settings, media_input, run_ffmpeg, shaped
-from pipeline.media.hold import hold_map, must_hold, picture_times_us
+from pipeline.media.hold import HOLD_US, hold_map, must_hold, picture_times_us
 from pipeline.media.mend import media_path
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
@@ -70,8 +70,10 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
         folder = Path(scratch)
         write_holds(media_path(inputs), analysis.media, folder)
         parts = write_parts(analysis, hidden, font, settings, folder)
-        output = film(media_path(inputs), analysis.media, parts, font.path.parent, settings)
-        run_ffmpeg(output, analysis.media.duration_us, progress, folder)
+        media = analysis.media
+        del analysis  # 130 MB in an hour, of which the encoder beside us needs nothing
+        output = film(media_path(inputs), media, parts, font.path.parent, settings)
+        run_ffmpeg(output, media.duration_us, progress, folder)
         if parts.words_language is not None and settings.style != "minimal":
             hide_words(folder / FILM)  # they are in the picture already
         (folder / FILM).replace(out / FILM)
@@ -134,7 +136,11 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     options |= {"movie_timescale": MOVIE_TIMESCALE}
     # Nothing of the source's own: neither where and by whom it was made nor its chapters.
     options |= {"map_metadata:g": -1, "map_metadata:s": -1, "map_chapters": -1, "max_error_rate": 1}
-    options |= {"enc_time_base:v": HELD_TIME_BASE} if must_hold(media) else {}
+    if must_hold(media):
+        options |= {"enc_time_base:v": HELD_TIME_BASE}
+    if apart:  # without the mean frame rate the last frame would last no time, and players leave it out
+        frame_s = HOLD_US / US_PER_S if must_hold(media) else 1 / media.fps
+        options |= {"bsf:v": f"setts=pts=PTS:dts=DTS:duration=if(DURATION\\,DURATION\\,{frame_s}/TB)"}
     if not parts.chaptered:
         return shaped(ffmpeg.output(*streams, FILM, **options), media.video_index, filters, apart)
     # An input without streams: ffmpeg-python keeps only inputs that something is taken from.

@@ -1,6 +1,5 @@
 import itertools
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
@@ -168,6 +167,9 @@ def test_a_picture_that_stands_still_is_repeated_to_the_end(
     shown = np.array(picture_times(path))
     assert shown[0] == 0 and shown[-1] >= probe(source).duration_us / 1e6 - 0.1001
     assert np.diff(shown).max() <= 0.1001
+    with av.open(f"file:{path}") as container:
+        (stream,) = container.streams.video
+        assert float(stream.duration * stream.time_base) == pytest.approx(probe(source).duration_us / 1e6)
     for ms in times_ms:
         assert np.abs(shown - ms / 1e3).min() < 2e-5
     bare = list(iter_frames(source, probe(source), "all"))
@@ -212,11 +214,16 @@ def test_a_face_stays_hidden_on_a_frame_that_is_held(made: Made, tmp_path: Path)
     assert np.abs(bare - held).mean() > 15
 
 
-@pytest.mark.parametrize("make", [made_media.make_turning, made_media.make_wider, made_media.make_tipped])
+TURNING = made_media.make_turning
+
+
+@pytest.mark.parametrize(
+    "how", [(TURNING,), (TURNING, ".mkv"), (made_media.make_wider,), (made_media.make_tipped,)]
+)
 def test_a_picture_that_changes_its_shape_keeps_what_is_around_it(
-    make: Callable[[Path], Path], made: Made, tmp_path: Path
+    how: tuple[object, ...], made: Made, tmp_path: Path
 ) -> None:
-    source = made(make)
+    source = made(*how)
     media = probe(source)
     path = film(source, tmp_path)
     height, width = media.height_px // 2 * 2, media.width_px // 2 * 2
