@@ -81,7 +81,13 @@ def stop_children() -> None:
             child.kill()
 
 
-def media_input(path: Path, clock_zero_us: int, begin_us: int = 0, drop_changed_sound: bool = False) -> Any:
+def media_input(
+    path: Path,
+    clock_zero_us: int,
+    begin_us: int = 0,
+    drop_changed_sound: bool = False,
+    only_sound: bool = False,
+) -> Any:
     """``path`` as an ffmpeg-python input whose time stamps are on the media clock.
 
     Reading begins at a key frame near ``begin_us``; what comes before is not looked at. ffmpeg would subtract
@@ -90,9 +96,13 @@ def media_input(path: Path, clock_zero_us: int, begin_us: int = 0, drop_changed_
 
     ``drop_changed_sound`` leaves out sound whose channels or rate are others than at the beginning. Damaged
     packets may claim what ends the whole; but so may sound that really changes, so this is a second attempt.
+
+    ``only_sound`` makes an input of its own beside another one of the same file. Where the picture goes
+    through two graphs, ffmpeg waits for ever when the sound that it copies comes from the picture's input.
     """
     seek = {"ss": f"{begin_us}us", "noaccurate_seek": None} if begin_us > 0 else {}
     dropped = {"drop_changed:a": 1} if drop_changed_sound else {}
+    sound = {"vn": None} if only_sound else {}
     return ffmpeg.input(
         media_url(path.absolute()),
         **seek,
@@ -100,6 +110,7 @@ def media_input(path: Path, clock_zero_us: int, begin_us: int = 0, drop_changed_
         itsoffset=f"{-clock_zero_us}us",
         protocol_whitelist="file,pipe",
         **dropped,
+        **sound,
     )
 
 

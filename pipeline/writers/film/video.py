@@ -128,7 +128,8 @@ def film(source: Path, media: MediaInfo, parts: Parts, fonts: Path, settings: Fi
     apart = must_hold(media) or bool(media.shapes)
     filters = canvas_filters(media, *parts.layout.frame, apart)
     if media.has_audio:
-        streams.append(whole[str(media.audio_index)])
+        sound = media_input(source, media.clock_zero_us, only_sound=True) if apart else whole
+        streams.append(sound[str(media.audio_index)])
     options = film_settings(settings.crf, settings.preset, media.audio_codec if media.has_audio else None)
     if parts.words_language is not None:
         streams.append(ffmpeg.input(WORDS)["s:0"])
