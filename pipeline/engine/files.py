@@ -73,6 +73,7 @@ def replacing(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         scratch.touch(mode=PRIVATE_FILE)
+        make_private(scratch)
         yield scratch
         sync(scratch)
         scratch.replace(path)
@@ -100,6 +101,8 @@ def private_folder(folder: Path, *, parents: bool = False) -> None:
     except FileExistsError:
         if not folder.is_dir():
             raise
+    else:
+        make_private(folder)
 
 
 def sweep_parts(folder: Path) -> None:

@@ -42,7 +42,7 @@ def _locked(path: Path, waiting: Callable[[str], None]) -> int | None:
         private_folder(path.parent, parents=True)
         if fcntl is None:
             return None
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

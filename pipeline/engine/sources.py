@@ -1,6 +1,7 @@
 """Files from outside: digested once, remembered, and watched for change while they are in use."""
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def read_source(path: Path, memory: Path | None) -> Source:
         SourceChangedError: it was written to while it was read.
         OSError: it cannot be read.
     """
-    stamp, name = _stamp(path), str(path.resolve())
+    stamp, name = _stamp(path), os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
     known = (read_state(memory, MEMORY) if memory is not None else None) or {}
     if name in known and known[name] == _remembered(name, stamp, known[name][1]):
         return Source(path, known[name][1], stamp)

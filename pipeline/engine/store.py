@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -33,6 +34,8 @@ from pipeline.engine.files import (
 
 MANIFEST = "manifest.json"
 SCRATCH_PREFIX = ".tmp-"
+KEY_LENGTH = 16
+KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
 DISCARDED_SUFFIX = ".gone"
 
 # Scratch folders this process is writing to: the one thing to clean up when it must end at once.
@@ -135,6 +138,7 @@ class Store:
         with _making_scratch:
             scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
             _open_scratch.add(scratch)
+        make_private(scratch)
         try:
             yield scratch
             _seal(scratch, recipe, measures)
@@ -154,7 +158,7 @@ class Store:
     def sweep(self, keep: set[Path], most_per_stage: int) -> None:
         """Delete the oldest artifacts of each stage beyond ``most_per_stage``, never one in ``keep``."""
         for stage in self._stages():
-            finished = [f for f in stage.iterdir() if f.is_dir() and not f.name.startswith(SCRATCH_PREFIX)]
+            finished = [f for f in stage.iterdir() if KEY.fullmatch(f.name) and f.is_dir()]
             for folder in sorted(finished, key=_age_s)[most_per_stage:]:
                 if folder not in keep:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -167,10 +171,13 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _stages(self) -> list[Path]:
-        return [f for f in self.root.iterdir() if f.is_dir()] if self.root.is_dir() else []
+        """Nothing behind a link: what is swept has to be ours."""
+        if self.root.is_symlink() or not self.root.is_dir():
+            return []
+        return [f for f in self.root.iterdir() if f.is_dir() and not f.is_symlink()]
 
     def _path(self, stage: str, recipe: Mapping[str, Any]) -> Path:
-        return self.root / stage / json_digest(recipe)[:16]
+        return self.root / stage / json_digest(recipe)[:KEY_LENGTH]
 
 
 def artifact_files(path: Path) -> Mapping[str, str]:

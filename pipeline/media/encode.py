@@ -97,12 +97,11 @@ def media_input(
     ``drop_changed_sound`` leaves out sound whose channels or rate are others than at the beginning. Damaged
     packets may claim what ends the whole; but so may sound that really changes, so this is a second attempt.
 
-    ``only_sound`` makes an input of its own beside another one of the same file. Where the picture goes
-    through two graphs, ffmpeg waits for ever when the sound that it copies comes from the picture's input.
+    ``only_sound`` opens the file once more for its sound. ffmpeg 9.0 stands still for ever where picture and
+    sound of one input meet again behind filter graphs that follow each other (``shaped(apart=True)``).
     """
     seek = {"ss": f"{begin_us}us", "noaccurate_seek": None} if begin_us > 0 else {}
     dropped = {"drop_changed:a": 1} if drop_changed_sound else {}
-    sound = {"vn": None} if only_sound else {}
     return ffmpeg.input(
         media_url(path.absolute()),
         **seek,
@@ -110,7 +109,7 @@ def media_input(
         itsoffset=f"{-clock_zero_us}us",
         protocol_whitelist="file,pipe",
         **dropped,
-        **sound,
+        **({"vn": None} if only_sound else {}),
     )
 
 

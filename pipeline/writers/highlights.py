@@ -134,7 +134,9 @@ def piece(film: Reel, cut: Span, name: str) -> Any:
     """
     import ffmpeg
 
-    whole = media_input(film.path, film.clock_zero_us, cut.start_us - BACK_US)
+    apart = film.media is not None and bool(film.media.shapes)
+    begin_us = cut.start_us - BACK_US
+    whole = media_input(film.path, film.clock_zero_us, begin_us)
     back = f"PTS-{cut.start_us}/1000000/TB"
     picture = (
         whole[film.picture]
@@ -147,8 +149,9 @@ def piece(film: Reel, cut: Span, name: str) -> Any:
     )
     streams, sound = [picture], {}
     if film.sound is not None:
+        heard = media_input(film.path, film.clock_zero_us, begin_us, only_sound=True) if apart else whole
         streams.append(
-            whole[film.sound]
+            heard[film.sound]
             .filter("asetpts", back)
             .filter("aresample", RATE_HZ, **{"async": 1, "first_pts": 0})
             .filter("aformat", channel_layouts="stereo")
@@ -164,7 +167,6 @@ def piece(film: Reel, cut: Span, name: str) -> Any:
     if film.media is None or film.media.video_index is None:
         return output
     size = (film.media.width_px // 2 * 2, film.media.height_px // 2 * 2)
-    apart = bool(film.media.shapes)
     return shaped(output, film.media.video_index, canvas_filters(film.media, *size, apart), apart)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor
 
+from pipeline.media.shapes import shape_index
 from pipeline.records import BOX_KEY, FRAME_TIME_KEY
 from pipeline.types import Analysis, MediaInfo, Observation, Span, united
 
@@ -23,6 +24,8 @@ OVERSHOOT = 0.5
 HELD_US, AROUND_US = 4_000_000, 1_000_000
 # One who is lost while moving is followed for so long at the same speed, at most so many faces far.
 ONWARD_US, FURTHEST = 500_000, 1.5
+# A face is followed at its new size so long after the picture has changed its shape.
+SETTLED_US = 1_500_000
 # A region stands as long as this makes it no wider: it does not tremble, and libass has less to look through.
 GROWTH, LONGEST_US = 1.2, 3_000_000
 
@@ -73,6 +76,7 @@ def regions(analysis: Analysis) -> tuple[Region, ...]:
     tracks = _tracks(analysis)
     covers = [cover for track in tracks for cover in _track(track)]
     covers += [_bridge(last, first) for last, first in _found_anew(tracks)]
+    covers += list(_unsettled(covers, analysis.media))
     found = (_region(cover, analysis.media) for cover in covers)
     return tuple(sorted((r for r in found if r is not None), key=lambda r: (r.span, r.box)))
 
@@ -214,6 +218,20 @@ def _region(cover: _Cover, media: MediaInfo) -> Region | None:
     if start_us >= end_us or width <= 0 or height <= 0:
         return None
     return Region(Span(start_us, end_us), (left, top, width, height), cover.face_px)
+
+
+def _unsettled(covers: Sequence[_Cover], media: MediaInfo) -> Iterator[_Cover]:
+    """What is seen soon after a picture has changed its shape, from the change on.
+
+    A face is first looked for where, and as large as, it was before.
+    """
+    if not media.shapes:
+        return
+    for cover in covers:
+        at_shape = shape_index(media.shapes, cover.span.start_us)
+        change_us = media.shapes[at_shape].start_us
+        if at_shape > 0 and cover.span.start_us - change_us <= SETTLED_US:
+            yield replace(cover, span=Span(change_us, cover.span.end_us))
 
 
 def _width(edges: _Edges) -> float:

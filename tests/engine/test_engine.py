@@ -336,6 +336,29 @@ def test_sweep_keeps_the_newest_and_the_used(film):
     assert film.calls == []
 
 
+@pytest.mark.parametrize("linked", ["stage", "store"])
+def test_nothing_behind_a_link_is_swept(linked, tmp_path):
+    mine = [tmp_path / "mine" / "a" / name for name in ("letters", ".tmp-x", "0123456789abcdef", "photos")]
+    for folder in mine:
+        folder.mkdir(parents=True)
+    root = tmp_path / "store"
+    if linked == "store":
+        root.symlink_to(tmp_path / "mine")
+    else:
+        root.mkdir()
+        (root / "a").symlink_to(tmp_path / "mine" / "a")
+    Store(root).sweep(set(), most_per_stage=0)
+    Store(root).sweep_scratch()
+    assert all(folder.is_dir() for folder in mine)
+
+
+def test_what_is_no_artifact_is_not_swept(film):
+    film.run()
+    (film.root / "csv" / "letters").mkdir()
+    Store(film.root).sweep(set(), most_per_stage=0)
+    assert [path.name for path in (film.root / "csv").iterdir()] == ["letters"]
+
+
 def test_why_not_names_the_difference(film):
     film.run()
     recipe = {"stage": "probe", "version": 2, "settings": {"a": 1}, "inputs": {}}

@@ -49,7 +49,7 @@ def test_what_is_no_readable_file_counts_as_absent(tmp_path, monkeypatch):
     assert read_state(tmp_path / "big.json", NAMES) is None
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
 def test_files_and_folders_are_private_whatever_the_umask(umask, tmp_path):
     (tmp_path / "source").write_bytes(b"bytes")
     old = os.umask(umask)

@@ -101,6 +101,14 @@ def test_without_locks_a_run_goes_on_and_knows_it(tmp_path, monkeypatch):
         assert not alone and (tmp_path / "w").is_dir()
 
 
+def test_a_lock_file_is_no_way_to_another_file(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError), only_writer(tmp_path / "lock", unexpected):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_a_lock_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError), only_writer(tmp_path / "file" / "lock", unexpected):

@@ -47,6 +47,12 @@ def test_a_flipped_bit_in_the_memory_is_noticed(tmp_path, hashed):
     assert memory.read_text() == text
 
 
+def test_a_name_that_is_not_utf_8_is_remembered_too(tmp_path, hashed):
+    video, memory = tmp_path / "\udcb2.mp4", tmp_path / "digests.json"
+    video.write_bytes(b"v")
+    assert read_source(video, memory) == read_source(video, memory) and len(hashed) == 1
+
+
 def test_each_file_is_remembered_once(tmp_path):
     video, memory = tmp_path / "a.mp4", tmp_path / "digests.json"
     for content in (b"1", b"22", b"333"):

@@ -24,6 +24,7 @@ SAMPLES = [
     ("cp1252", "¿Dónde estás? Mañana será otro día."),
     ("cp1252", "Não acredito, coração, você não está aqui."),
     ("cp1252", "Jag är så ledsen, förlåt mig"),
+    ("cp1250", "nie wiem, co się dzieje"),
     ("cp1250", "Nie mogę w to uwierzyć, że już cię nie ma, łzy płyną"),
     ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
     ("cp1250", "Nem hiszem el, hogy elment, őrült és szűk"),

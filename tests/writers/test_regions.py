@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.types import Analysis, MediaInfo, Observation, Span, Status
+from pipeline.types import Analysis, MediaInfo, Observation, PictureShape, Span, Status
 from pipeline.writers.regions import AROUND_US, HELD_US, Region, at, regions, unseen
 from tests.writers.conftest import make_analysis, with_posture
 
@@ -47,6 +47,18 @@ boxes = st.tuples(*(st.floats(a, b) for a, b in ((-6, 630), (-6, 350), (8, 200),
 sightings = st.lists(
     st.tuples(st.integers(0, 59 * S), st.sampled_from(["P1", "P2", None]), boxes), max_size=12
 )
+
+
+def test_what_is_seen_soon_after_a_turn_is_hidden_from_the_turn_on() -> None:
+    """A face is looked for as large as it was before, so it is found too small at first."""
+    shapes = (PictureShape(0, 640, 360), PictureShape(2 * S, 360, 640))
+    small, large = (300.0, 200.0, 50.0, 50.0), (200.0, 120.0, 200.0, 200.0)
+    seen = [(us, "P1", small if us < 2_600_000 else large) for us in range(0, 5 * S, FIFTH)]
+    plain = analysis_of(seen)
+    assert not inside(large, at(regions(plain), 2_050_000), plain.media)
+    turned = analysis_of(seen, replace(plain.media, shapes=shapes))
+    assert inside(large, at(regions(turned), 2_050_000), turned.media)
+    assert not inside(large, at(regions(turned), 1_950_000), turned.media)
 
 
 @given(sightings)

@@ -18,7 +18,7 @@ from pipeline.writers.film.layout import film_layout
 from pipeline.writers.regions import regions
 from tests.conftest import Made
 from tests.made import media as made_media
-from tests.made.film import MARKER_S, MILLISECOND, Film, write_film
+from tests.made.film import MARKER_S
 from tests.writers.conftest import make_analysis, written
 from tests.writers.film.conftest import Filmed
 from tests.writers.film.filming import film, image, picture_times
@@ -243,11 +243,3 @@ def test_hdr_becomes_a_film_in_bt709(made: Made, tmp_path: Path) -> None:
         assert not {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} & {
             d.type.name for d in frame.side_data
         }
-
-
-@pytest.mark.timeout(40)
-def test_a_long_still_and_sound_that_ends_before_the_picture_come_to_an_end(tmp_path: Path) -> None:
-    """ffmpeg waited for ever here when it copied the sound from the picture's input."""
-    times_ms = [*range(0, 2720, 40), *range(6000, 9320, 40)]
-    source = write_film(tmp_path / "late.mkv", Film(times_ms, MILLISECOND, sound=((0.0, 6.0),)))
-    assert picture_times(film(source, tmp_path))[-1] > 9
