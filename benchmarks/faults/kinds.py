@@ -187,15 +187,17 @@ def lost_folder(base: Undisturbed, each: int, random: Random) -> list[Trial]:
 
     def read_only(after_s: float) -> Callable[[Path], Outcome]:
         def act(folder: Path) -> Outcome:
-            with tmpfs(folder / "disk", "size=1g") as disk:
-                running = start(base.job, disk / "out")
-                running.wait_for((disk / "out" / WORK).exists, after_s)
-                # A file open for writing keeps a disk from becoming read-only.
-                running.wait_for(lambda: remount(disk, "ro"))
+            out = folder / "out"
+            running = start(base.job, out)
+            running.wait_for((out / WORK).exists, after_s)
+            # A disk with an open file cannot become read-only: an empty one is laid over the folder instead.
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(out)], check=True)
+            try:
                 ended = running.end()
-                remount(disk, "rw")
-                name = SAME if ended.code == EXIT_OK else SENTENCE
-                return again(base, disk / "out", ended.trouble((EXIT_OK, *WITH_SENTENCE)), name)
+            finally:
+                subprocess.run(["umount", "-l", str(out)], check=True)
+            name = SAME if ended.code == EXIT_OK else SENTENCE
+            return again(base, out, ended.trouble((EXIT_OK, *WITH_SENTENCE)), name)
 
         return act
 
