@@ -57,7 +57,7 @@ def _copy(path: Path, tracks: Sequence[Track], clock: Mended, target: Path, cont
     }
     with open_media(path, whole=True) as source, av.open(str(target), "w", format=container) as copy:
         kept = [s for s in source.streams if s.index in rows or (container == CONTAINERS[0] and _is_text(s))]
-        writers = {stream.index: copy.add_stream_from_template(stream) for stream in kept}
+        writers = {stream.index: copy.add_stream_from_template(stream, opaque=True) for stream in kept}
         orders = {t.stream.index: _Order(source.streams[t.stream.index]) for t in tracks if _is_unordered(t)}
         shift_us = 0
         for packet in read_packets(source, kept, lambda reason: None):
@@ -97,11 +97,15 @@ class _Order:
 
 
 def _new_times(before: PacketTimes, after: PacketTimes) -> list[tuple[int, int, int, int]]:
-    """Per packet: time of presentation, of decoding, which never falls, duration, shift of the clock."""
-    decode = np.maximum.accumulate(np.minimum(after.decode_us, after.present_us))
-    present = np.maximum(after.present_us, decode)
+    """Per packet: time of presentation, of decoding, duration, shift of the clock.
+
+    Decode times rise and are never after presentation, whatever the file says: those of the presentation in
+    order, all earlier by as much as one needs.
+    """
+    in_order = np.sort(after.present_us)
+    delay_us = max(0, int((in_order - after.present_us).max(initial=0)))
     lasting = np.minimum(after.duration_us, MAX_PACKET_US)
-    rows = (present, decode, lasting, after.decode_us - before.decode_us)
+    rows = (after.present_us, in_order - delay_us, lasting, after.decode_us - before.decode_us)
     return list(zip(*(row.tolist() for row in rows), strict=True))
 
 

@@ -36,6 +36,18 @@ STATES_DURATION = frozenset({"mov", "matroska", "avi", "flv", "wav", "asf", "fla
 _NO_TIME_STAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 HEADER_AGREES_US = 100_000
 _TAGGED = re.compile(r"(\d{1,4}):(\d\d):(\d\d)\.(\d+)")
+# How the files of containers begin of which libavformat reads one: mp4 and mov, flv, Matroska, AVI, ASF.
+_MAGIC = tuple(
+    re.compile(start, re.DOTALL)
+    for start in (
+        rb"\x00\x00\x00.ftyp[\x20-\x7e]{4}",
+        rb"FLV\x01[\x00-\x05]\x00\x00\x00\x09",
+        rb"\x1a\x45\xdf\xa3",
+        rb"RIFF....AVI LIST",
+        rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    )
+)
+SEARCHED_BYTES = 1 << 24
 # Room for sums and differences of any two.
 FARTHEST_US = 1 << 60
 
@@ -120,6 +132,7 @@ class Packets:
     is_damaged: bool
     begins_late: bool
     is_bare: bool
+    unread_recording_at: int | None
 
     @property
     def states_duration(self) -> bool:
@@ -138,12 +151,13 @@ def read_all(path: Path, *, whole: bool = False) -> Packets:
         counters = {
             s.index: _Counter(container.streams[s.index]) for s in (*streams.pictures, *streams.sounds)
         }
-        order = 0
+        order, end = 0, 0
         if counters:
             chosen = [one.stream for one in counters.values()]
             for packet in read_packets(container, chosen, complaints.append):
                 counters[packet.stream.index].add(packet, order)
                 order += 1
+                end = max(end, (packet.pos or 0) + packet.size)
         names = tuple(container.format.name.split(","))
         tracks = tuple(
             counters[stream.index].track(stream) for stream in (*streams.pictures, *streams.sounds)
@@ -159,8 +173,18 @@ def read_all(path: Path, *, whole: bool = False) -> Packets:
             complaints=len(complaints) + named.count(container.format.name),
             is_damaged=bool(complaints) or not read.isdisjoint(named),
             begins_late=LATE_STREAM in complaints,
+            unread_recording_at=_another_file(path, end) if end else None,
             is_bare=bool(container.format.flags & _NO_TIME_STAMPS) and bool(streams.pictures),
         )
+
+
+def _another_file(path: Path, end: int) -> int | None:
+    """The byte at which another container begins soon after ``end``, as where files were joined."""
+    with path.open("rb") as stream:
+        stream.seek(end)
+        behind = stream.read(SEARCHED_BYTES)
+    found = [match.start() for match in (magic.search(behind) for magic in _MAGIC) if match]
+    return end + min(found) if found else None
 
 
 @contextmanager

@@ -152,6 +152,10 @@ def _refuse(path: Path, tracks: Sequence[Track]) -> None:
         raise MediaError(f"{path} holds neither picture nor sound; give a video.")
     if not any(track.has_packets for track in tracks):
         raise MediaError(f"{path} is a video of length zero: its streams are empty; copy or export it again.")
+    if odd := next((track for track in tracks if track.sample_rate_hz > MAX_SAMPLE_RATE_HZ), None):
+        raise MediaError(
+            f"The sound of {path} states {odd.sample_rate_hz:,} samples a second; export it with 48,000."
+        )
     named = " and ".join(f"{track.noun} {track.codec}" for track in tracks)
     raise MediaError(f"Nothing in {path} can be decoded ({named}); convert it to H.264 and AAC first.")
 
@@ -220,6 +224,11 @@ def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[st
         said.append(
             f"The file is damaged: reading it failed in {packets.complaints} "
             f"place{'' if packets.complaints == 1 else 's'}, and what lay there is lost."
+        )
+    if packets.unread_recording_at is not None:
+        said.append(
+            f"At byte {packets.unread_recording_at:,} of the file another recording begins, which is not "
+            "read: cut the file there to have both."
         )
     for track in tracks:
         if track.corrupt_packets > bool(promised):  # the packet that was cut is one

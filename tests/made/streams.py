@@ -64,10 +64,19 @@ def make_subtitles(folder: Path, languages: Sequence[str], marks: Sequence[str])
     return path
 
 
-def make_joined(folder: Path) -> Path:
-    """The plain film as a transport stream, twice: the second half's time stamps start again."""
-    part = write_film(folder / "part.ts", CLOCKS["plain.mp4"])
-    path = folder / "joined.ts"
+def make_joined(folder: Path, suffix: str = ".ts") -> Path:
+    """The plain film twice, byte by byte: the second half's time stamps start again."""
+    film, part = write_film(folder / "to_join.mp4", CLOCKS["plain.mp4"]), folder / f"part{suffix}"
+    coded = {
+        ".ts": ("-c", "copy"),
+        ".mkv": ("-c", "copy"),
+        ".mpg": ("-c:v", "mpeg2video", "-c:a", "mp2"),
+        ".ogv": ("-c:v", "libtheora", "-c:a", "libvorbis"),
+        ".flv": ("-c", "copy"),
+        ".mp4": ("-c", "copy", "-movflags", "frag_keyframe+empty_moov"),
+    }
+    ffmpeg("-i", film, *coded[suffix], part)
+    path = folder / f"joined{suffix}"
     path.write_bytes(part.read_bytes() * 2)
     return path
 

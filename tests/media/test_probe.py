@@ -242,3 +242,13 @@ def test_a_pause_in_picture_and_sound_is_told(made: Made, tmp_path: Path) -> Non
     path = streams.make_jump(tmp_path, "pause.mp4", by_s=6.0)
     (said,) = probe(path).warnings
     assert said == "5.8 s of the picture and 5.8 s of the sound are missing in the file, the first at 1.7 s."
+
+
+def test_a_sample_rate_that_no_sound_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fast.wav"
+    streams.ffmpeg("-f", "lavfi", "-i", "sine=d=1:r=48000", path)
+    data = bytearray(path.read_bytes())
+    data[24:28] = (2_000_000).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="states 2,000,000 samples a second; export it again"):
+        probe(path)

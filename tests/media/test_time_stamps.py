@@ -13,7 +13,7 @@ from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, write_audio
 from pipeline.media.clock import MIN_JUMP_US, PacketTimes, filled, mended
 from pipeline.media.frames import iter_frames
 from pipeline.media.mend import MENDED_FILE, media_path
-from pipeline.media.probe import run
+from pipeline.media.probe import probe, run
 from pipeline.media.streams import NO_CHOICE
 from pipeline.records import LOSSES_FILE, MEDIA_FILE, read_record
 from pipeline.types import US_PER_S, MediaInfo
@@ -165,14 +165,23 @@ def frames_and_sound(path: Path, info: MediaInfo, folder: Path) -> tuple[list[in
     return [frame.time_us for frame in iter_frames(path, info, "all")], seconds
 
 
-def test_joined_recordings_are_read_to_the_end(made: Made, tmp_path: Path) -> None:
-    path, info = probed(made(streams.make_joined), tmp_path)
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mpg", ".ogv"])
+def test_joined_recordings_are_read_to_the_end(suffix: str, made: Made, tmp_path: Path) -> None:
+    path, info = probed(made(streams.make_joined, suffix), tmp_path)
     assert path.name == MENDED_FILE
     times, seconds = frames_and_sound(path, info, tmp_path)
-    assert len(times) == 150
+    assert len(times) == pytest.approx(150, abs=3)
     assert times == sorted(times)
-    assert seconds == pytest.approx(6.0, abs=0.15)
-    assert (tmp_path / LOSSES_FILE).read_text().startswith("Time stamps start again at 3.0 s")
+    assert seconds == pytest.approx(6.0, abs=0.2)
+    assert (tmp_path / LOSSES_FILE).read_text().startswith("Time stamps start again at 3.")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".flv"])
+def test_a_second_recording_that_is_not_read_is_told(suffix: str, made: Made) -> None:
+    info = probe(made(streams.make_joined, suffix))
+    assert (
+        any("another recording begins" in said for said in info.warnings) or info.duration_us > 5 * US_PER_S
+    )
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".ts", ".flv"])
