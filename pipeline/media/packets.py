@@ -121,6 +121,7 @@ class Packets:
     ``complaints`` counts places in which the container could not be read, ``is_damaged`` is also true where
     packets look wrong. ``begins_late``: a stream that opening did not find, so the rest is unread.
     ``is_bare``: one coded picture stream without a container, so without times of its own.
+    ``unread_recording_at``: the byte at which another file begins behind all that could be read.
     """
 
     streams: Inventory

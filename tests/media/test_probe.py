@@ -250,5 +250,5 @@ def test_a_sample_rate_that_no_sound_has_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[24:28] = (2_000_000).to_bytes(4, "little")
     path.write_bytes(data)
-    with pytest.raises(MediaError, match="states 2,000,000 samples a second; export it again"):
+    with pytest.raises(MediaError, match="states 2,000,000 samples a second; export it with"):
         probe(path)
