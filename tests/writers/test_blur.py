@@ -75,9 +75,9 @@ def hidden_film(source: Path, found: Sequence[Region], folder: Path, hide: bool 
     media = probe(source)
     layout = film_layout(media, 1080, 1)
     (folder / "mask.ass").write_text(mask_script(found, layout), encoding="utf-8")
-    picture = media_input(source, media.clock_zero_us)[SHAPED]
+    picture = media_input(source, media.clock_zero_us)[SHAPED].filter("null")
     name = f"hidden_{hide}.mp4"
-    shown = blurred(picture, "mask.ass", layout, found) if hide else picture.filter("null")
+    shown = blurred(picture, "mask.ass", layout, found) if hide else picture
     output = ffmpeg.output(shown, name, **film_settings(8, "ultrafast", None))
     assert media.video_index is not None
     apart = bool(media.shapes)
