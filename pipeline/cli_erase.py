@@ -49,14 +49,14 @@ def act(arguments: argparse.Namespace) -> int:
         say_aside(f"another run (process {process}) writes into {folder}; waiting for it to end")
 
     with only_writer(folder / WORK / LOCK, waiting):
-        found = survey(folder, arguments.all)
-        counted = f"{found.files} file{'s' * (found.files != 1)} ({found.size_bytes / 1e6:.1f} MB)"
+        erasable = survey(folder, arguments.all)
+        counted = f"{erasable.files} file{'s' * (erasable.files != 1)} ({erasable.size_bytes / 1e6:.1f} MB)"
         if not (arguments.yes or _agreed(f"erase {counted} from {folder}?")):
             raise UsageError("nothing was erased; answer y, or give --yes")
-        erase(found)
-    say(f"erased {counted} from {folder}: {_listed([*found.names, 'the cache'])}")
-    if found.kept:
-        say(f"kept: {_listed(found.kept)}" + ("" if arguments.all else " (--all erases all that is ours)"))
+        erase(erasable)
+    say(f"erased {counted} from {folder}: {_listed([*erasable.names, 'the cache'])}")
+    if erasable.kept:
+        say(f"kept: {_listed(erasable.kept)}" + ("" if arguments.all else " (--all erases all that is ours)"))
     return 0
 
 

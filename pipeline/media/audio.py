@@ -83,14 +83,14 @@ def _concealed(path: Path, info: MediaInfo) -> str:
     if info.audio_index is None:
         return ""
     sound = media_input(path, info.clock_zero_us, only_sound=True)[str(info.audio_index)]
-    said = list[Complaints]()
+    heard = list[Complaints]()
     output = sound.output("pipe:1", format="s16le", acodec="pcm_s16le", ar=8_000, ac=1, max_error_rate=1)
     try:
-        for _ in read_ffmpeg(output, said.append):
+        for _ in read_ffmpeg(output, heard.append):
             pass
     except EncodeError:
         return ""  # what ffmpeg makes of the file is the video's matter
-    count = said[0].count
+    count = heard[0].count
     times = "once" if count == 1 else f"{count} times"
     return (
         f"The sound is damaged: its decoder complained {times}, and what it made up stands there."

@@ -587,7 +587,7 @@ def _without_credits(lines: Sequence[str], account: _Account) -> list[str]:
 def _is_credit(line: str) -> bool:
     if _CREDIT.search(line):
         return True
-    addresses = sum(len(found[0]) for found in _URL.finditer(line))
+    addresses = sum(len(match[0]) for match in _URL.finditer(line))
     return addresses * 2 >= len(line.replace(" ", "")) > 0
 
 
@@ -623,21 +623,21 @@ def _without_sounds(text: str, account: _Account) -> str:
     """Text without remarks in brackets on what else is heard; a bracket before a colon names the speaker."""
     for pattern in (_BRACKETED, _PARENTHESISED, _STARRED):
         parts, end = [], 0
-        for found in pattern.finditer(text):
-            inner = next(group for group in found.groups() if group is not None)
-            before = text[max(0, found.start() - NEAR_CHARS) : found.start()].rpartition("\n")[2]
-            after = text[found.end() : found.end() + NEAR_CHARS].partition("\n")[0]
+        for match in pattern.finditer(text):
+            inner = next(group for group in match.groups() if group is not None)
+            before = text[max(0, match.start() - NEAR_CHARS) : match.start()].rpartition("\n")[2]
+            after = text[match.end() : match.end() + NEAR_CHARS].partition("\n")[0]
             if (
                 pattern is not _STARRED
                 and after[:2].strip()[:1] in (":", "：")
                 and not _WORDED.search(before)
             ):
-                parts += [text[end : found.start()], f"{_NAMED}{inner.strip()}{_NAMED}"]
-                end = found.end() + after.index(after.strip()[0]) + 1
+                parts += [text[end : match.start()], f"{_NAMED}{inner.strip()}{_NAMED}"]
+                end = match.end() + after.index(after.strip()[0]) + 1
             elif _is_sound(inner, pattern, before, after):
                 account.left_out["sound tag"] += 1
-                parts += [text[end : found.start()], " "]
-                end = found.end()
+                parts += [text[end : match.start()], " "]
+                end = match.end()
         text = "".join([*parts, text[end:]])
     return re.sub(r"[^\S\n]+", " ", text)
 
@@ -707,11 +707,11 @@ def _recurring_names(shown: Sequence[_Shown]) -> frozenset[str]:
     names: Counter[str] = Counter()
     for cue in shown:
         for line in cue.lines:
-            found = _MIXED_NAME.match(
+            match = _MIXED_NAME.match(
                 _DASH.sub("", line, count=1) if _DASH.match(line) else line.lstrip("> ")
             )
-            if found and found[1].lower() not in _NO_NAMES and found[1][-1] not in _SAYING:
-                names[found[1]] += 1
+            if match and match[1].lower() not in _NO_NAMES and match[1][-1] not in _SAYING:
+                names[match[1]] += 1
     if len(names) > 1 and 2 * names.total() >= len(shown):
         return frozenset(names)
     return frozenset(name for name, count in names.items() if count > 1)
@@ -719,16 +719,16 @@ def _recurring_names(shown: Sequence[_Shown]) -> frozenset[str]:
 
 def _named(line: str, names: frozenset[str]) -> tuple[str | None, str]:
     """The speaker's name before a line, and the rest of the line."""
-    if found := _VOICE_NAME.match(line):
-        return found[1].strip() or None, line[found.end() :].lstrip(": ：")
-    found = _CAPITAL_NAME.match(line)
+    if match := _VOICE_NAME.match(line):
+        return match[1].strip() or None, line[match.end() :].lstrip(": ：")
+    match = _CAPITAL_NAME.match(line)
     # Where all is in capitals, a heading looks like a name.
-    longest = 2 if found and _is_capitals(line) else 3
-    is_name = found is not None and len(found[1].split()) <= longest and found[1].lower() not in _NO_NAMES
+    longest = 2 if match and _is_capitals(line) else 3
+    is_name = match is not None and len(match[1].split()) <= longest and match[1].lower() not in _NO_NAMES
     if not is_name:
-        found = _MIXED_NAME.match(line)
-        is_name = found is not None and found[1] in names
-    return (found[1].strip(), line[found.end() :]) if found and is_name else (None, line)
+        match = _MIXED_NAME.match(line)
+        is_name = match is not None and match[1] in names
+    return (match[1].strip(), line[match.end() :]) if match and is_name else (None, line)
 
 
 def _turns(text: str, speaker: str | None, names: frozenset[str]) -> list[tuple[str | None, str]]:

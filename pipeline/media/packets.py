@@ -184,8 +184,8 @@ def _another_file(path: Path, end: int) -> int | None:
     with path.open("rb") as stream:
         stream.seek(end)
         behind = stream.read(SEARCHED_BYTES)
-    found = [match.start() for match in (magic.search(behind) for magic in _MAGIC) if match]
-    return end + min(found) if found else None
+    starts = [match.start() for match in (magic.search(behind) for magic in _MAGIC) if match]
+    return end + min(starts) if starts else None
 
 
 @contextmanager

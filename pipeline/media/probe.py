@@ -183,21 +183,21 @@ def _choice_notes(packets: Packets, video: Track | None, audio: Track | None) ->
 
 def _clock_warnings(clock: Mended, zero_us: int) -> list[str]:
     """One sentence per kind of time stamps that cannot be."""
-    said = []
+    sentences = []
     if clock.restarts_us:
-        said.append(
+        sentences.append(
             f"Time stamps start again at {_listed(clock.restarts_us, zero_us)}, as in recordings joined end "
             "to end: what follows was put behind what comes before."
         )
     if clock.jumps:
         lengths = ", ".join(_duration(length_us) for _, length_us in clock.jumps)
-        said.append(
+        sentences.append(
             f"Time stamps jump by {lengths} at {_listed([at for at, _ in clock.jumps], zero_us)} with "
             "nothing between: taken for damage and left out."
         )
     if clock.strays:
-        said.append(f"{clock.strays} stray time stamps were put between their neighbours.")
-    return said
+        sentences.append(f"{clock.strays} stray time stamps were put between their neighbours.")
+    return sentences
 
 
 def _listed(times_us: Sequence[int], zero_us: int) -> str:
@@ -211,30 +211,30 @@ def _duration(time_us: int) -> str:
 
 def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[str]:
     """What the header promises and cannot be read, and what is missing or damaged in between."""
-    said = []
+    sentences = []
     promised = _promised(packets, tracks)
     if promised and not clock.is_needed:
-        said.append(
+        sentences.append(
             f"The file is cut off: its header promises {max(promised.values()) / US_PER_S:.1f} s, "
             f"but {' and '.join(promised)} can be read."
         )
     if missing := _missing(packets, tracks, clock):
-        said.append(missing)
-    elif packets.complaints and not said:
-        said.append(
+        sentences.append(missing)
+    elif packets.complaints and not sentences:
+        sentences.append(
             f"The file is damaged: reading it failed in {packets.complaints} "
             f"place{'' if packets.complaints == 1 else 's'}, and what lay there is lost."
         )
     if packets.unread_recording_at is not None:
-        said.append(
+        sentences.append(
             f"At byte {packets.unread_recording_at:,} of the file another recording begins, which is not "
             "read: cut the file there to have both."
         )
     for track in tracks:
         if track.corrupt_packets > bool(promised):  # the packet that was cut is one
             many = track.corrupt_packets
-            said.append(f"{many} packet{'' if many == 1 else 's'} of the {track.noun} came damaged.")
-    return said
+            sentences.append(f"{many} packet{'' if many == 1 else 's'} of the {track.noun} came damaged.")
+    return sentences
 
 
 def _promised(packets: Packets, tracks: Sequence[Track]) -> dict[str, int]:
@@ -296,8 +296,8 @@ def _holes(packets: PacketTimes, film: Span, is_damaged: bool) -> list[Span]:
     holes = [Span(int(times[row]) + usual_us, int(times[row + 1])) for row in np.flatnonzero(steps > within)]
     first_us, end_us = int(times[0]), int((packets.present_us + packets.duration_us).max())
     edges = (Span(film.start_us, first_us), Span(min(end_us, film.end_us), film.end_us))
-    found = sorted([*holes, *(edge for edge in edges if edge.duration_us > limit)])
-    return found if sum(hole.duration_us for hole in found) > MIN_MISSING_US / 2 else []
+    missing = sorted([*holes, *(edge for edge in edges if edge.duration_us > limit)])
+    return missing if sum(hole.duration_us for hole in missing) > MIN_MISSING_US / 2 else []
 
 
 def _common(a: Sequence[Span], b: Sequence[Span]) -> list[Span]:

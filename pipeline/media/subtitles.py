@@ -113,11 +113,11 @@ def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
     block: list[str] = []
     for line in text.split("\n"):
         if "-->" in line or ">" in line or "→" in line:
-            found = _times_of(line, times[1] if times else 0)
-            if found is not None:
+            match = _times_of(line, times[1] if times else 0)
+            if match is not None:
                 if times is not None:
                     cues.append(Cue(*times, _text_of(block, is_web, follows=True)))
-                times, block = found, _text_in_times(line)
+                times, block = match, _text_in_times(line)
                 continue
         block.append(line)
     if times is not None:
@@ -127,8 +127,8 @@ def _timed_blocks(text: str, is_web: bool) -> tuple[Cue, ...]:
 
 def _times_of(line: str, before_us: int) -> tuple[int, int] | None:
     """Start and end that a line states; None for another line. ``before_us``: where the cue before ends."""
-    if (found := _TIMES.fullmatch(line)) is not None:
-        groups = found.groups()
+    if (match := _TIMES.fullmatch(line)) is not None:
+        groups = match.groups()
         return _time_us(groups[:5]), _time_us(groups[5:10])
     start, arrow, end = line.partition("-->")
     return _start_and_end(start, end, before_us) if arrow and _ONE_TIME.search(line) else None
