@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
+from pipeline.media.clock import longest_us
 from pipeline.media.container import decoded, open_media, read_packets, to_us
 from pipeline.media.encode import Complaints, EncodeError, media_input, read_ffmpeg
 from pipeline.media.mend import media_path
@@ -171,7 +172,7 @@ class _Sound:
             for packet in read_packets(container, [stream], lambda reason: None):
                 damage = list[str]()
                 self.packets += packet.size > 0
-                self.claimed_us += to_us(packet.duration or 0, stream.time_base)
+                self.claimed_us += min(to_us(packet.duration or 0, stream.time_base), longest_us(False))
                 for frame in decoded(packet, damage.append):
                     self.decoded_us += frame.samples * US_PER_S // frame.sample_rate
                     known = frame.pts is not None and frame.time_base is not None

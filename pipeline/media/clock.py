@@ -33,10 +33,11 @@ MAX_SPARSENESS = 30
 INTERLEAVED = 32
 # No codec puts more sound into one packet; a damaged time scale may say so.
 MAX_SOUND_PACKET_US = US_PER_S
-# A picture stands until the next one. Longer than this only where all of them do, as in a slide show.
+# A picture stands until the next one. Longer than this only where sound goes on meanwhile, or where all do
+# and there is no sound, as in a slide show.
 MAX_STANDING_US = 10 * US_PER_S
 SLIDE_SHOW_FACTOR = 10
-MAX_SLIDE_US = 600 * US_PER_S
+MIN_SLIDES, MAX_SLIDE_US = 3, 120 * US_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ def mended(streams: Sequence[PacketTimes]) -> Mended:
         delay_us[is_odd] = np.median(delay_us[~is_odd]) if (~is_odd).any() else 0
         result.append(replace(one, decode_us=decode_us, present_us=decode_us + delay_us))
     return Mended(tuple(result), restarts_us, jumps, strays)
+
+
+def longest_us(is_picture: bool) -> int:
+    """What a single packet may be said to last; a damaged time scale says more."""
+    return MAX_SLIDE_US if is_picture else MAX_SOUND_PACKET_US
 
 
 def filled(times_us: Times, known: NDArray[np.bool_], step_us: Times) -> Times:
@@ -202,7 +208,8 @@ def _jumps(
 
 def _holes(times_us: Sequence[Times], streams: Sequence[PacketTimes]) -> tuple[Times, Times, int]:
     """Where no stream has anything: begins and lengths, int64 ``(n,)`` in order; and how long any has."""
-    lasting = [_lasting(times, stream) for times, stream in zip(times_us, streams, strict=True)]
+    is_mute = all(stream.is_picture for stream in streams)
+    lasting = [_lasting(times, stream, is_mute) for times, stream in zip(times_us, streams, strict=True)]
     begins = np.concatenate([*times_us, np.zeros(0, np.int64)])
     order = np.argsort(begins, kind="stable")
     begins = begins[order]
@@ -215,7 +222,7 @@ def _holes(times_us: Sequence[Times], streams: Sequence[PacketTimes]) -> tuple[T
     return ends[:-1][is_hole], lengths[is_hole], covered_us
 
 
-def _lasting(times_us: Times, stream: PacketTimes) -> Times:
+def _lasting(times_us: Times, stream: PacketTimes, is_mute: bool) -> Times:
     """How long each packet's content lasts, int64 ``(n,)``, whatever a damaged file says."""
     if not stream.is_picture:
         usual_us = int(np.median(stream.duration_us)) if len(times_us) else 0
@@ -223,7 +230,7 @@ def _lasting(times_us: Times, stream: PacketTimes) -> Times:
     order = np.argsort(times_us, kind="stable")
     steps = np.diff(times_us[order], append=times_us[order[-1:]])
     steps[-1:] = stream.duration_us[order[-1:]]
-    usual = float(np.median(steps)) if len(steps) else 0.0
+    usual = float(np.median(steps)) if is_mute and len(steps) > MIN_SLIDES else 0.0
     longest = max(MAX_STANDING_US, min(MAX_SLIDE_US, round(SLIDE_SHOW_FACTOR * usual)))
     lasting = np.empty_like(times_us)
     lasting[order] = np.where(steps > longest, np.median(np.minimum(steps, longest)), steps)

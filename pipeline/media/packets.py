@@ -16,7 +16,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from pipeline.media.canvas import is_hdr
-from pipeline.media.clock import PacketTimes, filled
+from pipeline.media.clock import PacketTimes, filled, longest_us
 from pipeline.media.container import (
     LATE_STREAM,
     MAX_PIXELS,
@@ -109,7 +109,8 @@ class Track:
     @property
     def end_us(self) -> int:
         """Where the last packet ends; the header's figure, which knows the padding, when they agree."""
-        read = int((self.times.present_us + self.times.duration_us).max())
+        lasting = np.minimum(self.times.duration_us, longest_us(self.times.is_picture))
+        read = int((self.times.present_us + lasting).max())
         stated = self.stated_end_us
         return stated if stated is not None and abs(stated - read) < HEADER_AGREES_US else read
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
-from pipeline.media.clock import Mended, PacketTimes, mended
+from pipeline.media.clock import Mended, PacketTimes, longest_us, mended
 from pipeline.media.container import MediaError
 from pipeline.media.hold import longest_gap_us
 from pipeline.media.language import language_name
@@ -36,6 +36,7 @@ MIN_MISSING_US, MIN_MISSING_INTERVALS, MIN_MISSING_SOUND_INTERVALS = 250_000, 3,
 BARE = "it says no times, so its frame rate is taken for them, and it holds no sound"
 # No sound card records faster; a damaged header may say so.
 MAX_SAMPLE_RATE_HZ = 768_000
+MAX_FPS = 1_000  # no faster camera writes films as fast as they were taken
 
 
 def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None) -> MediaInfo:
@@ -58,6 +59,7 @@ def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None
     warnings = (
         *([f"The file is a bare {packets.format_names[0]} stream: {BARE}."] if packets.is_bare else []),
         *_left_out(packets, tracks),
+        *_impossible(tracks),
         *_clock_warnings(clock, packets.zero_us),
         *_losses(packets, tracks, clock),
     )
@@ -200,8 +202,25 @@ def _clock_warnings(clock: Mended, zero_us: int) -> list[str]:
     return sentences
 
 
+def _impossible(tracks: Sequence[Track]) -> list[str]:
+    """A sentence for picture or sound whose header gives it times that nothing has."""
+    return [
+        f"The header gives the {track.noun} impossible times ({what}): what of it could be read is not known."
+        for track in tracks
+        for what in [_impossible_time(track)]
+        if what
+    ]
+
+
+def _impossible_time(track: Track) -> str:
+    usual_us = int(np.median(track.times.duration_us))
+    if usual_us > longest_us(track.times.is_picture):
+        return f"{usual_us / US_PER_S:,.0f} s for a packet"
+    return f"{track.fps:,.0f} frames a second" if track.fps > MAX_FPS else ""
+
+
 def _listed(times_us: Sequence[int], zero_us: int) -> str:
-    return ", ".join(f"{(time_us - zero_us) / US_PER_S:.1f} s" for time_us in times_us)
+    return ", ".join(f"{max(0, time_us - zero_us) / US_PER_S:.1f} s" for time_us in times_us)
 
 
 def _duration(time_us: int) -> str:

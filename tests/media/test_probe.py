@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.media.clock import MAX_SLIDE_US
 from pipeline.media.container import to_us
 from pipeline.media.probe import MediaError, StreamChoice, probe, run, varies
 from pipeline.models.cards import file_sha256
@@ -252,3 +253,17 @@ def test_a_sample_rate_that_no_sound_has_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(MediaError, match="states 2,000,000 samples a second; export it with"):
         probe(path)
+
+
+@pytest.mark.parametrize("ticks", [1, 100, 1_280_000])
+def test_a_damaged_time_scale_is_told_and_makes_no_long_film(ticks: int, made: Made, tmp_path: Path) -> None:
+    data = bytearray(made("plain.mp4").read_bytes())
+    at = data.find(b"mdhd")
+    while at >= 0:
+        data[at + 16 : at + 20] = ticks.to_bytes(4, "big")
+        at = data.find(b"mdhd", at + 1)
+    path = tmp_path / "scaled.mp4"
+    path.write_bytes(data)
+    info = probe(path)
+    assert any("impossible times" in said for said in info.warnings)
+    assert info.duration_us <= MAX_SLIDE_US
