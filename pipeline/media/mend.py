@@ -18,11 +18,15 @@ from pipeline.media.streams import TEXT_SUBTITLES
 from pipeline.types import US_PER_S
 
 MENDED_FILE = "mended.media"
+TICK_US = 1_000  # Matroska's: two packets of a stream are not decoded at one time
 MICROSECOND = Fraction(1, US_PER_S)
 # Codecs whose order of display a bit stream filter works out where the container does not say.
 ORDERED_BY_FILTER = frozenset({"h264", "hevc"})
-# The first holds text subtitles and how a picture is turned, the other any codec.
-CONTAINERS = ("matroska", "nut")
+# Holds text subtitles, how a picture is turned, and nearly all codecs. For the others stands the film's own
+# container; ffmpeg's NUT, which would hold any, ends the process on packets that it does not like.
+MATROSKA = "matroska"
+# Packets that a container may refuse, as a fraction of those read; at the beginning, of so many.
+MAX_REFUSED, MIN_PACKETS = 0.2, 50
 MAX_PACKET_US = 10 * US_PER_S
 
 
@@ -32,16 +36,19 @@ def media_path(inputs: Mapping[str, Path]) -> Path:
     return copy if copy.exists() else inputs["source"]
 
 
-def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Path) -> None:
+def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Path) -> int:
     """Copy ``tracks`` and the text subtitles, their times shifted; subtitles go with the film around them.
+
+    Returns how many packets are so damaged that the container refused them.
 
     Raises:
         MediaError: no container here takes the streams; ``target`` is not there then.
     """
-    for container in CONTAINERS:
+    with open_media(path) as source:
+        own = source.format.name.split(",")[0]
+    for container in (MATROSKA, own):
         try:
-            _copy(path, tracks, clock, target, container)
-            return
+            return _copy(path, tracks, clock, target, container)
         except (av.FFmpegError, ValueError):
             target.unlink(missing_ok=True)
     raise MediaError(
@@ -50,17 +57,17 @@ def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Pat
     )
 
 
-def _copy(path: Path, tracks: Sequence[Track], clock: Mended, target: Path, container: str) -> None:
+def _copy(path: Path, tracks: Sequence[Track], clock: Mended, target: Path, container: str) -> int:
     rows = {
         track.stream.index: iter(_new_times(track.times, times))
         for track, times in zip(tracks, clock.streams, strict=True)
     }
     with open_media(path, whole=True) as source, av.open(str(target), "w", format=container) as copy:
-        kept = [s for s in source.streams if s.index in rows or (container == CONTAINERS[0] and _is_text(s))]
+        kept = [s for s in source.streams if s.index in rows or (container == MATROSKA and _is_text(s))]
         writers = {stream.index: copy.add_stream_from_template(stream, opaque=True) for stream in kept}
         orders = {t.stream.index: _Order(source.streams[t.stream.index]) for t in tracks if _is_unordered(t)}
-        shift_us = 0
-        for packet in read_packets(source, kept, lambda reason: None):
+        shift_us, refused = 0, 0
+        for order, packet in enumerate(read_packets(source, kept, lambda reason: None), start=MIN_PACKETS):
             index = packet.stream.index
             if packet.is_discard or (not packet.size and index not in orders):
                 continue
@@ -74,7 +81,13 @@ def _copy(path: Path, tracks: Sequence[Track], clock: Mended, target: Path, cont
                 packet.pts, packet.dts, packet.duration = moved, moved, lasting
             for ready in orders[index].put(packet) if index in orders else (packet,):
                 ready.stream = writers[index]
-                copy.mux(ready)
+                try:
+                    copy.mux(ready)
+                except av.FFmpegError:
+                    refused += 1  # a damaged packet, which no decoder would take either
+                    if refused > MAX_REFUSED * max(1, order):
+                        raise
+    return refused
 
 
 class _Order:
@@ -103,6 +116,8 @@ def _new_times(before: PacketTimes, after: PacketTimes) -> list[tuple[int, int, 
     order, all earlier by as much as one needs.
     """
     in_order = np.sort(after.present_us)
+    ticks_us = TICK_US * np.arange(len(in_order))
+    in_order = np.maximum.accumulate(in_order - ticks_us) + ticks_us
     delay_us = max(0, int((in_order - after.present_us).max(initial=0)))
     lasting = np.minimum(after.duration_us, MAX_PACKET_US)
     rows = (after.present_us, in_order - delay_us, lasting, after.decode_us - before.decode_us)

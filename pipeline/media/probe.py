@@ -68,7 +68,8 @@ def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None
         *(["A stream that begins late was looked for in the whole file."] if begins_late else []),
     )
     if copy is not None and (begins_late or packets.is_bare or clock.is_needed):
-        write_mended(path, tracks, clock, copy)
+        if refused := write_mended(path, tracks, clock, copy):
+            warnings = (*warnings, f"{_packets(refused)} came damaged and had to be left out.")
         packets = read_all(copy)
         video, audio = _chosen(path, packets, NO_CHOICE)
     info = _info(packets, video, audio)
@@ -202,6 +203,10 @@ def _clock_warnings(clock: Mended, zero_us: int) -> list[str]:
     return sentences
 
 
+def _packets(count: int) -> str:
+    return f"{count} packet{'' if count == 1 else 's'}"
+
+
 def _impossible(tracks: Sequence[Track]) -> list[str]:
     """A sentence for picture or sound whose header gives it times that nothing has."""
     return [
@@ -251,8 +256,7 @@ def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[st
         )
     for track in tracks:
         if track.corrupt_packets > bool(promised):  # the packet that was cut is one
-            many = track.corrupt_packets
-            sentences.append(f"{many} packet{'' if many == 1 else 's'} of the {track.noun} came damaged.")
+            sentences.append(f"{_packets(track.corrupt_packets)} of the {track.noun} came damaged.")
     return sentences
 
 
