@@ -33,6 +33,7 @@ from pipeline.types import US_PER_S
 
 # Demuxers whose duration is written in the file, not estimated from its size.
 STATES_DURATION = frozenset({"mov", "matroska", "avi", "flv", "wav", "asf", "flac"})
+NO_TIME_STAMP = -(1 << 63)  # AV_NOPTS_VALUE
 _NO_TIME_STAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 HEADER_AGREES_US = 100_000
 _TAGGED = re.compile(r"(\d{1,4}):(\d\d):(\d\d)\.(\d+)")
@@ -273,7 +274,7 @@ class _Counter:
 
     def _us(self, ticks: Sequence[int | None]) -> NDArray[np.int64]:
         base = self.stream.time_base
-        return np.array([0 if t is None else _held(to_us(t, base)) for t in ticks], np.int64)
+        return np.array([0 if t is None else _held(to_us(_above_none(t), base)) for t in ticks], np.int64)
 
     def _tagged_end_us(self) -> int | None:
         """Where a Matroska stream ends by the tag that its writers leave, on the container's own clock."""
@@ -303,6 +304,11 @@ class _Counter:
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
         size = display_size(frame.width, frame.height, aspect, matrix)
         return Shown(size, matrix, is_hdr(frame), self.scan)
+
+
+def _above_none(ticks: int) -> int:
+    """``ticks``, or how far above "no time stamp" they are where libavformat has added to that (flv does)."""
+    return ticks - NO_TIME_STAMP if ticks < NO_TIME_STAMP // 2 else ticks
 
 
 def _held(time_us: int) -> int:
