@@ -30,8 +30,9 @@ STEREO_GAIN = np.float32(0.5**0.5)
 # Two channels whose sum has less than this of the power of their difference cancel each other.
 MAX_MIDDLE_POWER = 0.1
 SILENT_POWER = 1e-8  # -80 dB: nothing there to cancel
-# Encoders lead in and out with less than this, which decoders leave out.
-MAX_MISSING_US = 200_000
+# Encoders lead in and out with less than this, which decoders leave out; where films were cut and put
+# together without coding them again, at every seam.
+MAX_MISSING_US, MAX_MISSING = 200_000, 0.02
 BLOCK = SAMPLE_RATE_HZ  # over which the power is taken
 
 Samples = NDArray[np.float32]
@@ -41,13 +42,14 @@ Samples = NDArray[np.float32]
 class Heard:
     """What of the sound could be used. Times are microseconds on the media clock.
 
-    ``lost_us`` are those of packets that cannot be decoded, ``packets`` counts all. ``missing_us`` is how
-    much less was decoded than the packets say they hold, ``opposed_us`` how long two channels cancelled each
-    other, so that their difference was taken.
+    ``lost_us`` are those of packets that cannot be decoded, ``packets`` counts all. ``claimed_us`` is how
+    long they say they last together, ``missing_us`` how much less was decoded, ``opposed_us`` how long two
+    channels cancelled each other, so that their difference was taken.
     """
 
     packets: int = 0
     lost_us: tuple[int, ...] = ()
+    claimed_us: int = 0
     missing_us: int = 0
     opposed_us: int = 0
 
@@ -70,7 +72,8 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
 def _lost(heard: Heard) -> str:
     if not heard.lost_us:
         missing = f"{heard.missing_us / US_PER_S:.1f} s of the sound did not come out of the decoder."
-        return missing if heard.missing_us > MAX_MISSING_US else ""
+        is_lost = heard.missing_us > max(MAX_MISSING_US, MAX_MISSING * heard.claimed_us)
+        return missing if is_lost else ""
     first_s, last_s = heard.lost_us[0] / US_PER_S, heard.lost_us[-1] / US_PER_S
     many = len(heard.lost_us)
     between = f"between {first_s:.1f} s and {last_s:.1f} s" if many > 1 else f"at {first_s:.1f} s"
@@ -126,6 +129,7 @@ def write_audio(path: Path, info: MediaInfo, target: Path, progress: Progress) -
     return Heard(
         sound.packets,
         tuple(sound.lost_us),
+        sound.claimed_us,
         sound.claimed_us - sound.decoded_us,
         sound.opposed * US_PER_S // SAMPLE_RATE_HZ,
     )
