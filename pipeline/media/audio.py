@@ -13,7 +13,6 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pipeline.engine.stage import Progress
-from pipeline.media.clock import longest_us
 from pipeline.media.container import decoded, open_media, read_packets, to_us
 from pipeline.media.encode import Complaints, EncodeError, media_input, read_ffmpeg
 from pipeline.media.mend import media_path
@@ -33,6 +32,7 @@ SILENT_POWER = 1e-8  # -80 dB: nothing there to cancel
 # Encoders lead in and out with less than this, which decoders leave out; where films were cut and put
 # together without coding them again, at every seam.
 MAX_MISSING_US, MAX_MISSING = 200_000, 0.02
+USUAL_FACTOR = 4  # codecs have blocks of several lengths
 BLOCK = SAMPLE_RATE_HZ  # over which the power is taken
 
 Samples = NDArray[np.float32]
@@ -94,7 +94,8 @@ def _concealed(path: Path, info: MediaInfo) -> str:
             pass
     except EncodeError:
         return ""  # what ffmpeg makes of the file is the video's matter
-    count = heard[0].count
+    own = (f"[{info.audio_codec} @", "[aist#")
+    count = sum(count for context, count in heard[0].by_context.items() if context.startswith(own))
     times = "once" if count == 1 else f"{count} times"
     return (
         f"The sound is damaged: its decoder complained {times}, and what it made up stands there."
@@ -129,8 +130,8 @@ def write_audio(path: Path, info: MediaInfo, target: Path, progress: Progress) -
     return Heard(
         sound.packets,
         tuple(sound.lost_us),
-        sound.claimed_us,
-        sound.claimed_us - sound.decoded_us,
+        claimed_us := sound.claimed_us(),
+        claimed_us - sound.decoded_us,
         sound.opposed * US_PER_S // SAMPLE_RATE_HZ,
     )
 
@@ -152,10 +153,15 @@ class _Sound:
     """Reads one sound stream: runs of frames that follow each other, each resampled as one."""
 
     packets: int = 0
-    claimed_us: int = 0
+    durations_us: list[int] = field(default_factory=list)
     decoded_us: int = 0
     lost_us: list[int] = field(default_factory=list)
     opposed: int = 0
+
+    def claimed_us(self) -> int:
+        """How long all packets say they last together; one that lasts through a pause counts as usual."""
+        durations = np.array(self.durations_us or [0], np.int64)
+        return int(np.minimum(durations, USUAL_FACTOR * int(np.median(durations))).sum())
 
     def read(self, path: Path, info: MediaInfo) -> Iterator[tuple[int, Samples]]:
         """Mono samples and the index of the first one, in order of time but for overlaps in the file."""
@@ -176,7 +182,8 @@ class _Sound:
             for packet in read_packets(container, [stream], lambda reason: None):
                 damage = list[str]()
                 self.packets += packet.size > 0
-                self.claimed_us += min(to_us(packet.duration or 0, stream.time_base), longest_us(False))
+                if not packet.is_discard:
+                    self.durations_us.append(to_us(packet.duration or 0, stream.time_base))
                 for frame in decoded(packet, damage.append):
                     self.decoded_us += frame.samples * US_PER_S // frame.sample_rate
                     known = frame.pts is not None and frame.time_base is not None

@@ -31,13 +31,12 @@ MAX_STRAY_PACKETS = 4
 MAX_SPARSENESS = 30
 # Packets of one time may lie this far from each other in a file.
 INTERLEAVED = 32
-# No codec puts more sound into one packet; a damaged time scale may say so.
-MAX_SOUND_PACKET_US = US_PER_S
-# A picture stands until the next one. Longer than this only where sound goes on meanwhile, or where all do
-# and there is no sound, as in a slide show.
-MAX_STANDING_US = 10 * US_PER_S
-SLIDE_SHOW_FACTOR = 10
-MIN_SLIDES, MAX_SLIDE_US = 3, 120 * US_PER_S
+# No codec puts more sound into one packet (FLAC 65,535 samples); a damaged time scale may say so.
+MAX_SOUND_PACKET_US = 10 * US_PER_S
+# A picture stands until the next one: beside sound for no longer than this, without sound, or where its
+# packet says so, for as long as in a slide show.
+MAX_STANDING_US, MAX_SLIDE_US = 10 * US_PER_S, 120 * US_PER_S
+STATED_TOLERANCE_US = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +229,10 @@ def _lasting(times_us: Times, stream: PacketTimes, is_mute: bool) -> Times:
     order = np.argsort(times_us, kind="stable")
     steps = np.diff(times_us[order], append=times_us[order[-1:]])
     steps[-1:] = stream.duration_us[order[-1:]]
-    usual = float(np.median(steps)) if is_mute and len(steps) > MIN_SLIDES else 0.0
-    longest = max(MAX_STANDING_US, min(MAX_SLIDE_US, round(SLIDE_SHOW_FACTOR * usual)))
+    durations = stream.duration_us[order]
+    is_stated = np.abs(durations - steps) <= STATED_TOLERANCE_US
+    longest = np.where(is_stated | is_mute, MAX_SLIDE_US, MAX_STANDING_US)
+    usual = np.median(np.minimum(steps, longest)) if len(steps) else 1
     lasting = np.empty_like(times_us)
-    lasting[order] = np.where(steps > longest, np.median(np.minimum(steps, longest)), steps)
+    lasting[order] = np.where(steps > longest, usual, steps)
     return np.maximum(lasting, 1)

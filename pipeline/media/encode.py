@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -60,11 +61,15 @@ class EncodeError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Complaints:
-    """What ffmpeg said of its input while it went on: how many lines, of these losses, and the first ones."""
+    """What ffmpeg said of its input while it went on: how many lines, of these losses, and the first ones.
+
+    ``by_context`` counts lines by who said them: ``[aac @ ``, ``[aist#0:1/aac @ ``.
+    """
 
     count: int = 0
     losses: int = 0
     first: tuple[str, ...] = ()
+    by_context: Mapping[str, int] = field(default_factory=dict)
 
 
 def ffmpeg_exe() -> str:
@@ -227,21 +232,25 @@ class _Heard:
     """The error lines of a child, counted as they come and the first ones kept."""
 
     count: int = 0
+    by_context: Counter[str] = field(default_factory=Counter)
     losses: int = 0
     lines: list[str] = field(default_factory=list)
     full_disk: bool = False
 
     def listen(self, stderr: IO[bytes]) -> None:
         for line in stderr:
-            if text := _CONTEXT.sub("", line.decode("utf-8", "replace")).strip():
+            whole = line.decode("utf-8", "replace")
+            if text := _CONTEXT.sub("", whole).strip():
                 self.count += 1
+                context = _CONTEXT.match(whole)
+                self.by_context[context[0].split("0x")[0] if context else ""] += 1
                 self.losses += _LOSS.search(text) is not None
                 self.full_disk |= "No space left on device" in text
                 if len(self.lines) < KEPT_ERROR_LINES:
                     self.lines.append(text)
 
     def complaints(self) -> Complaints:
-        return Complaints(self.count, self.losses, tuple(self.lines))
+        return Complaints(self.count, self.losses, tuple(self.lines), dict(self.by_context))
 
     def sentence(self, returncode: int) -> str:
         if self.full_disk:

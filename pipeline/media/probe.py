@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.engine.stage import Progress
 from pipeline.media.clock import Mended, PacketTimes, longest_us, mended
 from pipeline.media.container import MediaError
+from pipeline.media.cues import count_of
 from pipeline.media.hold import longest_gap_us
 from pipeline.media.language import language_name
 from pipeline.media.mend import MENDED_FILE, write_mended
@@ -69,7 +70,7 @@ def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None
     )
     if copy is not None and (begins_late or packets.is_bare or clock.is_needed):
         if refused := write_mended(path, tracks, clock, copy):
-            warnings = (*warnings, f"{_packets(refused)} came damaged and had to be left out.")
+            warnings = (*warnings, f"{count_of(refused, 'packet')} came damaged and had to be left out.")
         packets = read_all(copy)
         video, audio = _chosen(path, packets, NO_CHOICE)
     info = _info(packets, video, audio)
@@ -131,7 +132,13 @@ def _info(packets: Packets, video: Track | None, audio: Track | None) -> MediaIn
 def _chosen(path: Path, packets: Packets, choice: StreamChoice) -> tuple[Track | None, Track | None]:
     """The picture and the sound that are meant, of those that can be decoded. Raises MediaError."""
     usable = {track.stream.index: track for track in packets.tracks if _is_usable(track)}
-    pictures = ranked_pictures([t.stream for t in usable.values() if t.stream.kind == "video"])
+    pictures = ranked_pictures(
+        [
+            replace(track.stream, single_image=len(track.times.present_us) == 1)
+            for track in usable.values()
+            if track.stream.kind == "video"
+        ]
+    )
     number = choice.audio_track
     if number is not None and number not in {one.number for one in packets.streams.sounds}:
         listed = ", ".join(f"{one.number} ({language_name(one.language)})" for one in packets.streams.sounds)
@@ -203,10 +210,6 @@ def _clock_warnings(clock: Mended, zero_us: int) -> list[str]:
     return sentences
 
 
-def _packets(count: int) -> str:
-    return f"{count} packet{'' if count == 1 else 's'}"
-
-
 def _impossible(tracks: Sequence[Track]) -> list[str]:
     """A sentence for picture or sound whose header gives it times that nothing has."""
     return [
@@ -255,8 +258,9 @@ def _losses(packets: Packets, tracks: Sequence[Track], clock: Mended) -> list[st
             "read: cut the file there to have both."
         )
     for track in tracks:
-        if track.corrupt_packets > bool(promised):  # the packet that was cut is one
-            sentences.append(f"{_packets(track.corrupt_packets)} of the {track.noun} came damaged.")
+        # The packet at which a file was cut is one, and the last of a sound that was piped into a file.
+        if track.corrupt_packets > bool(promised or "wav" in packets.format_names):
+            sentences.append(f"{count_of(track.corrupt_packets, 'packet')} of the {track.noun} came damaged.")
     return sentences
 
 
@@ -292,10 +296,7 @@ def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
     )
     holes = [_holes(times, film, is_damaged) for times in clock.streams]
     if not is_damaged:
-        if len(tracks) == 2:
-            holes = [_common(*holes)] * 2
-        elif tracks[0].stream.kind == "audio" or not _is_steady(tracks[0]):
-            holes = [[]]
+        holes = [_common(*holes)] * 2 if len(tracks) == 2 else [[]]
     parts = [
         f"{sum(hole.duration_us for hole in spans) / US_PER_S:.1f} s of the {track.noun}"
         for track, spans in zip(tracks, holes, strict=True)
@@ -303,22 +304,28 @@ def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
     ]
     if not parts:
         return ""
-    first_us = min(spans[0].start_us for spans in holes if spans) - packets.zero_us
+    first_us = max(0, min(spans[0].start_us for spans in holes if spans) - packets.zero_us)
     return f"{' and '.join(parts)} are missing in the file, the first at {first_us / US_PER_S:.1f} s."
 
 
 def _holes(packets: PacketTimes, film: Span, is_damaged: bool) -> list[Span]:
-    """Where a stream has nothing, also before its first packet and after its last."""
-    times = np.unique(packets.present_us)
-    if len(times) < 3:
+    """Where a stream has nothing, also before its first packet and after its last.
+
+    A packet lasts as long as it says, or as is usual.
+    """
+    if len(packets.present_us) < 3:
         return []
-    steps = np.diff(times)
-    usual_us = int(np.median(steps))
+    order = np.argsort(packets.present_us, kind="stable")
+    times, stated = packets.present_us[order], packets.duration_us[order]
+    usual_us = int(np.median(np.diff(times)))
+    ends = times + np.maximum(usual_us, np.minimum(stated, longest_us(packets.is_picture)))
     limit = max(MIN_MISSING_US, MIN_MISSING_INTERVALS * usual_us)
     within = MIN_MISSING_SOUND_INTERVALS * usual_us if is_damaged and not packets.is_picture else limit
-    holes = [Span(int(times[row]) + usual_us, int(times[row + 1])) for row in np.flatnonzero(steps > within)]
-    first_us, end_us = int(times[0]), int((packets.present_us + packets.duration_us).max())
-    edges = (Span(film.start_us, first_us), Span(min(end_us, film.end_us), film.end_us))
+    holes = [
+        Span(int(ends[row]), int(times[row + 1]))
+        for row in np.flatnonzero(times[1:] - ends[:-1] > within - usual_us)
+    ]
+    edges = (Span(film.start_us, int(times[0])), Span(min(int(ends.max()), film.end_us), film.end_us))
     missing = sorted([*holes, *(edge for edge in edges if edge.duration_us > limit)])
     return missing if sum(hole.duration_us for hole in missing) > MIN_MISSING_US / 2 else []
 
@@ -331,11 +338,3 @@ def _common(a: Sequence[Span], b: Sequence[Span]) -> list[Span]:
         if one.overlap_us(other) > MIN_MISSING_US
     )
     return list(shared)
-
-
-def _is_steady(track: Track) -> bool:
-    """Whether nine of ten frames come at the usual interval, within a tenth and a tick."""
-    steps = np.diff(track.times_us)
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    near = np.abs(steps - usual) <= max(0.1 * usual, 1.5 * track.tick_us)
-    return len(steps) > 0 and float(near.mean()) >= 0.9

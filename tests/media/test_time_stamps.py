@@ -87,6 +87,15 @@ def test_a_pause_no_longer_than_the_film_is_kept() -> None:
     assert not mended([stream(np.concatenate([minute, minute + 110 * US_PER_S]))]).is_needed
 
 
+@pytest.mark.parametrize("is_stated", [True, False])
+def test_a_silent_recording_that_stands_still_for_a_while_is_kept(is_stated: bool) -> None:
+    moving = np.arange(0, 8 * US_PER_S, FRAME_US)
+    times = np.concatenate([moving, moving + 58 * US_PER_S])
+    screen = stream(times, FRAME_US)
+    lasting = np.diff(times, append=times[-1:] + FRAME_US) if is_stated else screen.duration_us
+    assert not mended([replace(screen, duration_us=lasting)]).is_needed
+
+
 def test_a_picture_that_stands_still_is_kept() -> None:
     slide_show = np.arange(0, 1_800 * US_PER_S, 90 * US_PER_S)
     assert not mended([stream(slide_show, FRAME_US)]).is_needed
