@@ -287,7 +287,7 @@ def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
     """A sentence for stretches without packets; empty where there are none, or they may well be meant.
 
     Sound may pause and a picture may stand still. So a hole counts where the file is known to be damaged,
-    else where neither has anything, or where the only picture comes at a steady rate.
+    else only where neither has anything.
     """
     is_damaged = packets.is_damaged or any(track.corrupt_packets for track in tracks)
     film = Span(
