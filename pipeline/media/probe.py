@@ -309,23 +309,18 @@ def _missing(packets: Packets, tracks: Sequence[Track], clock: Mended) -> str:
 
 
 def _holes(packets: PacketTimes, film: Span, is_damaged: bool) -> list[Span]:
-    """Where a stream has nothing, also before its first packet and after its last.
-
-    A packet lasts as long as it says, or as is usual.
-    """
+    """Where a stream has nothing, also before its first packet and after its last."""
     if len(packets.present_us) < 3:
         return []
-    order = np.argsort(packets.present_us, kind="stable")
-    times, stated = packets.present_us[order], packets.duration_us[order]
-    usual_us = int(np.median(np.diff(times)))
-    ends = times + np.maximum(usual_us, np.minimum(stated, longest_us(packets.is_picture)))
+    times = np.unique(packets.present_us)
+    steps = np.diff(times)
+    usual_us = int(np.median(steps)) if len(steps) else 0
     limit = max(MIN_MISSING_US, MIN_MISSING_INTERVALS * usual_us)
     within = MIN_MISSING_SOUND_INTERVALS * usual_us if is_damaged and not packets.is_picture else limit
-    holes = [
-        Span(int(ends[row]), int(times[row + 1]))
-        for row in np.flatnonzero(times[1:] - ends[:-1] > within - usual_us)
-    ]
-    edges = (Span(film.start_us, int(times[0])), Span(min(int(ends.max()), film.end_us), film.end_us))
+    rows = np.flatnonzero(steps > within)
+    holes = [Span(int(times[row]) + usual_us, int(times[row + 1])) for row in rows]
+    end_us = int(times[-1]) + usual_us
+    edges = (Span(film.start_us, int(times[0])), Span(min(end_us, film.end_us), film.end_us))
     missing = sorted([*holes, *(edge for edge in edges if edge.duration_us > limit)])
     return missing if sum(hole.duration_us for hole in missing) > MIN_MISSING_US / 2 else []
 
