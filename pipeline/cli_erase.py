@@ -37,7 +37,7 @@ def act(arguments: argparse.Namespace) -> int:
     from pipeline.engine.lock import only_writer
     from pipeline.erase import erase, survey
     from pipeline.plan import WORK, UsageError
-    from pipeline.publish import LOCK
+    from pipeline.publish import LOCK, another_writes
 
     folder = arguments.folder
     first = survey(folder, arguments.all)  # refuses before a lock is made
@@ -46,7 +46,7 @@ def act(arguments: argparse.Namespace) -> int:
         return 0
 
     def waiting(process: str) -> None:
-        say_aside(f"another run (process {process}) writes into {folder}; waiting for it to end")
+        say_aside(another_writes(process, folder))
 
     with only_writer(folder / WORK / LOCK, waiting):
         erasable = survey(folder, arguments.all)

@@ -12,7 +12,7 @@ from pipeline.engine.files import write_state
 from pipeline.engine.store import SCRATCH_PREFIX
 from pipeline.graph import PICTURING, WRITES
 from pipeline.plan import ARTIFACTS, WORK, UsageError
-from pipeline.publish import LOCK, OURS_IN_WORK, RUN_FILE, published, read_run
+from pipeline.publish import LOCK, OURS_IN_WORK, RUN_FILE, owns_work, published, read_run
 
 PICTURES = tuple(pattern for stage in PICTURING for pattern in WRITES.get(stage, ()))
 
@@ -44,9 +44,10 @@ def survey(folder: Path, everything: bool) -> Erasure:
         present = sorted(path.name for path in folder.iterdir())
         work = folder / WORK
         inside = [] if work.is_symlink() or not work.is_dir() else sorted(work.iterdir())
+        is_ours = bool(inside) and owns_work(folder)
     except OSError as error:
         raise UsageError(f"cannot look into {folder} ({error.strerror}); name a folder of results") from None
-    cache = tuple(path for path in inside if path.name in OURS_IN_WORK)
+    cache = tuple(path for path in inside if is_ours and path.name in OURS_IN_WORK)
     if not cache and read_run(folder) is None:
         raise UsageError(f"{folder} is not a folder of results of ours; name one, as outputs/vlog")
     ours = published(folder) & {name for name in present if _is_file(folder / name)}

@@ -136,6 +136,8 @@ STAGES: tuple[Stage, ...] = in_order(
     SOURCES,
 )
 
+STAGE_NAMES = frozenset(stage.name for stage in STAGES)
+
 # Without these, what shows the picture would show bare faces.
 BLURRED = frozenset({"blur", "film"})
 CREATOR_PACK = ("keyframes", "highlights")

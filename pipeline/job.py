@@ -19,7 +19,7 @@ from pipeline.engine.runner import CancelledError, Outcome, Run, StageEvent, run
 from pipeline.engine.sources import SourceChangedError
 from pipeline.engine.store import artifact_files
 from pipeline.erase import artifacts_of, drop_pictures
-from pipeline.graph import WRITERS
+from pipeline.graph import STAGE_NAMES, WRITERS
 from pipeline.memory import give_back
 from pipeline.models.cards import ModelError, one_sentence
 from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
@@ -124,7 +124,8 @@ def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float) -
     settings.check_watched()
     replaced = _other_video(folder, planned.sources["source"].digest)
     files = publish(folder, _made(outcome))
-    planned.store.sweep({artifact.path for artifact in outcome.artifacts.values()}, KEPT_PER_STAGE)
+    kept = {artifact.path for artifact in outcome.artifacts.values()}
+    planned.store.sweep(kept, KEPT_PER_STAGE, STAGE_NAMES)
     analysis = (
         read_record(outcome.artifacts["analysis"].path / ANALYSIS_FILE, Analysis)
         if "analysis" in outcome.artifacts

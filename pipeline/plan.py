@@ -154,8 +154,10 @@ def choose(request: Request) -> Choice:
     )
 
 
-def plan(choice: Choice) -> Plan:
+def plan(choice: Choice, *, remember: bool = True) -> Plan:
     """The choice with the digests of its sources, remembered in the output folder if it is there.
+
+    Without ``remember`` nothing is written.
 
     Raises:
         SourceChangedError: a file is being written to.
@@ -166,9 +168,9 @@ def plan(choice: Choice) -> Plan:
     request, config, modalities = choice.request, choice.resolved.config, choice.modalities
     work = request.folder / WORK
     memory = work / DIGESTS if work.is_dir() else None
-    sources = {"source": _read(request.video, memory)}
+    sources = {"source": _read(request.video, memory, remember)}
     if choice.subtitles is not None:
-        sources["subtitles"] = _read(choice.subtitles, memory)
+        sources["subtitles"] = _read(choice.subtitles, memory, remember)
     settings = {stage.name: section_of(stage.name, config) for stage in choice.stages}
     keys: dict[str, Any] = {
         stage.name: {**key_of(stage.name, config), "model": choice.resolved.models.get(stage.name, "")}
@@ -199,9 +201,9 @@ def plan(choice: Choice) -> Plan:
     )
 
 
-def _read(path: Path, memory: Path | None) -> Source:
+def _read(path: Path, memory: Path | None, remember: bool) -> Source:
     try:
-        return read_source(path, memory)
+        return read_source(path, memory, remember=remember)
     except OSError as error:
         raise UsageError(f"cannot read {path} ({error.strerror}); check the file and its disk") from error
 
@@ -247,7 +249,7 @@ def _checked_readings(path: Path) -> Source:
         if unknown := sorted(set(rule.when) - {*OBSERVING, OTHER}):
             known = ", ".join((*OBSERVING, OTHER))
             raise ConfigError(f"{path}, reading {rule.name!r}: {unknown[0]!r} is none of {known}")
-    return _read(path, None)
+    return _read(path, None, remember=False)
 
 
 def _subtitles(
@@ -287,7 +289,7 @@ def _subtitles(
 
 def explain(request: Request) -> list[tuple[str, str]]:
     """For every stage, whether it would run and why. Makes nothing, and waits for no other run."""
-    planned = plan(choose(request))
+    planned = plan(choose(request), remember=False)
     names = {stage.name for stage in planned.stages}
     ready = dict(planned.sources)
     told = []

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from pipeline.engine.disk import require_free_space
 from pipeline.engine.files import (
+    PART,
     copy_private,
     file_digest,
     make_private,
@@ -23,9 +24,10 @@ from pipeline.engine.files import (
     sweep_parts,
     write_state,
 )
-from pipeline.engine.lock import only_writer
-from pipeline.engine.store import Store
-from pipeline.graph import WRITES
+from pipeline.engine.lock import is_lock, only_writer
+from pipeline.engine.sources import has_memory
+from pipeline.engine.store import Store, is_artifact
+from pipeline.graph import STAGE_NAMES, WRITES
 from pipeline.plan import ARTIFACTS, DIGESTS, WORK, UsageError
 
 RUN_FILE = "run.json"
@@ -72,16 +74,60 @@ def require_ours(folder: Path, video: Path, stages: Iterable[str]) -> None:
     try:
         _require_own(folder, video)
         present = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-        work = sorted(path.name for path in (folder / WORK).iterdir()) if WORK in present else []
+        has_own_work = WORK not in present or owns_work(folder)
     except OSError as error:
         raise _cannot_write(folder, error) from None
-    if work and not OURS_IN_WORK & set(work):
-        raise UsageError(f"{folder / WORK} is not a folder of ours; choose another --out")
     patterns = {RUN_FILE, *(pattern for stage in stages for pattern in WRITES.get(stage, ()))}
     ours = published(folder)
     for name in present:
         if _matches(name, patterns) and (name not in ours or (folder / name).is_dir()):
             raise _not_ours(folder / name)
+    if not has_own_work:
+        raise UsageError(f"{folder / WORK} is not a folder of ours; choose another --out")
+
+
+def owns_work(folder: Path) -> bool:
+    """Whether the work folder that lies in ``folder`` may be written into, swept and erased.
+
+    Names prove nothing: a record of ours or an artifact has to be in it, or nothing that could be lost.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    work = folder / WORK
+    return (
+        _holds_nothing(work)
+        or read_run(folder) is not None
+        or RUN_FILE in (read_state(work / PUBLISHED, NAMES) or ())
+        or has_memory(work / DIGESTS)
+        or any(is_artifact(path) for name in STAGE_NAMES for path in (work / ARTIFACTS / name).glob("*"))
+    )
+
+
+def _holds_nothing(work: Path) -> bool:
+    """Whether there is no more than what a run leaves that was killed before it kept anything."""
+    return all(
+        (path.name == LOCK and is_lock(path))
+        or (path.name == ARTIFACTS and _holds_empty_stages(path))
+        or (PART.fullmatch(path.name) and path.name.startswith(f".{DIGESTS}.") and path.is_file())
+        for path in work.iterdir()
+    )
+
+
+def _holds_empty_stages(artifacts: Path) -> bool:
+    return _is_folder(artifacts) and all(
+        path.name in STAGE_NAMES and _is_folder(path) and not any(path.iterdir())
+        for path in artifacts.iterdir()
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def another_writes(process: str, folder: Path) -> str:
+    """The sentence for somebody who has to wait for another run."""
+    return f"another run (process {process}) writes into {folder}; waiting for it to end"
 
 
 @contextmanager
@@ -98,7 +144,7 @@ def claimed(folder: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
     entered = False
 
     def wait(process: str) -> None:
-        waiting(f"another run (process {process}) writes into {folder}; waiting for it to end")
+        waiting(another_writes(process, folder))
 
     try:
         with only_writer(work / LOCK, wait) as is_alone:
@@ -107,8 +153,8 @@ def claimed(folder: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
             if is_alone:
                 sweep_parts(folder)
                 sweep_parts(work)
-                Store(work / ARTIFACTS).sweep_scratch()
-            shutil.rmtree(work / ERRORS, ignore_errors=True)
+                Store(work / ARTIFACTS).sweep_scratch(STAGE_NAMES)
+            _forget_errors(work / ERRORS)
             tempfile.TemporaryFile(dir=folder).close()  # whether it can be written is said before the work
             entered = True
             yield is_new
@@ -116,6 +162,13 @@ def claimed(folder: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
         if entered:
             raise
         raise _cannot_write(folder, error) from None
+
+
+def _forget_errors(errors: Path) -> None:
+    with contextlib.suppress(OSError):
+        for name in STAGE_NAMES:
+            (errors / f"{name}.txt").unlink(missing_ok=True)
+        errors.rmdir()
 
 
 def withdraw_unused(folder: Path) -> None:

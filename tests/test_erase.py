@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.cli import EXIT_OK, EXIT_USAGE, main
 from pipeline.config import config_from_mapping
+from pipeline.engine.store import Store
 from pipeline.erase import erase, survey
 from pipeline.graph import MODALITIES, PICTURING, STAGES, WRITERS, WRITES
 from pipeline.job import run
@@ -99,6 +100,25 @@ def test_a_folder_that_is_not_ours_is_refused(content, tmp_path, capsys):
     before = sorted(folder.rglob("*"))
     assert main(["erase", str(folder), "--all", "--yes"]) == EXIT_USAGE
     assert len(capsys.readouterr().err.splitlines()) == 1 and sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["artifacts", "errors", "lock", "digests.json", "published.json"])
+@pytest.mark.parametrize("text", ["mine", "[]", "{}", '["mine"]'])
+def test_a_name_of_ours_in_a_work_folder_proves_nothing(name, text, tmp_path, capsys):
+    path = tmp_path / ".work" / name
+    if "." not in name and name != "lock":
+        path = path / "faces" / "0123456789abcdef" / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert main(["erase", str(tmp_path), "--all", "--yes"]) == EXIT_USAGE
+    assert "is not a folder of results of ours" in capsys.readouterr().err and path.read_text() == text
+
+
+def test_an_artifact_proves_that_it_is_ours(tmp_path):
+    (tmp_path / ".work").mkdir()
+    with Store(tmp_path / ".work" / "artifacts").writing("faces", {"stage": "faces"}, {}) as scratch:
+        (scratch / "crops.bin").touch()
+    assert main(["erase", str(tmp_path), "--yes"]) == EXIT_OK and not tmp_path.exists()
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", EXIT_OK), ("\n", EXIT_USAGE), ("", EXIT_USAGE)])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.media.container import MediaError
-from pipeline.plan import Request, UsageError, choose, named_folder, plan
+from pipeline.plan import Request, UsageError, choose, explain, named_folder, plan
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t"])
@@ -43,3 +43,11 @@ def test_which_subtitles_of_several_are_read_is_said(tmp_path, made):
     planned = plan(choose(Request(video, out=tmp_path / "out")))
     assert planned.sources["subtitles"].path.name == "talk.srt"
     assert "talk.de.srt" in planned.settings["transcript"].note
+
+
+def test_explain_writes_nothing_into_a_work_folder(tmp_path, made):
+    mine = tmp_path / "out" / ".work" / "digests.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    explain(Request(made("plain.mp4"), out=tmp_path / "out"))
+    assert mine.read_text() == "mine" and list(mine.parent.iterdir()) == [mine]

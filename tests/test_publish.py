@@ -103,6 +103,56 @@ def test_a_work_folder_of_somebody_else_is_refused(lies, out, video):
         require_ours(out, video, STAGES)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("lock", "my key"),
+        ("errors/thesis.tex", "mine"),
+        ("artifacts/thesis.tex", "mine"),
+        ("artifacts/faces/.tmp-draft/thesis.tex", "mine"),
+        ("artifacts/faces/0123456789abcdef/manifest.json", "{}"),
+        ("artifacts/vases/thesis.tex", "mine"),
+        ("digests.json", '{"mine": "1"}'),
+        ("published.json", '["mine"]'),
+    ],
+)
+def test_names_of_ours_in_a_work_folder_do_not_make_it_ours(name, text, out, video):
+    path = out / WORK / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"\.work is not a folder of ours"):
+        require_ours(out, video, STAGES)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "left", [(), ("lock",), ("artifacts/",), ("lock", "artifacts/faces/"), (".digests.json.9-1.part",)]
+)
+@pytest.mark.parametrize("text", ["", "12345"])
+def test_what_a_run_leaves_that_was_killed_at_its_beginning_is_taken_up(left, text, out, video):
+    (out / WORK).mkdir(parents=True)
+    for name in left:
+        if name.endswith("/"):
+            (out / WORK / name).mkdir(parents=True)
+        else:
+            (out / WORK / name).write_text(text)
+    require_ours(out, video, STAGES)
+    with claimed(out, nobody):
+        pass
+
+
+def test_only_tracebacks_of_ours_are_forgotten(out):
+    errors = out / WORK / "errors"
+    errors.mkdir(parents=True)
+    for name in ("voice.txt", "thesis.txt"):
+        (errors / name).touch()
+    with claimed(out, nobody):
+        assert [path.name for path in errors.iterdir()] == ["thesis.txt"]
+    (errors / "thesis.txt").unlink()
+    with claimed(out, nobody):
+        assert not errors.exists()
+
+
 @pytest.mark.parametrize("where", ["video", "linked video", "link", "home", "above home", "file", "circle"])
 def test_folders_that_are_for_something_else_are_refused(where, out, video, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "homes" / "me"))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,13 @@ SENTENCES = {
     errno.EFBIG: f"a file in {{folder}} grew past the largest size allowed; raise the limit and {AGAIN}",
     errno.ESTALE: f"{{folder}} is no longer there (stale file handle); {AGAIN}",
 }
-# What programs and libraries say that hand on a message and no number; the second is numpy's.
-MESSAGES = {"disk is full": errno.ENOSPC, " requested and ": errno.ENOSPC} | {
-    os.strerror(code): code for code in SENTENCES
-}
+# What programs and libraries say that hand on a message and no number. Messages hold names of files too: the
+# words have to begin a line or follow a colon, and not go on as a name would. The last form is numpy's.
+STATED = r"(?:^|: |\] |\bdatabase or )({words})(?=[;:,)]|\.?\s*$|\. )"
+MESSAGES = {
+    re.compile(STATED.format(words=re.escape(words)), re.MULTILINE): code
+    for words, code in [("disk is full", errno.ENOSPC), *((os.strerror(c), c) for c in SENTENCES)]
+} | {re.compile(r"^\d+ requested and \d+ written$"): errno.ENOSPC}
 
 
 class NotEnoughSpaceError(OSError):
@@ -53,7 +57,7 @@ def disk_trouble(error: BaseException, folder: Path) -> str | None:
     for cause in _causes(error):
         number = getattr(cause, "errno", None)
         if number not in SENTENCES:
-            number = next((code for words, code in MESSAGES.items() if words in str(cause)), None)
+            number = next((code for words, code in MESSAGES.items() if words.search(str(cause))), None)
         if number is not None:
             return SENTENCES[number].format(folder=folder, detail=_detail(cause, number, folder))
     return None

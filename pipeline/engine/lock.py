@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,17 @@ def only_writer(path: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file holds what :func:`only_writer` writes, the number of a process, or nothing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_PID_BYTES:
+        return False
+    return re.fullmatch(rb"\d*", path.read_bytes()) is not None
 
 
 def _locked(path: Path, waiting: Callable[[str], None]) -> int | None:

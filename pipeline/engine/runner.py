@@ -121,7 +121,7 @@ def run_graph(stages: tuple[Stage, ...], sources: Mapping[str, Artifact], run: R
 
     Raises:
         KeyboardInterrupt: passed on at once, running stages are told to stop at their next progress report;
-            finished stages stay in the store.
+            finished stages stay in the store, which is closed.
         SourceChangedError: a watched file changed; no stage runs any more.
     """
     ready: dict[str, Artifact] = dict(sources)
@@ -156,6 +156,7 @@ def run_graph(stages: tuple[Stage, ...], sources: Mapping[str, Artifact], run: R
                     ready[name], how[name] = future.result()
     except (KeyboardInterrupt, SourceChangedError) as end:
         run.stop.set()
+        run.store.close()  # what a stage that still runs makes would outlive what is done to the store now
         pool.shutdown(wait=isinstance(end, SourceChangedError), cancel_futures=True)
         raise
     pool.shutdown()

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -30,23 +30,31 @@ class Source:
     path: Path
     digest: str
     stamp: Stamp
+    _equal: set[Stamp] = field(default_factory=set, compare=False, repr=False)  # later ones, same digest
 
     @property
     def artifact(self) -> Artifact:
         return Artifact(self.path, self.digest)
 
     def check(self) -> None:
-        """Raises SourceChangedError when the file is another, was written to, or is gone."""
+        """Raises SourceChangedError when the file holds other bytes, was written to, or is gone.
+
+        A hard link, another mode or another name for a moment change only what follows size and modification
+        in the stamp: then the bytes decide.
+        """
         try:
-            now = _stamp(self.path)
+            while (now := _stamp(self.path)) != self.stamp and now not in self._equal:
+                if now[:2] != self.stamp[:2] or file_digest(self.path) != self.digest:
+                    raise SourceChangedError(self.path, "changed")
+                self._equal.add(now)  # if it has not changed again since: so once more round
         except OSError:
             raise SourceChangedError(self.path, "went away") from None
-        if now != self.stamp:
-            raise SourceChangedError(self.path, "changed")
 
 
-def read_source(path: Path, memory: Path | None) -> Source:
+def read_source(path: Path, memory: Path | None, *, remember: bool = True) -> Source:
     """The file with its digest; ``memory`` is a small JSON file of digests seen before, None for none.
+
+    Without ``remember`` the memory is read only.
 
     Raises:
         SourceChangedError: it was written to while it was read.
@@ -58,11 +66,17 @@ def read_source(path: Path, memory: Path | None) -> Source:
         return Source(path, known[name][1], stamp)
     source = Source(path, file_digest(path), stamp)
     source.check()
-    if memory is not None:
+    if memory is not None and remember:
         with contextlib.suppress(OSError):  # a digest that cannot be remembered is taken again next time
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_state(memory, known | {name: _remembered(name, stamp, source.digest)})
     return source
+
+
+def has_memory(memory: Path) -> bool:
+    """Whether a file is a memory of :func:`read_source` in which at least one digest stands."""
+    known = read_state(memory, MEMORY) or {}
+    return any(entry == _remembered(name, entry[0], entry[1]) for name, entry in known.items())
 
 
 def _remembered(name: str, stamp: Stamp, digest: str) -> tuple[Stamp, str, str]:

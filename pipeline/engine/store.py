@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,12 +87,18 @@ class Manifest:
 MANIFESTS = TypeAdapter(Manifest)
 
 
+class StoreClosedError(RuntimeError):
+    """Raised when something was to become an artifact after :meth:`Store.close`."""
+
+
 class Store:
     """One folder of artifacts. Safe for several processes: the first to rename wins."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._intact: set[Path] = set()  # held against their digests, or made, by this store
+        self._committing = threading.Lock()
+        self._is_closed = False
 
     def find(self, stage: str, recipe: Mapping[str, Any]) -> Artifact | None:
         """The artifact of this recipe; None when it is absent or not what was written (see :meth:`holds`).
@@ -131,6 +137,9 @@ class Store:
         ``measures`` (seconds, peak_memory_mb) is read after the block and kept beside the digest; it is not
         part of it. ``replace`` puts the new artifact in the place of an intact old one. The folder that holds
         the store has to be there: one that vanished is not made anew.
+
+        Raises:
+            StoreClosedError: the store was closed meanwhile; nothing is kept.
         """
         final = self._path(stage, recipe)
         private_folder(self.root)
@@ -145,7 +154,7 @@ class Store:
             if self.holds(stage, recipe) and (replace or self.find(stage, recipe) is None):
                 _remove(final)
             try:
-                scratch.rename(final)
+                self._commit(scratch, final)
             except OSError:
                 if self.find(stage, recipe) is None:  # else another process made the same bytes first
                     raise
@@ -155,29 +164,52 @@ class Store:
             shutil.rmtree(scratch, ignore_errors=True)
             _open_scratch.discard(scratch)
 
-    def sweep(self, keep: set[Path], most_per_stage: int) -> None:
-        """Delete the oldest artifacts of each stage beyond ``most_per_stage``, never one in ``keep``."""
-        for stage in self._stages():
+    def sweep(self, keep: set[Path], most_per_stage: int, stages: Collection[str]) -> None:
+        """Delete the oldest artifacts of these stages beyond ``most_per_stage``, never one in ``keep``."""
+        for stage in self._folders(stages):
             finished = [f for f in stage.iterdir() if KEY.fullmatch(f.name) and f.is_dir()]
             for folder in sorted(finished, key=_age_s)[most_per_stage:]:
                 if folder not in keep:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def sweep_scratch(self) -> None:
-        """Delete what killed runs left half-made; call it as the only writer of the store."""
-        for stage in self._stages():
+    def sweep_scratch(self, stages: Collection[str]) -> None:
+        """Delete what killed runs of these stages left half-made; call it as the store's only writer."""
+        for stage in self._folders(stages):
             for folder in stage.glob(f"{SCRATCH_PREFIX}*"):
                 if folder not in _open_scratch:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def _stages(self) -> list[Path]:
+    def _commit(self, scratch: Path, final: Path) -> None:
+        with self._committing:
+            if self._is_closed:
+                raise StoreClosedError(f"{final} is not kept: the run was ended")
+            scratch.rename(final)
+
+    def close(self) -> None:
+        """Let nothing become an artifact of this store from now on; one that is about to is waited for."""
+        with self._committing:
+            self._is_closed = True
+
+    def _folders(self, stages: Collection[str]) -> list[Path]:
         """Nothing behind a link: what is swept has to be ours."""
         if self.root.is_symlink() or not self.root.is_dir():
             return []
-        return [f for f in self.root.iterdir() if f.is_dir() and not f.is_symlink()]
+        folders = (self.root / name for name in stages)
+        return [f for f in folders if f.is_dir() and not f.is_symlink()]
 
     def _path(self, stage: str, recipe: Mapping[str, Any]) -> Path:
         return self.root / stage / json_digest(recipe)[:KEY_LENGTH]
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether a folder has a manifest that a store wrote for that very folder; its files are not read."""
+    manifest = read_state(path / MANIFEST, MANIFESTS)
+    return (
+        manifest is not None
+        and manifest.digest == json_digest(manifest.files)
+        and manifest.recipe.get("stage") == path.parent.name
+        and json_digest(manifest.recipe)[:KEY_LENGTH] == path.name
+    )
 
 
 def artifact_files(path: Path) -> Mapping[str, str]:

@@ -46,6 +46,27 @@ def test_other_errors_are_not_the_disks(error, tmp_path):
     assert disk_trouble(error, tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("message", "is_trouble"),
+    [
+        ("1000 requested and 24 written", True),
+        ("Error writing trailer of a.mp4: No space left on device", True),
+        ("[out#0/mp4 @ 0x55] No space left on device\nConversion failed!", True),
+        ("[Errno 28] No space left on device: 'a.mp4'", True),
+        ("database or disk is full", True),
+        ("2 channels requested and 1 found", False),
+        ("what was requested and got.mp4: moov atom not found", False),
+        ("1 requested and 2 written.mp4: moov atom not found", False),
+        ("cannot decode my disk is full.mp4", False),
+        ("disk is full.mp4: moov atom not found", False),
+        ("cannot open: File too large.mp4", False),
+        ("[Errno 13] Permission denied: 'talks/No space left on device.mp4'", False),
+    ],
+)
+def test_a_name_in_a_message_is_no_trouble(message, is_trouble, tmp_path):
+    assert (disk_trouble(RuntimeError(message), tmp_path) is not None) == is_trouble
+
+
 def test_room_is_asked_for_before_a_long_write(tmp_path):
     require_free_space(tmp_path, 1)
     with pytest.raises(NotEnoughSpaceError) as raised:

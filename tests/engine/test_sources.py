@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.engine import sources
 from pipeline.engine.files import file_digest
-from pipeline.engine.sources import SourceChangedError, read_source
+from pipeline.engine.sources import SourceChangedError, has_memory, read_source
 
 
 @pytest.fixture
@@ -85,3 +85,36 @@ def test_a_memory_that_cannot_be_kept_costs_only_time(tmp_path):
     video.write_bytes(b"v")
     (tmp_path / "file").touch()
     assert read_source(video, tmp_path / "file" / "digests.json").digest == file_digest(video)
+
+
+def test_a_link_costs_one_more_digest_and_the_memory_is_not_used_for_it(tmp_path, hashed):
+    video, memory = tmp_path / "a.mp4", tmp_path / "digests.json"
+    video.write_bytes(b"v")
+    source = read_source(video, memory)
+    (tmp_path / "b.mp4").hardlink_to(video)
+    source.check()
+    source.check()
+    assert hashed == ["a.mp4"] * 2
+    assert read_source(video, memory).digest == source.digest and hashed == ["a.mp4"] * 3
+
+
+def test_bytes_that_change_under_the_same_size_and_time_are_a_change(tmp_path):
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"v")
+    source, state = read_source(video, None), video.stat()
+    video.write_bytes(b"w")
+    os.utime(video, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(SourceChangedError):
+        source.check()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"a": [[1, 2, 3, 4, 5], "x", "y"]}', '{"mine": 1}'])
+def test_only_a_memory_of_ours_is_one(text, tmp_path):
+    video, memory = tmp_path / "a.mp4", tmp_path / "digests.json"
+    memory.write_text(text)
+    assert not has_memory(memory) and not has_memory(tmp_path / "none")
+    video.write_bytes(b"v")
+    read_source(video, memory, remember=False)
+    assert memory.read_text() == text
+    read_source(video, memory)
+    assert has_memory(memory)
