@@ -43,6 +43,7 @@ MIN_LETTERS_TO_TELL = 40
 MAX_SAID_AGAIN_UNITS = 5
 EDGE_CUES = 3  # of a file, where its makers name themselves
 MAX_NAME_WORDS = 5
+MAX_NAME_CHARACTERS = 5  # of a Chinese one
 MAX_CREDIT_WORDS = 8
 NEAR_CHARS = 200  # of a bracket: whether it stands alone in its line
 
@@ -570,7 +571,7 @@ _URL = re.compile(
 )
 _CREDIT = re.compile(
     r"""^\W*(?:
-    (?: sub(?:title|bing)[sd]? | closed\ captions? | caption(?:s|ed|ing)? | translat(?:ed|ion)
+    (?: sub(?:(?:title|bing)[sd]?|s) | closed\ captions? | caption(?:s|ed|ing)? | translat(?:ed|ion)
       | (?:re-?)?sync(?:ed|hroni[sz]ed)? | corrections? | downloaded | ripped | encoded
       | transcri(?:bed|ption) | tim(?:ed|ing) )
     (?: \s* (?:,|and|&) \s* \w+ )*  (?: \s*[:：] | \s+(?:by|from)\b )
@@ -624,7 +625,12 @@ _WORDED = re.compile(r"\w")
 
 
 def _without_credits(cue: _Shown, account: _Account) -> list[str]:
-    kept = [line for line in cue.lines if not _is_credit(line, cue.is_edge)]
+    whole = " ".join(cue.lines)
+    label = _CREDIT.search(whole)
+    if label and label.end() >= len(cue.lines[0]) and _is_credit(whole, cue.is_edge):
+        kept = []  # the name stands below its label
+    else:
+        kept = [line for line in cue.lines if not _is_credit(line, cue.is_edge)]
     account.left_out["credit line"] += len(cue.lines) - len(kept)
     return kept
 
@@ -654,7 +660,9 @@ def _are_names(text: str, label: str, is_edge: bool) -> bool:
         return False
     has_address = bool(_URL.search(text))
     is_from = label.rstrip().lower().endswith("from")
-    if all(_is_name(part, is_any=has_address or (is_edge and not is_label)) for part in parts):
+    is_plain_label = is_label and not label.strip().lower().startswith(("sub", "sync", "字幕"))
+    is_any = has_address or (is_edge and not is_plain_label)
+    if all(_is_name(part, is_any=is_any) for part in parts):
         return not is_from or has_address or is_edge
     is_sentence = bool(_SENTENCE_END.search(text)) or "," in text
     return is_edge and not is_label and not is_sentence and len(text.split()) <= MAX_CREDIT_WORDS
@@ -668,7 +676,7 @@ def _is_name(text: str, is_any: bool) -> bool:
         return True
     wide = [word for word in words if ord(word[0]) >= 0x2E80]
     if wide:
-        return all(len(word) <= MAX_NAME_WORDS + 1 for word in words)
+        return all(len(word) <= MAX_NAME_CHARACTERS for word in words)
     if len(words) == 1 and is_any and words[0].isalnum():
         return True
     return 0 < len(words) <= MAX_NAME_WORDS and all(_NAME_WORD.match(word) for word in words)

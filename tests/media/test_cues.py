@@ -405,6 +405,7 @@ def test_speakers_of_a_cue_divide_its_time_by_what_they_say() -> None:
         "Subtitles: Anna",
         "Subtitles by anna for the community",
         "Ripped by XviD_Team",
+        "Subs: anna",
         "Downloaded from www.example.com",
         "Translated by Anna Smith and Ben",
         "翻译：小明",
@@ -416,6 +417,11 @@ def test_speakers_of_a_cue_divide_its_time_by_what_they_say() -> None:
 def test_credits_are_no_speech(credit: str) -> None:
     assert words(credit) == []
     assert "1 credit line" in spoken([(1, 2, credit)]).notes[0]
+
+
+def test_a_name_below_its_label_is_a_credit() -> None:
+    assert words("Captioned by\nMedia Group") == []
+    assert words("Timed by\nmy own father.") == [(None, "Timed by my own father.")]
 
 
 @pytest.mark.parametrize("index", [0, 4, 8])
