@@ -86,7 +86,7 @@ FOUND = ("moments", "fuse", "conflicts")
 
 STAGES: tuple[Stage, ...] = in_order(
     (
-        _stage("probe", 2, "pipeline.media.probe:run", ("source",)),
+        _stage("probe", 3, "pipeline.media.probe:run", ("source",)),
         _stage("audio", 2, "pipeline.media.audio:run", ("source", "probe")),
         _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
@@ -94,7 +94,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
-            2,
+            3,
             "pipeline.text.stage:run_transcript",
             ("source", "probe", "audio", "speech"),
             ("subtitles",),

@@ -39,6 +39,12 @@ MAX_LYRICS_GAP_US = 5 * US_PER_S
 # Of the cues with words, as many must be in two languages.
 MIN_BILINGUAL_FRACTION = 0.5
 MIN_LETTERS_TO_TELL = 40
+# Identical cues one after the other that are this short were said again: "No!" "No!"
+MAX_SAID_AGAIN_UNITS = 5
+EDGE_CUES = 3  # of a file, where its makers name themselves
+MAX_NAME_WORDS = 5
+MAX_NAME_CHARACTERS = 5  # of a Chinese one
+MAX_CREDIT_WORDS = 8
 NEAR_CHARS = 200  # of a bracket: whether it stands alone in its line
 
 
@@ -80,6 +86,8 @@ class _Shown:
     end_us: int
     lines: tuple[str, ...]
     speaker: str | None = None
+    marked_up: str = ""
+    is_edge: bool = False  # among the first or last cues of the file, where credits stand
 
 
 _Pair = tuple[Cue, _Shown]
@@ -111,12 +119,14 @@ def spoken_lines(
         sound_language: the language of the film's sound, where the file states it.
     """
     account = _Account()
-    shown = sorted(_dialogue(cues, account), key=lambda cue: cue.start_us)
-    total = len(shown)
-    shown, shift_note = _in_the_film(shown, duration_us, account)
-    shown = _mended(_single_layers(shown), duration_us, account)
+    shown = _with_edges(sorted(_dialogue(cues, account), key=lambda cue: cue.start_us))
+    is_said = [bool(turns) for turns in _turns_by_cue(shown, _Account())]
+    total = sum(is_said)
+    shown, shift_note = _in_the_film(shown, is_said, duration_us, account)
+    shown = _mended(_single_layers(shown, account), duration_us, account)
     shown, language_note = _in_one_language(shown, normal_code(language), normal_code(sound_language))
-    lines = _disjoint(_utterances(_unrolled(shown), account))
+    lines = _disjoint(_utterances(_unrolled(shown, account), account), account)
+    account.left_out += Counter()
     notes = (shift_note.format(name=name), language_note.format(name=name), *_notes(account, total, name))
     return Spoken(
         tuple(lines), tuple(note for note in notes if note), _losses(account, total, name, duration_us)
@@ -153,6 +163,7 @@ def _losses(account: _Account, total: int, name: str, duration_us: int) -> tuple
     )
 
 
+_REPEATED = "repeated line"
 _AFTER, _NO_TIME = "lies after the film's end", "has no time of its own"
 _PLURAL = {_AFTER: "lie after the film's end", _NO_TIME: "have no time of their own"}
 
@@ -221,7 +232,7 @@ _NOT_SAID = re.compile(
 def _dialogue(cues: Sequence[Cue], account: _Account) -> list[_Shown]:
     """The cues with text, without what a typesetter drew, put beside things or set to music."""
     shown = [
-        (cue, _Shown(cue.start_us, cue.end_us, lines, cue.speaker))
+        (cue, _Shown(cue.start_us, cue.end_us, lines, cue.speaker, cue.text))
         for cue in cues
         if (lines := plain_lines(cue.text))
     ]
@@ -293,26 +304,38 @@ def _units(text: str) -> int:
 # --- Time --------------------------------------------------------------------------------------------------
 
 
-def _in_the_film(shown: list[_Shown], duration_us: int, account: _Account) -> tuple[list[_Shown], str]:
-    """The cues that start inside the film, moved by whole hours where only that brings them in."""
-    inside = sum(cue.start_us < duration_us for cue in shown)
+def _in_the_film(
+    shown: list[_Shown], is_said: Sequence[bool], duration_us: int, account: _Account
+) -> tuple[list[_Shown], str]:
+    """The cues that start inside the film, moved by whole hours where only that brings them in.
+
+    Those outside are lost where something is said in them (``is_said``), else left out like those inside.
+    """
+    speech = [cue for cue, said in zip(shown, is_said, strict=True) if said]
+    inside = sum(cue.start_us < duration_us for cue in speech)
     note = ""
-    if shown and inside < MIN_FITTING_FRACTION * len(shown):
-        first = shown[0].start_us
+    if speech and inside < MIN_FITTING_FRACTION * len(speech):
+        first = speech[0].start_us
         hours = max(
-            {first // HOUR_US, round(first / HOUR_US)}, key=lambda h: (_fitting(shown, h, duration_us), -h)
+            {first // HOUR_US, round(first / HOUR_US)}, key=lambda h: (_fitting(speech, h, duration_us), -h)
         )
-        fitting = _fitting(shown, hours, duration_us)
-        if hours > 0 and fitting >= MIN_FITTING_FRACTION * len(shown) and fitting > inside:
+        fitting = _fitting(speech, hours, duration_us)
+        if hours > 0 and fitting >= MIN_FITTING_FRACTION * len(speech) and fitting > inside:
             shown = [_moved(cue, -hours * HOUR_US) for cue in shown]
             note = (
                 f"The times of {{name}} begin at {hours:02d} h, as in broadcasting; they were moved by "
                 f"{count_of(hours, 'hour')} to fit the film."
             )
-    kept = [cue for cue in shown if cue.start_us < duration_us]
-    account.lost[_AFTER] += len(shown) - len(kept)
+    outside = [(cue, said) for cue, said in zip(shown, is_said, strict=True) if cue.start_us >= duration_us]
+    account.lost[_AFTER] += sum(said for _, said in outside)
     account.lost += Counter()
-    return kept, note
+    _turns_by_cue([cue for cue, said in outside if not said], account)
+    return [cue for cue in shown if cue.start_us < duration_us], note
+
+
+def _with_edges(shown: Sequence[_Shown]) -> list[_Shown]:
+    last = len(shown) - EDGE_CUES
+    return [replace(cue, is_edge=True) if i < EDGE_CUES or i >= last else cue for i, cue in enumerate(shown)]
 
 
 def _fitting(shown: Sequence[_Shown], hours: int, duration_us: int) -> int:
@@ -323,7 +346,7 @@ def _moved(cue: _Shown, by_us: int) -> _Shown:
     return replace(cue, start_us=max(0, cue.start_us + by_us), end_us=max(0, cue.end_us + by_us))
 
 
-def _single_layers(shown: Sequence[_Shown]) -> list[_Shown]:
+def _single_layers(shown: Sequence[_Shown], account: _Account) -> list[_Shown]:
     """Cues of the same text over the same time as one: outlines, shadows, lines given twice."""
     kept: list[_Shown] = []
     latest: dict[tuple[tuple[str, ...], str | None], int] = {}
@@ -332,6 +355,7 @@ def _single_layers(shown: Sequence[_Shown]) -> list[_Shown]:
         index = latest.get(key)
         if index is not None and cue.start_us < max(kept[index].end_us, kept[index].start_us + FRAME_US):
             kept[index] = replace(kept[index], end_us=max(kept[index].end_us, cue.end_us))
+            account.left_out[_REPEATED] += 1
         else:
             latest[key] = len(kept)
             kept.append(cue)
@@ -451,12 +475,12 @@ def _codes_by_spelling(pairs: Sequence[_Shown]) -> list[list[str | None]] | None
 # --- Captions that roll ------------------------------------------------------------------------------------
 
 
-def _unrolled(shown: Sequence[_Shown]) -> list[_Shown]:
+def _unrolled(shown: Sequence[_Shown], account: _Account) -> list[_Shown]:
     """Every line once, when it is new: of captions that roll, build up or highlight word by word."""
     if not shown:
         return []
     repeats = [_repeated(before, cue) for before, cue in pairwise(shown)]
-    rolls = sum(repeat.lines > 0 for repeat in repeats)
+    rolls = sum(repeat.lines > 0 and not repeat.is_said_again for repeat in repeats)
     is_rolling = rolls >= 2 and rolls >= MIN_ROLLED_FRACTION * len(repeats)
     shared = [_shared_tokens(before, cue) for before, cue in pairwise(shown)]
     shares = sum(count > 0 for count in shared)
@@ -465,6 +489,7 @@ def _unrolled(shown: Sequence[_Shown]) -> list[_Shown]:
     for cue, repeat, tokens in zip(shown[1:], repeats, shared, strict=True):
         last = kept[-1]
         if repeat.lines and (is_rolling or repeat.is_plain):
+            account.left_out[_REPEATED] += repeat.lines
             if repeat.extended is not None:
                 last = replace(last, lines=(*last.lines[:-1], repeat.extended))
             new = cue.lines[repeat.lines :]
@@ -472,6 +497,7 @@ def _unrolled(shown: Sequence[_Shown]) -> list[_Shown]:
             kept[-1] = replace(last, end_us=end_us)
             kept += [replace(cue, lines=new)] if new else []
         elif tokens and is_shifting:
+            account.left_out[_REPEATED] += 1
             kept.append(replace(cue, lines=(_joined(_tokens(cue)[tokens:]),)))
         else:
             kept.append(cue)
@@ -482,12 +508,14 @@ def _unrolled(shown: Sequence[_Shown]) -> list[_Shown]:
 class _Repeat:
     """How many first lines of a cue its predecessor shows too; the last of them may be longer (``extended``).
 
-    ``is_plain``: long enough, or near enough, to be shown twice and not said twice.
+    ``is_plain``: long enough, or near enough, to be shown twice and not said twice. ``is_said_again``: a
+    short cue as it was, mark-up and all, which is so where captions do not roll.
     """
 
     lines: int = 0
     extended: str | None = None
     is_plain: bool = False
+    is_said_again: bool = False
 
 
 def _repeated(before: _Shown, cue: _Shown) -> _Repeat:
@@ -504,8 +532,9 @@ def _repeated(before: _Shown, cue: _Shown) -> _Repeat:
         units = _units(" ".join(tail))
         if tail[-1] == new[count - 1]:
             whole = count == len(new)
-            near = whole and gap_us <= MAX_SAME_GAP_US
-            return _Repeat(count, None, near or (not whole and units >= MIN_ROLLED_UNITS))
+            again = whole and units < MAX_SAID_AGAIN_UNITS and before.marked_up == cue.marked_up
+            near = whole and gap_us <= MAX_SAME_GAP_US and not again
+            return _Repeat(count, None, near or (not whole and units >= MIN_ROLLED_UNITS), again)
         if gap_us <= MAX_SAME_GAP_US and _goes_on(tail[-1], new[count - 1]):
             return _Repeat(count, cue.lines[count - 1], units >= 2)
     return _Repeat()
@@ -542,19 +571,35 @@ _URL = re.compile(
 )
 _CREDIT = re.compile(
     r"""^\W*(?:
-    (?: sub(?:title|bing)[sd]? | closed\ captions? | caption(?:s|ed|ing)? | translat(?:ed|ion)
+    (?: sub(?:(?:title|bing)[sd]?|s) | closed\ captions? | caption(?:s|ed|ing)? | translat(?:ed|ion)
       | (?:re-?)?sync(?:ed|hroni[sz]ed)? | corrections? | downloaded | ripped | encoded
       | transcri(?:bed|ption) | tim(?:ed|ing) )
-    (?: \s* (?:,|and|&) \s* \w+ )*  (?: \s*[:：]\s*\S | \s+(?:by|from)\b )
-    | sous-titr\w+ (?: \s*: | \s+(?:par|réalisé\w*)\b ) | untertitel\w* (?: \s*: | \s+(?:von|im\ auftrag)\b )
+    (?: \s* (?:,|and|&) \s* \w+ )*  (?: \s*[:：] | \s+(?:by|from)\b )
+    | sous-titr\w+ (?: \s*: | \s+(?:par|réalisé\w*)\b ) | untertitel\w* (?: \s*: | \s+von\b )
     | subt[ií]tulos? (?: \s*: | \s+(?:por|de)\b ) | legendas? (?: \s*: | \s+por\b )
     | sottotitoli \s* (?: : | \bdi\b ) | субтитры (?: \s*: | \s+\w+ал\w*\b ) | перевод \s* :
     | (?: 字幕 | 翻[译譯] | 校[对對译譯閱] | [时時][间間][轴軸] | [压壓][制製] | 片源
         | [听聽][译譯写打] | 打[轴軸] | [总總][监監] | [监監][制製] | [译譯]者 | [后後]期 | [制製]作 )
       (?: [组組人员員] | [制製]作 )? \s* [:：]
-    | 本?字幕(?:由|来自|來自) | \S{0,12}字幕[组組](?:\W|$|出品|[荣榮]誉|倾情|制作|製作)
-    ) | opensubtitles | amara\.org | addic7ed | subscene""",
+    )""",
     re.IGNORECASE | re.VERBOSE,
+)
+_SITE = re.compile(
+    r"opensubtitles|amara\.org|addic7ed|subscene|^\W*untertitel\w* im auftrag\b", re.IGNORECASE
+)
+_CREDIT_GROUP = re.compile(
+    r"^\W*(?:本?字幕(?:由|来自|來自)\S{1,20}$"
+    r"|\S{0,12}字幕[组組](?:\W*$|\s*(?:出品|[荣榮][誉譽]|[倾傾]情|[制製]作|[翻听聽][译譯])))"
+)
+# Words of sentences, which names do not hold.
+_NO_NAME = re.compile(
+    r"\b(?:i|i'm|me|my|mine|we|us|our|you|your|he|him|his|she|her|it|its|they|them|their|is|are|was|were|hand)\b"
+    r"|[我你您咱他她它们們了吗嗎吧呢啊的是很不]|[。！？!?]",
+    re.IGNORECASE,
+)
+_NAME_PARTS = re.compile(r"\s*(?:[,;/|&+、，·]|\s[-–—]\s|\band\b|\s{2,})\s*", re.IGNORECASE)
+_NAME_WORD = re.compile(
+    r"[\[(\"'“@#]*(?:[^\W\d_a-zß-öø-ÿа-яё]|\w*[\d_@]|(?:the|of|for|de|des|du|di|da|del|la|von|van|der|y|et|und)\b)"
 )
 _MUSIC_MARKS = re.compile("[♪♫♩♬🎵🎶]+")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕|［([^［］]*)］|〖([^〖〗]*)〗")
@@ -574,21 +619,67 @@ _SOUND = re.compile(
     | 拍手 | 웃음 | 음악 | 박수 | 울음 | 한숨""",
     re.IGNORECASE | re.VERBOSE,
 )
+_SOUNDING = re.compile(r"\w(?:ing|s)$", re.IGNORECASE)  # clock ticking, glass shatters
 _ADDRESSED = re.compile(r"\b(?:i|me|my|we|us|our|you|your)\b|[我你您咱]", re.IGNORECASE)
 _WORDED = re.compile(r"\w")
 
 
-def _without_credits(lines: Sequence[str], account: _Account) -> list[str]:
-    kept = [line for line in lines if not _is_credit(line)]
-    account.left_out["credit line"] += len(lines) - len(kept)
+def _without_credits(cue: _Shown, account: _Account) -> list[str]:
+    whole = " ".join(cue.lines)
+    label = _CREDIT.search(whole)
+    if label and label.end() >= len(cue.lines[0]) and _is_credit(whole, cue.is_edge):
+        kept = []  # the name stands below its label
+    else:
+        kept = [line for line in cue.lines if not _is_credit(line, cue.is_edge)]
+    account.left_out["credit line"] += len(cue.lines) - len(kept)
     return kept
 
 
-def _is_credit(line: str) -> bool:
-    if _CREDIT.search(line):
+def _is_credit(line: str, is_edge: bool) -> bool:
+    """Whether a line says who made the subtitles; ``is_edge``: where such lines stand."""
+    if _SITE.search(line):
+        return True
+    match = _CREDIT.search(line)
+    if match and _are_names(line[match.end() :], match[0], is_edge):
+        return True
+    if _CREDIT_GROUP.search(line) and not _NO_NAME.search(line):
         return True
     addresses = sum(len(match[0]) for match in _URL.finditer(line))
     return addresses * 2 >= len(line.replace(" ", "")) > 0
+
+
+def _are_names(text: str, label: str, is_edge: bool) -> bool:
+    """Whether nothing but names and addresses follows the label of a credit; more may at the edges."""
+    text = text.strip(" :：-–—|\"'“”♪")
+    rest = _CREDIT.search(text.lstrip(".,"))
+    parts = [part for part in _NAME_PARTS.split(_URL.sub("", text)) if _WORDED.search(part)]
+    if not parts:
+        return bool(_URL.search(text)) or rest is not None
+    is_label = label.rstrip()[-1] in ":："
+    if _NO_NAME.search(text) or (is_label and _SENTENCE_END.search(text) and not _URL.search(text)):
+        return False
+    has_address = bool(_URL.search(text))
+    is_from = label.rstrip().lower().endswith("from")
+    is_plain_label = is_label and not label.strip().lower().startswith(("sub", "sync", "字幕"))
+    is_any = has_address or (is_edge and not is_plain_label)
+    if all(_is_name(part, is_any=is_any) for part in parts):
+        return not is_from or has_address or is_edge
+    is_sentence = bool(_SENTENCE_END.search(text)) or "," in text
+    return is_edge and not is_label and not is_sentence and len(text.split()) <= MAX_CREDIT_WORDS
+
+
+def _is_name(text: str, is_any: bool) -> bool:
+    """Whether words are a name: capitalised, a handle, a few Chinese characters; ``is_any`` word of one."""
+    inner = _CREDIT.search(text)
+    words = (text[inner.end() :] if inner else text).split()
+    if inner and not words:
+        return True
+    wide = [word for word in words if ord(word[0]) >= 0x2E80]
+    if wide:
+        return all(len(word) <= MAX_NAME_CHARACTERS for word in words)
+    if len(words) == 1 and is_any and words[0].isalnum():
+        return True
+    return 0 < len(words) <= MAX_NAME_WORDS and all(_NAME_WORD.match(word) for word in words)
 
 
 def _without_lyrics(lines: Sequence[str], is_sung: bool, account: _Account) -> tuple[list[str], bool]:
@@ -645,21 +736,25 @@ def _without_sounds(text: str, account: _Account) -> str:
 def _is_sound(inner: str, pattern: re.Pattern[str], before: str, after: str) -> bool:
     """Whether what stands in brackets is a remark; an aside of the speaker is none."""
     words = " ".join(inner.split())
-    if not _WORDED.search(words) or _is_capitals(words):
+    if not _WORDED.search(words) or (pattern is _BRACKETED and words.isdigit()):
         return True
-    if pattern is _BRACKETED and (_WORDED.search(before) or _WORDED.search(after)):
+    if after[:2].strip()[:1] in (":", "：") and _is_capitals(before):  # JOHN (V.O.): what he says
         return True
     units = _units(words)
-    begins = not _WORDED.search(before) or before.rstrip().endswith((":", "：", _NAMED))
     is_sentence = units > MIN_ROLLED_UNITS and bool(re.search(r"[.!?…。！？，,]", words))
     if _ADDRESSED.search(words) and (is_sentence or pattern is _PARENTHESISED):
         return False
-    if not _WORDED.search(after):  # at the end of a line, or alone in it
-        alone = begins and not is_sentence and (pattern is not _STARRED or units <= MIN_ROLLED_UNITS)
-        return alone or bool(_SOUND.search(words))
-    if begins:
-        brief = pattern is _PARENTHESISED and not is_sentence and units <= MIN_ROLLED_UNITS + 1
-        return brief or bool(_SOUND.search(words))
+    is_last = not _WORDED.search(after)
+    if not _WORDED.search(before) or before.rstrip().endswith((":", "：", _NAMED)):
+        if is_last:  # alone in its line
+            is_remark = pattern is not _STARRED or units <= MIN_ROLLED_UNITS
+        else:
+            goes_on = after.lstrip()[:1].islower() and (pattern is _PARENTHESISED or _is_capitals(words))
+            is_remark = pattern is not _STARRED and units <= MIN_ROLLED_UNITS + 1 and not goes_on
+        return (is_remark and not is_sentence) or bool(_SOUND.search(words))
+    if is_last and (pattern is _BRACKETED or not words.isascii() or _SENTENCE_END.search(before)):
+        is_sounding = bool(_SOUNDING.search(words)) and (pattern is _BRACKETED or _is_capitals(words))
+        return is_sounding or bool(_SOUND.search(words))
     return units <= MIN_ROLLED_UNITS and bool(_SOUND.match(words))
 
 
@@ -755,26 +850,35 @@ def _turns(text: str, speaker: str | None, names: frozenset[str]) -> list[tuple[
 
 def _utterances(shown: Sequence[_Shown], account: _Account) -> list[SpokenLine]:
     """What is said in each cue, its time divided among its speakers by the length of what they say."""
+    return [
+        line
+        for cue, turns in zip(shown, _turns_by_cue(shown, account), strict=True)
+        for line in _in_turn(Span(cue.start_us, cue.end_us), turns)
+    ]
+
+
+def _turns_by_cue(shown: Sequence[_Shown], account: _Account) -> list[list[tuple[str | None, str]]]:
+    """Who says what in each cue, after everything that is not said was left out and counted."""
     names = _recurring_names(shown)
-    lines: list[SpokenLine] = []
+    by_cue: list[list[tuple[str | None, str]]] = []
     open_until_us = -1
     for cue in shown:
         closes = len(_MUSIC_MARKS.findall("\n".join(cue.lines))) % 2 == 1  # else its notes are pairs
         kept, is_open = _without_lyrics(
-            _without_credits(cue.lines, account), closes and cue.start_us <= open_until_us, account
+            _without_credits(cue, account), closes and cue.start_us <= open_until_us, account
         )
         open_until_us = cue.end_us + MAX_LYRICS_GAP_US if is_open else -1
         text = "\n".join(kept)
         left = _without_sounds(text, account)
         is_whole = left == text and len(kept) == len(cue.lines)
-        turns = [
-            (name, words)
-            for name, words in _turns(left, cue.speaker, names)
-            if is_whole or any(map(str.isalnum, words))
-        ]
-        lines += _in_turn(Span(cue.start_us, cue.end_us), turns)
-    account.left_out += Counter()
-    return lines
+        by_cue.append(
+            [
+                (name, words)
+                for name, words in _turns(left, cue.speaker, names)
+                if is_whole or any(map(str.isalnum, words))
+            ]
+        )
+    return by_cue
 
 
 def _in_turn(span: Span, turns: Sequence[tuple[str | None, str]]) -> list[SpokenLine]:
@@ -793,12 +897,12 @@ def _in_turn(span: Span, turns: Sequence[tuple[str | None, str]]) -> list[Spoken
 # --- One at a time -----------------------------------------------------------------------------------------
 
 
-def _disjoint(lines: Sequence[SpokenLine]) -> list[SpokenLine]:
+def _disjoint(lines: Sequence[SpokenLine], account: _Account) -> list[SpokenLine]:
     """Lines in order, none overlapping: the one that began last is heard, the one before goes on after it.
 
     Lines that begin and end together are said together, or in turn where their speakers are named.
     """
-    ordered = sorted(_merged(lines), key=lambda line: (line.span.start_us, -line.span.end_us))
+    ordered = sorted(_merged(lines, account), key=lambda line: (line.span.start_us, -line.span.end_us))
     parts: list[tuple[int, int, int]] = []  # start, end, index
     active: list[int] = []
     now = 0
@@ -839,7 +943,7 @@ def _without_slivers(parts: Sequence[tuple[int, int, int]]) -> list[tuple[int, i
     return kept
 
 
-def _merged(lines: Sequence[SpokenLine]) -> list[SpokenLine]:
+def _merged(lines: Sequence[SpokenLine], account: _Account) -> list[SpokenLine]:
     """Lines that begin together and last about as long as one line, or in turn where two names differ."""
     kept: list[SpokenLine] = []
     for line in sorted(lines, key=lambda one: one.span):
@@ -849,7 +953,9 @@ def _merged(lines: Sequence[SpokenLine]) -> list[SpokenLine]:
             continue
         span = Span(before.span.start_us, max(before.span.end_us, line.span.end_us))
         if before.speaker == line.speaker:
-            text = before.text if before.text == line.text else f"{before.text} {line.text}"
+            is_same = before.text == line.text
+            account.left_out[_REPEATED] += is_same
+            text = before.text if is_same else f"{before.text} {line.text}"
             kept[-1] = SpokenLine(span, text, line.speaker)
         else:
             kept[-1:] = _in_turn(span, [(before.speaker, before.text), (line.speaker, line.text)])

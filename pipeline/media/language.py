@@ -13,6 +13,41 @@ _ALIASES = {
     "por": "pt", "und": "", "korean": "ko", "german": "de", "french": "fr", "spanish": "es",
     "russian": "ru", "italian": "it", "portuguese": "pt",
 }  # fmt: skip
+_ISO_639_1 = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de "
+    "dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id "
+    "ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu "
+    "lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu "
+    "rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr "
+    "ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+)
+# Codes of ISO 639-2, bibliographic ones too, and names that files bear, after the code used here.
+_MORE_ALIASES = (
+    "af:afr,afrikaans am:amh ar:ara,arabic az:aze be:bel,belarusian bg:bul,bulgarian bn:ben,bengali "
+    "bo:tib,bod bs:bos,bosnian ca:cat,catalan cs:cze,ces,czech cy:wel,cym,welsh da:dan,danish "
+    "el:gre,ell,greek eo:epo,esperanto et:est,estonian eu:baq,eus,basque fa:per,fas,persian,farsi "
+    "fi:fin,finnish ga:gle,irish gl:glg,galician gu:guj he:heb,hebrew hi:hin,hindi hr:hrv,croatian "
+    "hu:hun,hungarian hy:arm,hye,armenian id:ind,indonesian is:ice,isl,icelandic ka:geo,kat,georgian "
+    "kk:kaz,kazakh km:khm,khmer kn:kan ku:kur,kurdish ky:kir la:lat,latin lb:ltz lo:lao "
+    "lt:lit,lithuanian lv:lav,latvian mk:mac,mkd,macedonian ml:mal,malayalam mn:mon,mongolian mr:mar "
+    "ms:may,msa,malay mt:mlt,maltese my:bur,mya,burmese nb:nob ne:nep,nepali nl:dut,nld,dutch,flemish "
+    "nn:nno no:nor,norwegian pa:pan,punjabi pl:pol,polish ps:pus,pashto ro:rum,ron,romanian "
+    "si:sin,sinhala sk:slo,slk,slovak sl:slv,slovenian so:som,somali sq:alb,sqi,albanian "
+    "sr:srp,serbian sv:swe,swedish sw:swa,swahili ta:tam,tamil te:tel,telugu tg:tgk th:tha,thai "
+    "tl:tgl,fil,tagalog,filipino tr:tur,turkish ug:uig uk:ukr,ukrainian ur:urd,urdu uz:uzb "
+    "vi:vie,vietnamese xh:xho yi:yid,yiddish yo:yor zu:zul,zulu"
+)
+_ALIASES |= {
+    alias: code
+    for code, _, aliases in (entry.partition(":") for entry in _MORE_ALIASES.split())
+    for alias in aliases.split(",")
+}
+_CODES = frozenset(_ISO_639_1.split())
+# Countries that follow a language in lower case; any two capitals are one.
+_REGION_CODES = (
+    "ae ar at au be br ca ch cl cn co eg es fr gb hk ie ir jp kr la mo mx nz pe pt sa sg tw uk us za"
+)
+_SUBTAGS = frozenset((*_REGION_CODES.split(), "arab", "cyrl", "hans", "hant", "jpan", "kore", "latn"))
 
 _ENGLISH_NAMES = {
     "zh": "Chinese", "en": "English", "ja": "Japanese", "ko": "Korean", "de": "German", "fr": "French",
@@ -61,9 +96,19 @@ def language_name(language: str | None) -> str:
     return "unknown language" if code is None else _ENGLISH_NAMES.get(code, code)
 
 
-def is_named_language(name: str) -> bool:
-    """Whether a name or three-letter code is known to :func:`normal_code`."""
-    return name.lower() in _ALIASES
+def is_language(name: str) -> bool:
+    """Whether a name is a code of ISO 639-1, or a three-letter code or name known to :func:`normal_code`."""
+    return name.lower() in _CODES or name.lower() in _ALIASES
+
+
+def is_subtag(name: str, language: str) -> bool:
+    """Whether a script or region, as written, may follow a language: ``zh-Hant``, ``pt-BR``, ``es-419``.
+
+    In lower case a region is one that is met with subtitles, so that ``is-it`` is no language of a country.
+    """
+    if re.fullmatch(r"[A-Z]{2}|\d{3}", name):
+        return True
+    return name.lower() in _SUBTAGS or name.lower() == language.lower()
 
 
 def script_of(text: str) -> str | None:

@@ -134,11 +134,35 @@ def test_only_known_markup_goes(marked_up: str, plain: str) -> None:
             [(0, 1, "No."), (1.1, 2, "No. I said no."), (2.1, 3, "Why?")],
             id="a short word repeated once is no rolling",
         ),
+        pytest.param(
+            [(0, 1, "No!"), (1, 2, "No!"), (2, 3, "No!"), (4, 5, "I hate you!"), (5, 6, "I hate you!")],
+            [(0, 1, "No!"), (1, 2, "No!"), (2, 3, "No!"), (4, 5, "I hate you!"), (5, 6, "I hate you!")],
+            id="adjoining cues of the same few words",
+        ),
+        pytest.param(
+            [(0, 1, "不要！"), (1, 2, "不要！"), (2, 3, "我真的不想再见到他了")],
+            [(0, 1, "不要！"), (1, 2, "不要！"), (2, 3, "我真的不想再见到他了")],
+            id="adjoining cues of the same few characters",
+        ),
     ],
 )
 def test_rolling_captions(rows: list[Row], lines: list[Row]) -> None:
     assert said(spoken(rows)) == lines
     assert spoken(rows).losses == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        ([(0, 2, "I am very sad today"), (2, 4, "I am very sad today")], "1 repeated line."),
+        ([(0, 2, "so I was"), (2, 4, "so I was\nvery sad"), (4, 6, "very sad\ntoday")], "2 repeated lines."),
+        ([(0, 2, "I am sad"), (0, 2, "I am sad")], "1 repeated line."),
+        ([(0, 2, "I am sad"), (0, 2, "I am sad (sighs)")], "1 repeated line, 1 sound tag."),
+        ([(0, 1, "No!"), (1, 2, "No!")], ""),
+    ],
+)
+def test_repeats_that_are_left_out_are_counted(rows: list[Row], note: str) -> None:
+    assert note in " ".join(spoken(rows).notes)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +226,7 @@ def test_typesetting_and_songs_are_no_speech() -> None:
     result = spoken_lines(parse_subtitles(ASS.encode(), "x").cues, "x.ass", FILM_US)
     assert said(result) == [(1, 3, "I am so sad"), (5, 6, "And then he left.")]
     assert [line.speaker for line in result.lines] == ["Anna", None]
-    assert result.notes == ("Not read as speech in x.ass: 3 sign or song lines.",)
+    assert result.notes == ("Not read as speech in x.ass: 1 repeated line, 3 sign or song lines.",)
     assert result.losses == ()
 
 
@@ -278,6 +302,20 @@ def test_a_tag_is_no_speech(tag: str) -> None:
         ("……", "……"),
         ("I am #1", "I am #1"),
         ("我很难过 [1]", "我很难过"),
+        ("He works at NASA (JPL) in Pasadena.", "He works at NASA (JPL) in Pasadena."),
+        ("He works at NASA (JPL)", "He works at NASA (JPL)"),
+        ("He works at NASA (JPL).", "He works at NASA (JPL)."),
+        ("We went (NEAR) the house", "We went (NEAR) the house"),
+        ("(NEAR) the house", "(NEAR) the house"),
+        ("I work for [NASA] now", "I work for [NASA] now"),
+        ("He lost it (the ring).", "He lost it (the ring)."),
+        ("I *NEVER* said that", "I *NEVER* said that"),
+        ("*NEVER* say that", "*NEVER* say that"),
+        ("我在（北京）上班", "我在（北京）上班"),
+        ("I know. (CLOCK TICKING)", "I know."),
+        ("I know. (GLASS SHATTERS)", "I know."),
+        ("(MAN) Come here.", "Come here."),
+        ("[whispering] and then he left", "and then he left"),
     ],
 )
 def test_speech_beside_a_tag_stays(text: str, left: str) -> None:
@@ -365,6 +403,15 @@ def test_speakers_of_a_cue_divide_its_time_by_what_they_say() -> None:
         "Captioned by the Media Group",
         "Subtítulos por Anna",
         "Subtitles: Anna",
+        "Subtitles by anna for the community",
+        "Ripped by XviD_Team",
+        "Subs: anna",
+        "Downloaded from www.example.com",
+        "Translated by Anna Smith and Ben",
+        "翻译：小明",
+        "字幕组：小明",
+        "Untertitel im Auftrag des ZDF für funk, 2017",
+        "本字幕由人人影视制作",
     ],
 )
 def test_credits_are_no_speech(credit: str) -> None:
@@ -372,9 +419,43 @@ def test_credits_are_no_speech(credit: str) -> None:
     assert "1 credit line" in spoken([(1, 2, credit)]).notes[0]
 
 
+def test_a_name_below_its_label_is_a_credit() -> None:
+    assert words("Captioned by\nMedia Group") == []
+    assert words("Timed by\nmy own father.") == [(None, "Timed by my own father.")]
+
+
+@pytest.mark.parametrize("index", [0, 4, 8])
+@pytest.mark.parametrize(
+    ("credit", "in_the_middle"),
+    [
+        ("Subtitles by Anna", True),
+        ("Sync & corrections by anna - www.subs.com", True),
+        ("翻译：小明", True),
+        ("Subtitles by the friends of film", False),
+        ("Translated from Danish", False),
+    ],
+)
+def test_credits_stand_at_the_edges_or_hold_names_only(credit: str, in_the_middle: bool, index: int) -> None:
+    rows = [(float(i), i + 1.0, f"I am number {i} today") for i in range(9)]
+    rows[index] = (float(index), index + 1.0, credit)
+    assert len(spoken(rows).lines) == (8 if in_the_middle or index != 4 else 9)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "Ripped from my mother's arms at three.",
+        "Translated from the Greek, it means hope.",
+        "Timed by my own father.",
+        "Encoded by hand, my letters to her.",
+        "Caption: I love it",
+        "Translation: he is very sad.",
+        "Correction: Tuesday, not Monday.",
+        "翻译：他说他很难过。",
+        "翻译：他说他很难过",
+        "翻譯：我們走吧",
+        "我在字幕组，很开心",
+        "字幕由我父亲制作的。",
         "Did you get the translation?",
         "I write to you by night.",
         "字幕太小了",
@@ -449,6 +530,24 @@ def test_cues_without_time_are_mended_or_counted(rows: list[Row], lines: list[Ro
     result = spoken(rows)
     assert said(result) == lines
     assert loss in " ".join(result.losses) and bool(loss) == bool(result.losses)
+
+
+@pytest.mark.parametrize(
+    ("after", "note"),
+    [
+        ("Subtitles by OpenSubtitles.org", "1 credit line"),
+        ("Translated by Anna", "1 credit line"),
+        ("♪♪", "1 sound tag"),
+        ("♪ la la la ♪", "1 sung line"),
+        ("[applause]", "1 sound tag"),
+    ],
+)
+@pytest.mark.parametrize("hours", [0, 1])
+def test_what_is_no_speech_is_not_lost_after_the_end(after: str, note: str, hours: int) -> None:
+    at = 3600 * hours
+    result = spoken([(at + 1, at + 2, "a"), (at + 3, at + 4, "b"), (at + 30, at + 33, after)])
+    assert said(result) == [(1, 2, "a"), (3, 4, "b")]
+    assert result.losses == () and note in result.notes[-1]
 
 
 @pytest.mark.parametrize("hours", [1, 10, 23])
