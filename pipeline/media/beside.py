@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.media.language import is_language, is_subtag, normal_code
-from pipeline.media.streams import Track, preference
+from pipeline.media.streams import SubtitleName, preference
 from pipeline.media.subtitles import SUFFIXES
 
 MAX_NAMED = 5  # files that a sentence names
@@ -56,7 +56,7 @@ def find_beside(video: Path, language: str | None = None, sound_language: str | 
     return None
 
 
-def _beside(film: Path) -> dict[Path, Track]:
+def _beside(film: Path) -> dict[Path, SubtitleName]:
     try:
         paths = sorted(film.parent.iterdir())
     except OSError:
@@ -79,7 +79,7 @@ def _beside(film: Path) -> dict[Path, Track]:
     }
 
 
-def track_of(name: str, stem: str) -> Track | None:
+def track_of(name: str, stem: str) -> SubtitleName | None:
     """What a subtitle file's name says about it; None when it belongs to another film than ``stem``'s."""
     written = unicodedata.normalize("NFC", name.rpartition(".")[0])
     plain, start = _plain(written), _plain(stem)
@@ -89,7 +89,7 @@ def track_of(name: str, stem: str) -> Track | None:
     behind = written[len(start) :] if len(written) == len(plain) else plain[len(start) :]
     extra = _MEDIA.sub("", behind, count=1)
     if not extra:
-        return Track(None, default=True)
+        return SubtitleName(None, default=True)
     if not _EXTRA.match(extra):
         return None
     parts = [part for part in _PARTS.split(extra) if part]
@@ -105,7 +105,7 @@ def track_of(name: str, stem: str) -> Track | None:
     ):
         return None
     rest = [part.lower() for part in before + after]
-    return Track(
+    return SubtitleName(
         language.lower() if language else None,
         forced=not _FORCED.isdisjoint(rest),
         hearing_impaired=not _HEARING_IMPAIRED.isdisjoint(rest),
@@ -116,7 +116,9 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _note(ordered: Sequence[Path], chosen: Track, language: str | None, sound_language: str | None) -> str:
+def _note(
+    ordered: Sequence[Path], chosen: SubtitleName, language: str | None, sound_language: str | None
+) -> str:
     """What was chosen from what, where there was a choice or the language asked for was not among it."""
     code, asked = normal_code(chosen.language), normal_code(language)
     name = ordered[0].name

@@ -60,7 +60,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class SubtitleName:
     """What the name of a subtitle file says of it; ``language`` as it is written there.
 
     ``default`` is the one that bears the film's name and nothing else.
@@ -152,7 +152,7 @@ def ranked_subtitles(
 
 
 def preference(
-    track: Track | SubtitleStream, language: str | None, sound_language: str | None
+    track: SubtitleName | SubtitleStream, language: str | None, sound_language: str | None
 ) -> tuple[int, int, int, int]:
     """A rank, the least being the best: forced last, then by language, then default, hearing-impaired after.
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.media.beside import Track, find_beside, preference, track_of
+from pipeline.media.beside import SubtitleName, find_beside, preference, track_of
 
 
 @pytest.mark.parametrize(
@@ -106,23 +106,23 @@ def test_beside_the_link_then_beside_its_target(tmp_path: Path) -> None:
 
 
 def test_what_a_name_says() -> None:
-    assert track_of("talk.en.sdh.srt", "talk") == Track("en", hearing_impaired=True)
-    assert track_of("talk.en.hi.srt", "talk") == Track("en", hearing_impaired=True)
-    assert track_of("talk.hi.srt", "talk") == Track("hi")
-    assert track_of("talk.forced.en.srt", "talk") == Track("en", forced=True)
-    assert track_of("talk.srt", "talk") == Track(None, default=True)
+    assert track_of("talk.en.sdh.srt", "talk") == SubtitleName("en", hearing_impaired=True)
+    assert track_of("talk.en.hi.srt", "talk") == SubtitleName("en", hearing_impaired=True)
+    assert track_of("talk.hi.srt", "talk") == SubtitleName("hi")
+    assert track_of("talk.forced.en.srt", "talk") == SubtitleName("en", forced=True)
+    assert track_of("talk.srt", "talk") == SubtitleName(None, default=True)
     assert track_of("talk.srt", "other") is None
 
 
 def test_a_default_track_comes_first_and_a_forced_one_last() -> None:
-    full, forced = Track("eng", default=True), Track("eng", forced=True)
-    assert sorted([forced, Track("eng"), full], key=lambda t: preference(t, None, None)) == [
+    full, forced = SubtitleName("eng", default=True), SubtitleName("eng", forced=True)
+    assert sorted([forced, SubtitleName("eng"), full], key=lambda t: preference(t, None, None)) == [
         full,
-        Track("eng"),
+        SubtitleName("eng"),
         forced,
     ]
     assert (
-        preference(Track("zh"), "zh", "en")
+        preference(SubtitleName("zh"), "zh", "en")
         < preference(full, "zh", "en")
-        < preference(Track("fr"), "zh", "en")
+        < preference(SubtitleName("fr"), "zh", "en")
     )
