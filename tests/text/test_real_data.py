@@ -29,9 +29,12 @@ def test_ewect_in_traditional_characters_loses_at_most_a_point(data_root: Path) 
 
 def test_a_real_interview_is_mostly_calm_talk(data_root: Path) -> None:
     """Lines of an athlete in tears: fear or sadness where she names them, no happiness anywhere."""
+    from pipeline.media.cues import spoken_lines
     from pipeline.media.subtitles import read_subtitles
+    from pipeline.types import US_PER_S
 
-    lines = [text for _, text in read_subtitles(data_root / "videos" / "zh_interview_38s.srt")]
+    cues = read_subtitles(data_root / "videos" / "zh_interview_38s.srt").cues
+    lines = [line.text for line in spoken_lines(cues, "interview", 38 * US_PER_S).lines]
     answers = [top(scores)[0] for scores in load("compact", "cpu")(lines, ["zh"] * len(lines)) if scores]
     assert answers.count("neutral") >= len(lines) / 2
     assert "happy" not in answers

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.config import VoiceSection
 from pipeline.media import audio, probe
+from pipeline.media.streams import NO_CHOICE
 from pipeline.records import read_record, read_records
 from pipeline.types import MediaInfo, Observation, Status
 from pipeline.voice.stage import run_speech, run_voice
@@ -15,7 +16,7 @@ def observe(folder, clip):
     settings = VoiceSection(backend="compact")
     inputs = {"source": clip}
     stages = (
-        ("probe", probe.run, None),
+        ("probe", probe.run, NO_CHOICE),
         ("audio", audio.run, None),
         ("speech", run_speech, settings),
         ("voice", run_voice, settings),
