@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from pipeline.engine.disk import require_free_space
 from pipeline.engine.stage import Progress
 from pipeline.media.container import decoded, open_media, read_packets, to_us
 from pipeline.media.encode import Complaints, EncodeError, media_input, read_ffmpeg
@@ -112,9 +113,12 @@ def write_audio(path: Path, info: MediaInfo, target: Path, progress: Progress) -
 
     Raises:
         MediaError: the file is gone.
+        NotEnoughSpaceError: the disk has no room for it.
     """
     total = -(-info.duration_us * SAMPLE_RATE_HZ // US_PER_S)
     written, sound = 0, _Sound()
+    if info.audio_index is not None:
+        require_free_space(target.parent, total * SAMPLE_TYPE.itemsize)
     with target.open("wb") as file:
         _write_header(file, 0)
         for begin, samples in sound.read(path, info) if info.audio_index is not None else ():

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
+from pipeline.engine.disk import require_free_space
 from pipeline.media.clock import Mended, PacketTimes
 from pipeline.media.container import MediaError, open_media, read_packets, to_us
 from pipeline.media.packets import Track
@@ -43,7 +44,9 @@ def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Pat
 
     Raises:
         MediaError: no container here takes the streams; ``target`` is not there then.
+        NotEnoughSpaceError: the disk has no room for the copy.
     """
+    require_free_space(target.parent, path.stat().st_size)
     with open_media(path) as source:
         own = source.format.name.split(",")[0]
     for container in (MATROSKA, own):

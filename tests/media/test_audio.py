@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from pipeline.engine.disk import NotEnoughSpaceError
 from pipeline.media.audio import AUDIO_FILE, SAMPLE_RATE_HZ, as_mono, run, write_audio
 from pipeline.media.probe import probe
 from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, write_record
@@ -126,3 +128,10 @@ def test_what_a_decoder_makes_up_is_told(made: Made, tmp_path: Path) -> None:
                 copy.mux_one(new)
     staged(tmp_path / "noisy.mkv", tmp_path)
     assert "sound" in (tmp_path / LOSSES_FILE).read_text()
+
+
+def test_a_disk_without_room_is_told_before_the_work(made: Made, tmp_path: Path) -> None:
+    info = replace(probe(made("plain.mp4")), duration_us=10**18)
+    with pytest.raises(NotEnoughSpaceError):
+        write_audio(made("plain.mp4"), info, tmp_path / AUDIO_FILE, lambda share: None)
+    assert not (tmp_path / AUDIO_FILE).exists()
