@@ -77,6 +77,12 @@ def _read(path: Path, noun: type[T]) -> T:
     return record
 
 
+def write_sentences(path: Path, sentences: Iterable[str]) -> None:
+    """Write ``WARNINGS_FILE`` or ``LOSSES_FILE``, a sentence a line; no file where there is none to write."""
+    if text := "".join(f"{sentence}\n" for sentence in sentences if sentence):
+        path.write_text(text, encoding="utf-8")
+
+
 def write_records(path: Path, noun: type[T], records: Iterable[T]) -> None:
     """Write nouns of one kind as JSON lines."""
     adapter = TypeAdapter(noun)

@@ -28,6 +28,7 @@ from pipeline.records import (
     read_records,
     write_record,
     write_records,
+    write_sentences,
 )
 from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, Span, Status
 
@@ -73,8 +74,7 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     np.save(out / "frames.npy", np.array(times, np.int64))
     np.save(out / CUTS_FILE, shots.finish())
     write_records(out / "samples.jsonl", FaceSample, numbered(samples))
-    if losses := log.losses():
-        (out / LOSSES_FILE).write_text("".join(f"{line}\n" for line in losses), encoding="utf-8")
+    write_sentences(out / LOSSES_FILE, log.losses())
 
 
 def _tracked(

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from pipeline.engine.disk import require_free_space
 from pipeline.engine.stage import Progress
+from pipeline.media.clock import from_first_to_last
 from pipeline.media.container import decoded, open_media, read_packets, to_us
 from pipeline.media.encode import Complaints, EncodeError, media_input, read_ffmpeg
 from pipeline.media.mend import media_path
-from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, read_record
+from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, read_record, write_sentences
 from pipeline.types import US_PER_S, MediaInfo
 
 AUDIO_FILE = "audio.npy"
@@ -60,14 +61,15 @@ def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     path = media_path(inputs)
     heard = write_audio(path, info, out / AUDIO_FILE, progress)
-    if loss := _lost(heard) or _concealed(path, info):
-        (out / LOSSES_FILE).write_text(f"{loss}\n", encoding="utf-8")
-    if heard.opposed_us:
-        seconds = heard.opposed_us / US_PER_S
-        sentence = (
-            f"The two sound channels are in opposite phase for {seconds:.0f} s: their difference was read."
-        )
-        (out / WARNINGS_FILE).write_text(f"{sentence}\n", encoding="utf-8")
+    write_sentences(out / LOSSES_FILE, [_lost(heard) or _concealed(path, info)])
+    write_sentences(out / WARNINGS_FILE, [_opposed(heard)])
+
+
+def _opposed(heard: Heard) -> str:
+    if not heard.opposed_us:
+        return ""
+    seconds = heard.opposed_us / US_PER_S
+    return f"The two sound channels are in opposite phase for {seconds:.0f} s: their difference was read."
 
 
 def _lost(heard: Heard) -> str:
@@ -75,12 +77,8 @@ def _lost(heard: Heard) -> str:
         missing = f"{heard.missing_us / US_PER_S:.1f} s of the sound did not come out of the decoder."
         is_lost = heard.missing_us > max(MAX_MISSING_US, MAX_MISSING * heard.claimed_us)
         return missing if is_lost else ""
-    first_s, last_s = heard.lost_us[0] / US_PER_S, heard.lost_us[-1] / US_PER_S
-    many = len(heard.lost_us)
-    between = f"between {first_s:.1f} s and {last_s:.1f} s" if many > 1 else f"at {first_s:.1f} s"
-    return (
-        f"{many} of {heard.packets} packets of the sound cannot be decoded, {between}: silence stands there."
-    )
+    lost = f"{len(heard.lost_us)} of {heard.packets} packets of the sound"
+    return f"{lost} cannot be decoded, {from_first_to_last(heard.lost_us)}: silence stands there."
 
 
 def _concealed(path: Path, info: MediaInfo) -> str:
@@ -131,10 +129,11 @@ def write_audio(path: Path, info: MediaInfo, target: Path, progress: Progress) -
         file.seek(0)
         _write_header(file, written)
     progress(1.0)
+    claimed_us = sound.claimed_us()
     return Heard(
         sound.packets,
         tuple(sound.lost_us),
-        claimed_us := sound.claimed_us(),
+        claimed_us,
         claimed_us - sound.decoded_us,
         sound.opposed * US_PER_S // SAMPLE_RATE_HZ,
     )

@@ -16,6 +16,7 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from pipeline.media.hold import ROUNDING_US
 from pipeline.media.orient import UPRIGHT, display_size, frame_matrix, oriented, turn_matrix
 from pipeline.media.shapes import shape_index
 from pipeline.types import US_PER_S, MediaInfo
@@ -33,7 +34,6 @@ TO_BT709 = ":".join(
 
 # Sides of a film are even, so a picture that fills its canvas may seem to miss it by this much.
 EVEN_SIDES_PX = 3
-ROUNDING_US = 1_000
 
 
 class Canvas:

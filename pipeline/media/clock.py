@@ -88,6 +88,12 @@ def mended(streams: Sequence[PacketTimes]) -> Mended:
     return Mended(tuple(result), restarts_us, jumps, strays)
 
 
+def from_first_to_last(times_us: Sequence[int]) -> str:
+    """``between 1.0 s and 2.5 s`` for ascending times, ``at 1.0 s`` for one."""
+    first_s, last_s = times_us[0] / US_PER_S, times_us[-1] / US_PER_S
+    return f"between {first_s:.1f} s and {last_s:.1f} s" if len(times_us) > 1 else f"at {first_s:.1f} s"
+
+
 def longest_us(is_picture: bool) -> int:
     """What a single packet may be said to last; a damaged time scale says more."""
     return MAX_SLIDE_US if is_picture else MAX_SOUND_PACKET_US

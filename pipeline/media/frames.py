@@ -3,7 +3,7 @@
 from __future__ import annotations  # PyAV's classes are generic to a type checker only
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.canvas import Canvas
+from pipeline.media.clock import from_first_to_last
 from pipeline.media.container import MediaError, decoded, open_media, read_packets, to_us
 from pipeline.types import US_PER_S, MediaInfo
 
@@ -56,7 +57,7 @@ class DecodingLog:
         """A sentence about pictures that could not be decoded, and one about those that came out damaged."""
         total = len(set(self.packets_us))
         return [
-            f"{_among(times_us, total)}: {what}."
+            f"{len(times_us)} of {total} pictures, {from_first_to_last(times_us)}: {what}."
             for times_us, what in (
                 (self.lost_us().tolist(), "these cannot be decoded, and no face was looked for in them"),
                 (self.damaged_us, "these are damaged or rest on others that are, as where a file is cut off"),
@@ -107,12 +108,6 @@ def iter_frames(
                     continue
                 due = slot + 1
             yield Frame(time_us, canvas.image(frame, time_us), canvas.scale)
-
-
-def _among(times_us: Sequence[int], total: int) -> str:
-    first_s, last_s = times_us[0] / US_PER_S, times_us[-1] / US_PER_S
-    between = f"between {first_s:.1f} s and {last_s:.1f} s" if len(times_us) > 1 else f"at {first_s:.1f} s"
-    return f"{len(times_us)} of {total} pictures, {between}"
 
 
 def _decoded(container: Any, stream: Any, zero_us: int, log: DecodingLog) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from pipeline.engine.disk import require_free_space
 from pipeline.media.clock import Mended, PacketTimes
 from pipeline.media.container import MediaError, open_media, read_packets, to_us
 from pipeline.media.packets import Track
-from pipeline.media.streams import TEXT_SUBTITLES
+from pipeline.media.streams import inventory
 from pipeline.types import US_PER_S
 
 MENDED_FILE = "mended.media"
@@ -37,8 +37,10 @@ def media_path(inputs: Mapping[str, Path]) -> Path:
     return copy if copy.exists() else inputs["source"]
 
 
-def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Path) -> int:
+def write_mended(path: Path, own: str, tracks: Sequence[Track], clock: Mended, target: Path) -> int:
     """Copy ``tracks`` and the text subtitles, their times shifted; subtitles go with the film around them.
+
+    ``own`` is the file's own format.
 
     Returns how many packets are so damaged that the container refused them.
 
@@ -47,8 +49,6 @@ def write_mended(path: Path, tracks: Sequence[Track], clock: Mended, target: Pat
         NotEnoughSpaceError: the disk has no room for the copy.
     """
     require_free_space(target.parent, path.stat().st_size)
-    with open_media(path) as source:
-        own = source.format.name.split(",")[0]
     for container in (MATROSKA, own):
         try:
             return _copy(path, tracks, clock, target, container)
@@ -66,7 +66,8 @@ def _copy(path: Path, tracks: Sequence[Track], clock: Mended, target: Path, cont
         for track, times in zip(tracks, clock.streams, strict=True)
     }
     with open_media(path, whole=True) as source, av.open(str(target), "w", format=container) as copy:
-        kept = [s for s in source.streams if s.index in rows or (container == MATROSKA and _is_text(s))]
+        texts = {one.index for one in inventory(source).subtitles if one.is_text and container == MATROSKA}
+        kept = [stream for stream in source.streams if stream.index in rows.keys() | texts]
         writers = {stream.index: copy.add_stream_from_template(stream, opaque=True) for stream in kept}
         orders = {t.stream.index: _Order(source.streams[t.stream.index]) for t in tracks if _is_unordered(t)}
         shift_us, refused = 0, 0
@@ -129,7 +130,3 @@ def _new_times(before: PacketTimes, after: PacketTimes) -> list[tuple[int, int, 
 
 def _is_unordered(track: Track) -> bool:
     return not track.is_timed and track.codec in ORDERED_BY_FILTER
-
-
-def _is_text(stream: Any) -> bool:
-    return stream.codec_context is not None and stream.codec_context.name in TEXT_SUBTITLES

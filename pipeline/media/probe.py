@@ -25,7 +25,7 @@ from pipeline.media.packets import Packets, Track, read_all
 from pipeline.media.shapes import change_sentence, shown_size
 from pipeline.media.streams import NO_CHOICE, StreamChoice, choice_note, ranked_pictures, ranked_sounds
 from pipeline.models.cards import file_sha256
-from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, write_record
+from pipeline.records import LOSSES_FILE, MEDIA_FILE, WARNINGS_FILE, write_record, write_sentences
 from pipeline.types import US_PER_S, MediaInfo, Span
 
 __all__ = ["MediaError", "probe", "run"]
@@ -69,7 +69,7 @@ def probe(path: Path, choice: StreamChoice = NO_CHOICE, copy: Path | None = None
         *(["A stream that begins late was looked for in the whole file."] if begins_late else []),
     )
     if copy is not None and (begins_late or packets.is_bare or clock.is_needed):
-        if refused := write_mended(path, tracks, clock, copy):
+        if refused := write_mended(path, packets.format_names[0], tracks, clock, copy):
             warnings = (*warnings, f"{count_of(refused, 'packet')} came damaged and had to be left out.")
         packets = read_all(copy)
         video, audio = _chosen(path, packets, NO_CHOICE)
@@ -82,9 +82,8 @@ def run(inputs: Mapping[str, Path], settings: StreamChoice, out: Path, progress:
     """Stage ``probe``: write ``media.json``, where need be a mended copy, and what the person should know."""
     info = probe(inputs["source"], settings, out / MENDED_FILE)
     write_record(out / MEDIA_FILE, info)
-    for name, sentences in ((WARNINGS_FILE, info.notes), (LOSSES_FILE, info.warnings)):
-        if sentences:
-            (out / name).write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    write_sentences(out / WARNINGS_FILE, info.notes)
+    write_sentences(out / LOSSES_FILE, info.warnings)
     progress(1.0)
 
 

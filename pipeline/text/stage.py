@@ -25,6 +25,7 @@ from pipeline.records import (
     read_records,
     write_record,
     write_records,
+    write_sentences,
 )
 from pipeline.text.backends import BACKENDS, reading_of
 from pipeline.text.quality import text_quality
@@ -58,9 +59,8 @@ def run_transcript(
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
     write_record(out / TRANSCRIPT_FILE, transcript)
-    for name, sentences in ((WARNINGS_FILE, [transcript.note]), (LOSSES_FILE, transcript.losses)):
-        if any(sentences):
-            (out / name).write_text("".join(f"{one}\n" for one in sentences), encoding="utf-8")
+    write_sentences(out / WARNINGS_FILE, [transcript.note])
+    write_sentences(out / LOSSES_FILE, transcript.losses)
     progress(1.0)
 
 
@@ -80,10 +80,10 @@ def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progr
     ]
     write_records(out / OBSERVATIONS_FILE, Observation, sorted(observations, key=lambda one: one.span))
     write_record(out / CARD_FILE, backend.card)
-    if sentence := unsupported(observations, backend.card.id):
-        nothing = all(o.status is not Status.OK for o in observations)
-        name = LOSSES_FILE if nothing else WARNINGS_FILE
-        (out / name).write_text(f"{sentence}\n", encoding="utf-8")
+    is_unread = all(one.status is not Status.OK for one in observations)
+    write_sentences(
+        out / (LOSSES_FILE if is_unread else WARNINGS_FILE), [unsupported(observations, backend.card.id)]
+    )
 
 
 def unsupported(observations: Sequence[Observation], model: str) -> str:
