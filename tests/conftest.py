@@ -43,7 +43,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     def make(what: str | Callable[..., Path], *arguments: object) -> Path:
         key = (what, *arguments)
         if key not in ready:
-            ready[key] = media.make_clock(what, folder) if isinstance(what, str) else what(folder, *arguments)
+            own = folder / str(len(ready))  # makers name files by some of their arguments only
+            own.mkdir()
+            ready[key] = media.make_clock(what, own) if isinstance(what, str) else what(own, *arguments)
         return ready[key]
 
     return make

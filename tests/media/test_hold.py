@@ -52,7 +52,7 @@ def test_ordinary_films_are_left_alone(name: str, made: Made) -> None:
     assert not must_hold(probe(made(name)))
 
 
-@pytest.mark.parametrize("times_ms", [(0, 400, 2000), (0,), (500,)])
+@pytest.mark.parametrize("times_ms", [(0, 100, 200), (0, 400, 2000), (0,), (500,)])
 def test_a_picture_that_stands_still_is_noticed(times_ms: tuple[int, ...], made: Made) -> None:
     path = made(media.make_still, times_ms)
     assert must_hold(probe(path))
