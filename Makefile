@@ -22,6 +22,7 @@ $(BIN)/python:
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps rapidocr
 	@touch $@
 	@$(BIN)/emotion-pipeline models pull --best-effort
 

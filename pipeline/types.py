@@ -178,13 +178,20 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Word:
+    """``probability`` is the recogniser's; None for words nobody recognised."""
+
     span: Span
     text: str
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of speech with its words. ``source`` says where the text came from."""
+    """A stretch of speech with its words. ``source`` says where the text came from.
+
+    ``confidence`` in [0, 1] is the expected fraction of its words that are right; None for words that were
+    written by a person.
+    """
 
     span: Span
     text: str
@@ -194,7 +201,20 @@ class Utterance:
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     compression_ratio: float | None = None
-    speaker: str | None = None  # as the subtitles name them
+    speaker: str | None = None  # as the subtitles name them, else as the voice is called (``Turn``)
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch in which one voice speaks; two turns overlap where two speak at once.
+
+    ``speaker`` is S1, S2, … by first appearance; ``confidence`` in [0, 1] is how sure it is this voice.
+    """
+
+    span: Span
+    speaker: str
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +228,7 @@ class Transcript:
     status: Status
     source: str
     language: str | None = None
+    language_probability: float | None = None  # None: given, or not estimated
     dropped_over_silence: int = 0
     note: str = ""
     losses: tuple[str, ...] = ()
