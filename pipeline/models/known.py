@@ -107,6 +107,30 @@ def known_for(backend: str) -> KnownModel:
     )
 
 
+def checked_files(model: KnownModel) -> dict[str, Path]:
+    """The model's files by the name they are listed under, their content held against the pinned digests.
+
+    Everything is read once; a file that was changed on this machine is never used.
+
+    Raises:
+        ModelError: a file is missing, cannot be read, or holds another content.
+    """
+    recorded = read_lock().get(model.id, {}).get("files", {})
+    paths = {file.path: model.home / file.path for file in model.files}
+    for file in model.files:
+        path = paths[file.path]
+        again = f"run `emotion-pipeline models pull {model.id}`"
+        if not path.is_file():
+            raise ModelError(f"the model {model.id} is not on this machine; {again}")
+        try:
+            digest = file_sha256(path)
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}); delete it and {again}") from error
+        if digest != (file.sha256 or recorded.get(file.path, digest)):
+            raise ModelError(f"{path} is not the file {model.id} was published with; delete it and {again}")
+    return paths
+
+
 def read_lock() -> dict[str, dict[str, Any]]:
     """What earlier pulls recorded: model id to ``{"revision": …, "files": {path: sha256}}``."""
     path = cache_folder() / LOCK_NAME

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,15 @@ from pipeline.models.cards import (
     shipped_ids,
     shipped_report,
 )
-from pipeline.models.known import find_known, known_for, known_models, read_lock, transformers_card
+from pipeline.models.known import (
+    RemoteFile,
+    checked_files,
+    find_known,
+    known_for,
+    known_models,
+    read_lock,
+    transformers_card,
+)
 from pipeline.records import CARD_FILE, write_record
 from pipeline.types import ModelCard
 
@@ -101,3 +110,16 @@ def test_cards_and_reports_of_the_package_can_be_read(model_id: str) -> None:
     card, report = shipped_card(model_id), shipped_report(model_id)
     assert set(card.labels) == set(EMOTIONS)
     assert report is not None and report.metrics and report.size_bytes < 12_000_000
+
+
+def test_a_changed_weight_file_is_never_used(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    model = replace(known_models()[0], id="made", files=(RemoteFile("model.bin", sha256=digest),))
+    with pytest.raises(ModelError, match="not on this machine"):
+        checked_files(model)
+    model.home.mkdir(parents=True)
+    (model.home / "model.bin").write_bytes(b"weights")
+    assert checked_files(model) == {"model.bin": model.home / "model.bin"}
+    (model.home / "model.bin").write_bytes(b"weighty")
+    with pytest.raises(ModelError, match="not the file made was published with"):
+        checked_files(model)
