@@ -22,6 +22,7 @@ ANALYSIS_FILE = "analysis.json"
 TRANSCRIPT_FILE = "transcript.json"
 SPEECH_FILE = "speech.jsonl"
 OBSERVATIONS_FILE = "observations.jsonl"
+TURNS_FILE = "turns.jsonl"  # who speaks when: a ``Turn`` a line
 CUTS_FILE = "cuts.npy"  # int64 µs: times of the first sampled frame after each cut
 CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
 WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it

@@ -22,6 +22,7 @@ from pipeline.records import (
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     TRANSCRIPT_FILE,
+    TURNS_FILE,
     WARNINGS_FILE,
     read_record,
     read_records,
@@ -40,6 +41,7 @@ from pipeline.types import (
     Observation,
     Status,
     Transcript,
+    Turn,
 )
 
 MOMENTS_FILE = "moments.jsonl"
@@ -150,6 +152,7 @@ def run_analysis(
             for m, folder in [*((m, inputs[m]) for m in read), (MODALITY, inputs["fuse"])]
             if (folder / CARD_FILE).is_file()
         },
+        turns=read_records(inputs["speakers"] / TURNS_FILE, Turn) if "speakers" in inputs else (),
         warnings=tuple(
             dict.fromkeys(
                 line

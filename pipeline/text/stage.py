@@ -12,6 +12,7 @@ from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
 from pipeline.media.mend import media_path
 from pipeline.models.load import load_backend
+from pipeline.overlap import speakers_during
 from pipeline.records import (
     CARD_FILE,
     DOUBTFUL_KEY,
@@ -20,6 +21,7 @@ from pipeline.records import (
     OBSERVATIONS_FILE,
     SPEECH_FILE,
     TRANSCRIPT_FILE,
+    TURNS_FILE,
     WARNINGS_FILE,
     read_record,
     read_records,
@@ -30,7 +32,7 @@ from pipeline.records import (
 from pipeline.text.backends import BACKENDS, reading_of
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
-from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
+from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Turn, Utterance
 
 MODALITY = "text"
 
@@ -51,10 +53,12 @@ def run_transcript(
         waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
         progress=progress,
         subtitles=inputs.get("subtitles"),
+        turns=read_records(inputs["speakers"] / TURNS_FILE, Turn) if "speakers" in inputs else (),
     )
     transcript = transcribe(request)
     transcript = replace(
         transcript,
+        utterances=tuple(named(u, request.turns) for u in transcript.utterances),
         note=" ".join(filter(None, (settings.note, transcript.note))),
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
@@ -62,6 +66,12 @@ def run_transcript(
     write_sentences(out / WARNINGS_FILE, [transcript.note])
     write_sentences(out / LOSSES_FILE, transcript.losses)
     progress(1.0)
+
+
+def named(utterance: Utterance, turns: Sequence[Turn]) -> Utterance:
+    """The utterance with the voice that speaks most of it; a name that the subtitles give stays."""
+    speakers = speakers_during(utterance.span, turns)
+    return replace(utterance, speaker=utterance.speaker or (speakers[0] if speakers else None))
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
 from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
-from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
+from pipeline.types import MediaInfo, Span, Status, Transcript, Turn, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
 MAX_COMPRESSION_RATIO = 2.4
@@ -25,7 +25,10 @@ SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a source may need. ``waveform`` reads 16 kHz mono float32, sample 0 at clock 0, when called."""
+    """What a source may need. ``waveform`` reads 16 kHz mono float32, sample 0 at clock 0, when called.
+
+    ``turns`` say who speaks when, as far as that is known.
+    """
 
     source: Path
     media: MediaInfo
@@ -34,6 +37,7 @@ class Request:
     waveform: Callable[[], npt.NDArray[np.float32]]
     progress: Callable[[float], None]
     subtitles: Path | None = None
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
