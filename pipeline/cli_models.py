@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from pipeline.models.cards import ModelError, shipped_card, shipped_ids, shipped_weights
 from pipeline.models.fetch import PullError, list_models, pull, verify
@@ -60,9 +61,15 @@ def _megabytes(size_bytes: int) -> str:
 
 
 def _pull(ids: Sequence[str]) -> bool:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    columns = (
+        TextColumn("{task.description}", table_column=name),
+        BarColumn(bar_width=20),
+        DownloadColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+    )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=console, expand=True, disable=not console.is_terminal) as bars:
         tasks: dict[tuple[str, str], Any] = {}
         lock = Lock()
 
@@ -70,7 +77,7 @@ def _pull(ids: Sequence[str]) -> bool:
             key = (model_id, file)
             with lock:  # files come in at the same time, each in a thread of its own
                 if key not in tasks:
-                    tasks[key] = bars.add_task(printable(f"{model_id} {file}"), total=total or None)
+                    tasks[key] = bars.add_task(printable(f"{file} of {model_id}"), total=total or None)
             bars.update(tasks[key], completed=done, total=total or None)
 
         fetched = pull(ids, show)

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.models.cards import ModelError, cache_folder, file_sha256
 from pipeline.models.download import download
@@ -44,7 +45,7 @@ __all__ = ["HUB_VARIABLE", "Failure", "Listed", "PullError", "Verified", "list_m
 
 PROBE_S = 3.0
 PARALLEL = 4
-END_S = 6.0  # for threads to end after an interrupt; more than a package needs
+END_S = 3.0  # for threads to end after an interrupt
 PACKAGES_NAME = "packages"
 
 # (model id, file or package, bytes done, bytes in all; 0 when nobody says), from several threads
@@ -184,17 +185,24 @@ def verify(ids: Sequence[str] = ()) -> tuple[Verified, ...]:
     return tuple(results)
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *answer: Any) -> None:
+        """Take the answer itself for the answer."""
+
+
 def probe(addresses: Iterable[str], timeout_s: float) -> set[str]:
     """Ask all addresses at once; return those that did not answer within ``timeout_s`` in all.
 
-    Any answer counts, an error page too. The threads are daemons: a name server that hangs holds nothing up.
+    Any answer counts, an error page and the way to another address too. The threads are daemons: a name
+    server that hangs holds nothing up.
     """
     answered: set[str] = set()
+    opener = urllib.request.build_opener(_NoRedirect)
 
     def ask(address: str) -> None:
         try:
             request = urllib.request.Request(address, method="HEAD")
-            urllib.request.urlopen(request, timeout=timeout_s).close()
+            opener.open(request, timeout=timeout_s).close()
         except urllib.error.HTTPError as error:
             error.close()
         except (OSError, ValueError):

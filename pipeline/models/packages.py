@@ -51,6 +51,7 @@ REASONS = (
     ("connection broken", "the package index cannot be reached for {package}"),
     ("Could not fetch URL", "the package index cannot be reached for {package}"),
     ("Max retries exceeded", "the package index cannot be reached for {package}"),
+    ("is not a trusted or secure host", "pip does not trust the package index it is to ask for {package}"),
     ("No matching distribution", "the package index has no {package}"),
 )  # fmt: skip
 

@@ -43,12 +43,14 @@ class Hub:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.cut_after: int | None = None
+        self.moved_to = ""
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_HEAD(self) -> None:
                 hub.asked.append(f"HEAD {self.path}")
-                self.send_response(404)
+                self.send_response(301 if hub.moved_to else 404)
+                self.send_header("Location", hub.moved_to)
                 self.end_headers()
 
             def do_GET(self) -> None:
@@ -243,6 +245,13 @@ def test_an_unreachable_hub_is_said_within_the_probe_time(
             fetch.pull(())
         assert time.monotonic() - started < 1.5
     assert left_in(tmp_path) == []
+
+
+def test_an_address_that_points_to_an_unreachable_one_has_answered(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.moved_to = "http://127.0.0.1:1/"
+    assert fetch.probe([hub.address, "http://127.0.0.1:1"], 5) == {"http://127.0.0.1:1"}
 
 
 def test_a_closed_port_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
