@@ -245,8 +245,9 @@ def _running(
     finally:
         stop.set()
         work.packages.close()
-        for path in list(work.partial):
+        for path in list(work.partial):  # of threads that an interrupt could not end
             path.unlink(missing_ok=True)
+            _remove_empty(path.parent)
         shutil.rmtree(folder, ignore_errors=True)
 
 

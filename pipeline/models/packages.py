@@ -89,8 +89,8 @@ class Packages:
             return self._wheels[package]
 
     def close(self) -> None:
-        """Start no further download."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End every download, once ``stop`` is set, and start no further one."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def download_package(package: str, folder: Path, stop: threading.Event, progress: Progress) -> Path:
