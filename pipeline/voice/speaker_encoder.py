@@ -1,126 +1,123 @@
-"""What a voice sounds like, as numbers that tell speakers apart: Resemblyzer's encoder.
+"""What a voice sounds like, as numbers that tell speakers apart: the published encoder CAM++ on onnxruntime.
 
-Wan et al. (2018), "Generalized end-to-end loss for speaker verification", ICASSP: three LSTM layers over a mel
-spectrogram, the last hidden state through a linear layer.
+Its graph, and how its numbers are weighed so that a mood moves them less, ship with the package; its weights are
+fetched. Both come together when it is loaded.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from pipeline.media.audio import SAMPLE_RATE_HZ
+from pipeline.media.recording import Sound
+from pipeline.models.cards import WEIGHTS, shipped_card, shipped_weights
 from pipeline.models.known import checked_files, known_for
 from pipeline.models.torch_file import read_arrays
+from pipeline.types import US_PER_S, Span
 
-Array = NDArray[np.float32]
-
+MODEL_ID = "speakers_compact"
+BACKEND = "campplus"
 FRAME_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
-MEL_BANDS = 40
-LAYERS = 3
-HIDDEN = 256
-EMBEDDING = 256
-TARGET_RMS = 10 ** (-30 / 20)  # -30 dB of full scale, the level the encoder was trained at
+FFT_SAMPLES = 512
+MEL_BANDS = 80
+LOWEST_HZ = 20.0
+PREEMPHASIS = 0.97
+FLOOR = 1.1920929e-07  # the smallest float32 step at 1: what Kaldi takes the logarithm of in silence
+WINDOW_FRAMES = 158  # of 1.6 s
 
 
 @cache
-def _hann() -> NDArray[np.float64]:
-    """Periodic Hann window, ``(FRAME_SAMPLES,)``."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES)
+def _taper() -> NDArray[np.float64]:
+    """Kaldi's "povey" window, ``(FRAME_SAMPLES,)``."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / (FRAME_SAMPLES - 1))
+    return np.asarray(hann**0.85)
 
 
 @cache
 def _mel_filters() -> NDArray[np.float64]:
-    """Slaney's mel triangles of equal area from 0 Hz to 8 kHz, ``(bins, MEL_BANDS)``."""
-    edges_hz = _hz(np.linspace(0.0, _mel(SAMPLE_RATE_HZ / 2), MEL_BANDS + 2))
-    bins_hz = np.fft.rfftfreq(FRAME_SAMPLES, 1 / SAMPLE_RATE_HZ)[:, None]
-    rising = (bins_hz - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
-    falling = (edges_hz[2:] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])
-    triangles: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
-    return triangles * (2.0 / (edges_hz[2:] - edges_hz[:-2]))
+    """Triangles that are straight on the mel scale from 20 Hz to 8 kHz, ``(bins, MEL_BANDS)``."""
+    edges = np.linspace(_mel(LOWEST_HZ), _mel(SAMPLE_RATE_HZ / 2), MEL_BANDS + 2)
+    bins = _mel(np.fft.rfftfreq(FFT_SAMPLES, 1 / SAMPLE_RATE_HZ))[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    filters: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
+    filters[-1] = 0.0  # Kaldi leaves the highest bin out
+    return filters
 
 
-# Linear up to 1 kHz, logarithmic above (Slaney's Auditory Toolbox).
-_HZ_PER_MEL = 200.0 / 3
-_BREAK_HZ = 1000.0
-_LOG_STEP = np.log(6.4) / 27.0
+def _mel(hz: Any) -> Any:
+    return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
 
 
-def _mel(hz: float) -> float:
-    if hz < _BREAK_HZ:
-        return hz / _HZ_PER_MEL
-    return float(_BREAK_HZ / _HZ_PER_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
+def log_mels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logarithm of mel power every 10 ms, ``(1 + (n - 400) // 160, 80)``, less its mean over time.
 
-
-def _hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    break_mel = _BREAK_HZ / _HZ_PER_MEL
-    above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, break_mel) - break_mel))
-    return np.where(mel < break_mel, mel * _HZ_PER_MEL, above)
-
-
-def mel_spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mel power of 25 ms every 10 ms, ``(1 + n // 160, 40)``, no logarithm; 16 kHz mono in.
-
-    Equal to ``librosa.feature.melspectrogram`` (centred frames, zeros beyond the ends).
+    ``samples`` are 16 kHz mono, at least 400 of them. Equal to Kaldi's ``fbank`` without dither; the mean that
+    is taken off makes it independent of level.
     """
-    padded = np.pad(samples, FRAME_SAMPLES // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME_SAMPLES)[::HOP_SAMPLES]
-    spectrum = fft.rfft(frames * _hann())
-    power = spectrum.real**2 + spectrum.imag**2
-    return (power @ _mel_filters()).astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), FRAME_SAMPLES)
+    frames = frames[::HOP_SAMPLES]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    frames = frames - PREEMPHASIS * np.column_stack([frames[:, :1], frames[:, :-1]])
+    spectrum = fft.rfft(frames * _taper(), FFT_SAMPLES)
+    power = (spectrum.real**2 + spectrum.imag**2) @ _mel_filters()
+    logs = np.log(np.maximum(power, FLOOR))
+    return (logs - logs.mean(axis=0)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Weights of the encoder, float32. Per layer: from the input ``(in, 4 * HIDDEN)``, from the state
-    ``(HIDDEN, 4 * HIDDEN)``, and the bias ``(4 * HIDDEN,)``; gates in the order input, forget, cell, output.
+    """A loaded encoder; the weights are kept since the session only points at them."""
+
+    session: Any
+    weights: Sequence[Any]
+    output: str = "vectors"
+
+
+def is_here() -> bool:
+    """Whether the fetched weights are on this machine."""
+    return known_for(BACKEND).is_here
+
+
+def load_encoder(folder: Path = WEIGHTS) -> Encoder:
+    """The encoder, with the shipped graph or that of a training's ``folder``.
+
+    Raises:
+        ModelError: the weights are not on this machine, or not what was published.
     """
-
-    layers: tuple[tuple[Array, Array, Array], ...]
-    projection: Array
-    offset: Array
+    return encoder_of(shipped_weights(shipped_card(MODEL_ID, folder), folder).read_bytes())
 
 
-def load_encoder() -> Encoder:
-    """The fetched encoder. Raises ModelError: it is not on this machine, or is not what was published."""
-    path = checked_files(known_for("resemblyzer"))["pretrained.pt"]
-    arrays = read_arrays(path, "model_state")
-    layers = tuple(
-        (
-            np.ascontiguousarray(arrays[f"lstm.weight_ih_l{i}"].T),
-            np.ascontiguousarray(arrays[f"lstm.weight_hh_l{i}"].T),
-            arrays[f"lstm.bias_ih_l{i}"] + arrays[f"lstm.bias_hh_l{i}"],
-        )
-        for i in range(LAYERS)
-    )
-    return Encoder(layers, np.ascontiguousarray(arrays["linear.weight"].T), arrays["linear.bias"])
+def encoder_of(graph: bytes, output: str = "vectors") -> Encoder:
+    """A graph with the fetched weights; ``output`` is what of it is wanted. Raises ModelError."""
+    import onnxruntime
+
+    from pipeline.models.session import session
+
+    arrays = read_arrays(checked_files(known_for(BACKEND))["campplus_cn_en_common.pt"])
+    named = {name: values for name, values in arrays.items() if values.dtype == np.float32}
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in named.values()]
+    return Encoder(session(graph, dict(zip(named, values, strict=True))), values, output)
 
 
-def hidden_states(encoder: Encoder, mels: Array) -> Array:
-    """Last state of the last layer, ``(windows, HIDDEN)``, of ``(windows, frames, MEL_BANDS)``."""
-    sequence = np.ascontiguousarray(mels.transpose(1, 0, 2))
-    for from_input, from_state, bias in encoder.layers:
-        sequence = _lstm(sequence, from_input, from_state, bias)
-    return sequence[-1]
+def encode(encoder: Encoder, audio: Sound, windows: Sequence[Span]) -> Iterator[NDArray[np.float32]]:
+    """One vector per window of ``audio``, in order; a window shorter than the encoder's is repeated.
 
-
-def _lstm(sequence: Array, from_input: Array, from_state: Array, bias: Array) -> Array:
-    """One layer over ``(frames, windows, in)``: its states, ``(frames, windows, HIDDEN)``."""
-    frames, windows, width = sequence.shape
-    gates = (sequence.reshape(-1, width) @ from_input + bias).reshape(frames, windows, -1)
-    state = np.zeros((windows, HIDDEN), np.float32)
-    cell = np.zeros_like(state)
-    states = np.empty((frames, windows, HIDDEN), np.float32)
-    # A sigmoid is half a tanh, which is computed of all gates at once.
-    scale = np.full(4 * HIDDEN, 0.5, np.float32)
-    scale[2 * HIDDEN : 3 * HIDDEN] = 1.0
-    for frame in range(frames):
-        activated = np.tanh((gates[frame] + state @ from_state) * scale)
-        keep_in, keep, new, out = (activated[:, i * HIDDEN : (i + 1) * HIDDEN] for i in range(4))
-        cell = 0.5 * ((keep + 1) * cell + (keep_in + 1) * new)
-        state = 0.5 * (out + 1) * np.tanh(cell)
-        states[frame] = state
-    return states
+    One window a run: what comes out must not depend on the windows beside it.
+    """
+    for window in windows:
+        first, last = (at * SAMPLE_RATE_HZ // US_PER_S for at in (window.start_us, window.end_us))
+        samples = np.array(audio[first:last], dtype=np.float32)
+        if samples.size < FRAME_SAMPLES:
+            samples = np.pad(samples, (0, FRAME_SAMPLES - samples.size))
+        mels = log_mels(samples)
+        mels = np.tile(mels, (-(-WINDOW_FRAMES // len(mels)), 1))[None, :WINDOW_FRAMES]
+        vector: NDArray[np.float32] = encoder.session.run([encoder.output], {"mels": mels})[0][0]
+        yield vector
