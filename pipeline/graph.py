@@ -105,7 +105,13 @@ STAGES: tuple[Stage, ...] = in_order(
             ("subtitles", "speakers"),
         ),
         _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 4, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", "speakers", *OBSERVING)),
+        _stage(
+            "moments",
+            4,
+            "pipeline.fusion.stage:run_moments",
+            ("probe",),
+            ("transcript", "speakers", *OBSERVING),
+        ),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",

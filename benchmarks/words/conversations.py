@@ -6,7 +6,7 @@ speaker are of any emotion.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.media.audio import SAMPLE_RATE_HZ
 from pipeline.media.waveform import read_waveform
+from pipeline.train.speakers import TEST_SPEAKERS
 from pipeline.types import US_PER_S, Span, Turn
 from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
 
-# Speakers of the films that figures are reported on; nothing is fitted or chosen on them.
-TEST_SPEAKERS: Mapping[str, tuple[str, ...]] = {
-    "ravdess": ("Actor_17", "Actor_18", "Actor_19", "Actor_20", "Actor_21", "Actor_22"),
-    "emodb": ("15", "16"),
-    "casia": ("liuchanhg", "wangzhe"),
-}
 MAX_SPEAKERS = 4
 TURNS = (12, 24)  # of a conversation
 MIN_TURNS = 3  # of a speaker
@@ -130,7 +125,9 @@ class Voices:
             end_us = _us(samples.size)
             spans = speech_spans(speech_probabilities(samples, self._detector), SPEECH_THRESHOLD, end_us)
             if spans:
-                first, last = (at * SAMPLE_RATE_HZ // US_PER_S for at in (spans[0].start_us, spans[-1].end_us))
+                first, last = (
+                    at * SAMPLE_RATE_HZ // US_PER_S for at in (spans[0].start_us, spans[-1].end_us)
+                )
                 samples = samples[first:last]
             self._cut[clip.path] = samples
         return self._cut[clip.path]

@@ -1,7 +1,7 @@
 """Diarization error rate: time missed, falsely spoken or given to the wrong speaker, over all time spoken.
 
-As in NIST's Rich Transcription evaluations (2006): hypothesis speakers are matched to reference speakers one to
-one so that the most time agrees; with a collar, the time around every reference border is not judged.
+As in NIST's Rich Transcription evaluations (2006): hypothesis speakers are matched to reference speakers one
+to one so that the most time agrees; with a collar, the time around every reference border is not judged.
 """
 
 from collections.abc import Sequence

@@ -14,8 +14,9 @@ def session(
 ) -> onnxruntime.InferenceSession:
     """A session on one CPU thread, from a file or from a serialised graph.
 
-    These nets are too small to gain from more threads, and on one their sums keep their order. ``weights`` are
-    those constants, by name, that the graph says are outside of it; they have to live as long as the session.
+    These nets are too small to gain from more threads, and on one their sums keep their order. ``weights``
+    are those constants, by name, that the graph says are outside of it; they have to live as long as the
+    session.
 
     Raises:
         ModelError: the file is not a model.

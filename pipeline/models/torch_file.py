@@ -35,7 +35,9 @@ def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
         *(OSError, ValueError, KeyError, IndexError, EOFError, AttributeError, TypeError),
         *(pickle.UnpicklingError, zipfile.BadZipFile),
     ) as error:
-        raise ModelError(f"{path} cannot be read; delete it and run `emotion-pipeline models pull`") from error
+        raise ModelError(
+            f"{path} cannot be read; delete it and run `emotion-pipeline models pull`"
+        ) from error
 
 
 class _Reader(pickle.Unpickler):

@@ -1,8 +1,9 @@
-"""The graph of the speaker encoder CAM++ for onnxruntime, without its weights: they are fetched, not ours to ship.
+"""The graph of the speaker encoder CAM++ for onnxruntime, without its weights, which are fetched.
 
-Wang et al. (2023), "CAM++: A fast and efficient network for speaker verification using context-aware masking",
-Interspeech. Its segments of 200 frames are longer than our windows, so the mean over a segment is the mean over
-the window. Every weight is a constant kept outside of the graph, under the name it has in the published file.
+Wang et al. (2023), "CAM++: A fast and efficient network for speaker verification using context-aware
+masking", Interspeech. Its segments of 200 frames are longer than our windows: the mean over a
+segment is that over the window. Every weight is a constant kept outside of the graph, under the name it has
+in the published file.
 """
 
 from dataclasses import dataclass, field
@@ -42,7 +43,9 @@ class _Graph:
         self.inside[name] = values
         return name
 
-    def convolution(self, x: str, name: str, shape: tuple[int, ...], bias: bool = False, **how: Any) -> str:
+    def convolution(
+        self, x: str, name: str, shape: tuple[int, ...], *, bias: bool = False, **how: Any
+    ) -> str:
         weights = [self.weight(f"{name}.weight", *shape)]
         weights += [self.weight(f"{name}.bias", shape[0])] if bias else []
         return self.node("Conv", x, *weights, **how)
@@ -58,7 +61,7 @@ class _Graph:
 def _residual(graph: _Graph, x: str, name: str, step: int) -> str:
     """Two convolutions over (bands, time) beside a shortcut; ``step`` thins the bands."""
     width = (GROWTH, GROWTH, 3, 3)
-    thinned = {"pads": [1, 1, 1, 1], "strides": [step, 1]}
+    thinned: dict[str, Any] = {"pads": [1, 1, 1, 1], "strides": [step, 1]}
     y = graph.convolution(x, f"{name}.conv1", width, **thinned)
     y = graph.node("Relu", graph.normalised(y, f"{name}.bn1", GROWTH))
     y = graph.convolution(y, f"{name}.conv2", width, pads=[1, 1, 1, 1])
@@ -92,7 +95,7 @@ def _layer(graph: _Graph, x: str, name: str, channels: int, dilation: int) -> st
     mask = graph.convolution(mask, f"{name}.cam_layer.linear1", (CHANNELS // 2, CHANNELS, 1), bias=True)
     mask = graph.node("Relu", mask)
     mask = graph.convolution(mask, f"{name}.cam_layer.linear2", (GROWTH, CHANNELS // 2, 1), bias=True)
-    local = {"pads": [dilation, dilation], "dilations": [dilation]}
+    local: dict[str, Any] = {"pads": [dilation, dilation], "dilations": [dilation]}
     y = graph.convolution(y, f"{name}.cam_layer.linear_local", (GROWTH, CHANNELS, 3), **local)
     return graph.node("Mul", y, graph.node("Sigmoid", mask))
 
@@ -110,10 +113,10 @@ def _statistics(graph: _Graph, x: str) -> str:
     return graph.node("Concat", mean, graph.node("Sqrt", unbiased), axis=1)
 
 
-def encoder_graph(mean: NDArray[np.float32], projection: NDArray[np.float32]) -> bytes:
-    """A serialised graph from ``mels`` (n, frames <= 200, 80) to ``vectors`` (n, d) and ``embeddings`` (n, 192).
+def encoder_graph(projection: NDArray[np.float32]) -> bytes:
+    """A serialised graph from ``mels`` (n, frames <= 200, 80) to ``vectors`` (n, d).
 
-    ``embeddings`` are of length one; ``vectors`` are ``(embeddings - mean) @ projection``.
+    The encoder's embeddings, brought to length one, times ``projection`` (192, d).
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -143,13 +146,8 @@ def encoder_graph(mean: NDArray[np.float32], projection: NDArray[np.float32]) ->
     )
     x = graph.node("Squeeze", x, graph.constant("time", np.array([2])))
     x = graph.node("LpNormalization", x, axis=1, p=2)
-    graph.nodes.append(helper.make_node("Identity", [x], ["embeddings"]))
-    centred = graph.node("Sub", x, graph.constant("mean", mean.astype(np.float32)))
-    graph.nodes.append(
-        helper.make_node(
-            "MatMul", [centred, graph.constant("projection", projection.astype(np.float32))], ["vectors"]
-        )
-    )
+    weights = graph.constant("projection", projection)
+    graph.nodes.append(helper.make_node("MatMul", [x, weights], ["vectors"]))
     constants = [numpy_helper.from_array(values, name) for name, values in graph.inside.items()]
     for name, shape in graph.outside.items():
         tensor = TensorProto(name=name, dims=shape, data_type=TensorProto.FLOAT)
@@ -161,10 +159,7 @@ def encoder_graph(mean: NDArray[np.float32], projection: NDArray[np.float32]) ->
             graph.nodes,
             "speaker_encoder",
             [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["n", "frames", MEL_BANDS])],
-            [
-                helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", projection.shape[1]]),
-                helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", EMBEDDING]),
-            ],
+            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", projection.shape[1]])],
             constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

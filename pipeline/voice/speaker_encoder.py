@@ -1,11 +1,11 @@
 """What a voice sounds like, as numbers that tell speakers apart: the published encoder CAM++ on onnxruntime.
 
-Its graph, and how its numbers are weighed so that a mood moves them less, ship with the package; its weights are
+Its graph ships with the package, with a projection that takes off what a mood changes; its weights are
 fetched. Both come together when it is loaded.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from pipeline.media.recording import Sound
 from pipeline.models.cards import WEIGHTS, shipped_card, shipped_weights
 from pipeline.models.known import checked_files, known_for
 from pipeline.models.torch_file import read_arrays
-from pipeline.types import US_PER_S, Span
+from pipeline.types import US_PER_S, ModelCard, Span
 
 MODEL_ID = "speakers_compact"
 BACKEND = "campplus"
+WEIGHTS_FILE = "campplus_cn_en_common.pt"
 FRAME_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
 FFT_SAMPLES = 512
@@ -59,8 +60,8 @@ def _mel(hz: Any) -> Any:
 def log_mels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logarithm of mel power every 10 ms, ``(1 + (n - 400) // 160, 80)``, less its mean over time.
 
-    ``samples`` are 16 kHz mono, at least 400 of them. Equal to Kaldi's ``fbank`` without dither; the mean that
-    is taken off makes it independent of level.
+    ``samples`` are 16 kHz mono, at least 400 of them. Equal to Kaldi's ``fbank`` without dither; the mean
+    that is taken off makes it independent of level.
     """
     frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), FRAME_SAMPLES)
     frames = frames[::HOP_SAMPLES]
@@ -69,7 +70,8 @@ def log_mels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     spectrum = fft.rfft(frames * _taper(), FFT_SAMPLES)
     power = (spectrum.real**2 + spectrum.imag**2) @ _mel_filters()
     logs = np.log(np.maximum(power, FLOOR))
-    return (logs - logs.mean(axis=0)).astype(np.float32)
+    centred: NDArray[np.float32] = (logs - logs.mean(axis=0)).astype(np.float32)
+    return centred
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Encoder:
 
     session: Any
     weights: Sequence[Any]
-    output: str = "vectors"
+    card: ModelCard
 
 
 def is_here() -> bool:
@@ -92,19 +94,29 @@ def load_encoder(folder: Path = WEIGHTS) -> Encoder:
     Raises:
         ModelError: the weights are not on this machine, or not what was published.
     """
-    return encoder_of(shipped_weights(shipped_card(MODEL_ID, folder), folder).read_bytes())
+    card = shipped_card(MODEL_ID, folder)
+    return encoder_of(shipped_weights(card, folder).read_bytes(), card)
 
 
-def encoder_of(graph: bytes, output: str = "vectors") -> Encoder:
-    """A graph with the fetched weights; ``output`` is what of it is wanted. Raises ModelError."""
+def encoder_of(graph: bytes, shipped: ModelCard | None = None) -> Encoder:
+    """A graph with the fetched weights; ``shipped`` is the card of what the graph adds. Raises ModelError."""
     import onnxruntime
 
     from pipeline.models.session import session
 
-    arrays = read_arrays(checked_files(known_for(BACKEND))["campplus_cn_en_common.pt"])
+    known = known_for(BACKEND)
+    arrays = read_arrays(checked_files(known)[WEIGHTS_FILE])
     named = {name: values for name, values in arrays.items() if values.dtype == np.float32}
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in named.values()]
-    return Encoder(session(graph, dict(zip(named, values, strict=True))), values, output)
+    card = known.card()
+    if shipped is not None:
+        card = replace(
+            card,
+            licence=f"{card.licence}. {shipped.licence}",
+            revision=f"{card.revision} + {shipped.id} {shipped.revision}",
+            notes=f"{card.notes} {shipped.notes}",
+        )
+    return Encoder(session(graph, dict(zip(named, values, strict=True))), values, card)
 
 
 def encode(encoder: Encoder, audio: Sound, windows: Sequence[Span]) -> Iterator[NDArray[np.float32]]:
@@ -119,5 +131,5 @@ def encode(encoder: Encoder, audio: Sound, windows: Sequence[Span]) -> Iterator[
             samples = np.pad(samples, (0, FRAME_SAMPLES - samples.size))
         mels = log_mels(samples)
         mels = np.tile(mels, (-(-WINDOW_FRAMES // len(mels)), 1))[None, :WINDOW_FRAMES]
-        vector: NDArray[np.float32] = encoder.session.run([encoder.output], {"mels": mels})[0][0]
+        vector: NDArray[np.float32] = encoder.session.run(["vectors"], {"mels": mels})[0][0]
         yield vector
