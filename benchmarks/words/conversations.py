@@ -6,7 +6,7 @@ speaker are of any emotion.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,9 @@ def clips_of(data: Path, is_test: bool) -> list[Clip]:
     ]
 
 
-def make(clips: Sequence[Clip], speakers: int, seed: int, voices: "Voices") -> Conversation:
+def make(
+    clips: Sequence[Clip], speakers: int, seed: int, voices: Callable[[Clip], NDArray[np.float32]]
+) -> Conversation:
     """One conversation of ``speakers`` voices of a corpus that has as many; the seed chooses everything.
 
     Raises:

@@ -31,6 +31,7 @@ MEL_BANDS = 80
 LOWEST_HZ = 20.0
 PREEMPHASIS = 0.97
 FLOOR = 1.1920929e-07  # the smallest float32 step at 1: what Kaldi takes the logarithm of in silence
+RMS = 0.05  # -26 dB of full scale, as speech is recorded: far above the floor
 WINDOW_FRAMES = 158  # of 1.6 s
 
 
@@ -60,10 +61,12 @@ def _mel(hz: Any) -> Any:
 def log_mels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logarithm of mel power every 10 ms, ``(1 + (n - 400) // 160, 80)``, less its mean over time.
 
-    ``samples`` are 16 kHz mono, at least 400 of them. Equal to Kaldi's ``fbank`` without dither; the mean
-    that is taken off makes it independent of level.
+    ``samples`` are 16 kHz mono, at least 400 of them, at any level. Kaldi's ``fbank`` without dither, of
+    samples brought to one level.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), FRAME_SAMPLES)
+    loudness = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    levelled = samples.astype(np.float64) * (RMS / max(loudness, 1e-9))
+    frames = np.lib.stride_tricks.sliding_window_view(levelled, FRAME_SAMPLES)
     frames = frames[::HOP_SAMPLES]
     frames = frames - frames.mean(axis=1, keepdims=True)
     frames = frames - PREEMPHASIS * np.column_stack([frames[:, :1], frames[:, :-1]])

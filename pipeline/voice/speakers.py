@@ -29,7 +29,7 @@ NEIGHBOURS = 0.2  # fraction of the windows that are a window's neighbours
 SAME_VOICE = 0.8  # cosine of two clusters from which on they are one voice
 INDEPENDENT = 0.3  # windows that say something new, as a fraction: neighbours overlap and share a sentence
 MIN_OWN = 0.2  # of a mean's squared length, what at least is taken for the voice
-SHARPNESS = 12.0  # of a voice's probability in the cosine, as that of a softmax
+SHARPNESS = 20.0  # of a voice's probability in the cosine, as that of a softmax
 SWITCH = 3.0  # what a change of voice between neighbouring windows costs, in the same units
 
 
