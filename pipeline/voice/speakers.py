@@ -8,9 +8,9 @@ once are one turn, of whoever fits better: windows of 1.6 s do not show the shor
 talk over one another.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ MIN_FRACTION = 0.02  # of all windows, of a voice
 NEIGHBOURS = 0.2  # fraction of the windows that are a window's neighbours
 SAME_VOICE = 0.8  # cosine of two clusters from which on they are one voice
 INDEPENDENT = 0.3  # windows that say something new, as a fraction: neighbours overlap and share a sentence
+MAX_ROUNDS = 20  # of k-means
 MIN_OWN = 0.2  # of a mean's squared length, what at least is taken for the voice
 SHARPNESS = 20.0  # of a voice's probability in the cosine, as that of a softmax
 SWITCH = 3.0  # what a change of voice between neighbouring windows costs, in the same units
@@ -66,7 +67,7 @@ def counted(unit: Array, max_speakers: int) -> Labels:
     min_windows = max(MIN_WINDOWS, MIN_FRACTION * len(unit))
     for count in range(2, min(max_speakers, len(unit) // MIN_WINDOWS) + 1):
         labels = clusters(unit, count)
-        is_large = np.bincount(labels, minlength=count).min() >= min_windows
+        is_large = np.bincount(labels, minlength=count).min() >= min_windows  # and none is empty
         if is_large and likeness(unit, labels).max() < SAME_VOICE:
             best = labels
     return best
@@ -89,18 +90,25 @@ def likeness(unit: Array, labels: Labels) -> Array:
 
 
 def clusters(unit: Array, count: int) -> Labels:
-    """``count`` clusters of vectors of length one."""
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
+    """At most ``count`` clusters of vectors of length one: k-means that starts from Ward's clusters."""
+    from scipy.cluster.hierarchy import fcluster, linkage
 
     if count == 1:
         return np.zeros(len(unit), np.int64)
     axes = spectral_axes(unit, count)
     rows = axes / np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), 1e-12)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different windows than clusters
-        clustered: Labels = KMeans(count, n_init=5, random_state=0).fit_predict(rows)
-    return np.unique(clustered, return_inverse=True)[1].astype(np.int64)
+    labels = _numbered(fcluster(linkage(rows, "ward"), count, "maxclust"))
+    for _ in range(MAX_ROUNDS):
+        centres = np.stack([rows[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+        nearest = _numbered(((rows[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1))
+        if (nearest == labels).all():
+            break
+        labels = nearest
+    return labels
+
+
+def _numbered(labels: NDArray[Any]) -> Labels:
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def spectral_axes(unit: Array, count: int) -> Array:
