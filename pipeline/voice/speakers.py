@@ -26,7 +26,7 @@ MAX_CLUSTERED = 1_000  # windows; of a longer video as many, spread evenly, are 
 MIN_WINDOWS = 4  # of a voice, about 4 s of speech
 MIN_FRACTION = 0.02  # of all windows, of a voice
 NEIGHBOURS = 0.2  # fraction of the windows that are a window's neighbours
-SAME_VOICE = 0.8  # cosine of two clusters from which on they are one voice
+SAME_VOICE, SAME_VOICE_STEP, MAX_SAME_VOICE = 0.8, 0.02, 0.9
 INDEPENDENT = 0.3  # windows that say something new, as a fraction: neighbours overlap and share a sentence
 MAX_ROUNDS = 20  # of k-means
 MIN_OWN = 0.2  # of a mean's squared length, what at least is taken for the voice
@@ -62,15 +62,22 @@ def voices(vectors: Array, speakers: int | None, max_speakers: int) -> tuple[Lab
 
 
 def counted(unit: Array, max_speakers: int) -> Labels:
-    """Clusters, as many as there are voices."""
+    """Clusters, as many as there are voices: the most that are all apart, if two already are."""
     best = np.zeros(len(unit), np.int64)
     min_windows = max(MIN_WINDOWS, MIN_FRACTION * len(unit))
     for count in range(2, min(max_speakers, len(unit) // MIN_WINDOWS) + 1):
         labels = clusters(unit, count)
         is_large = np.bincount(labels, minlength=count).min() >= min_windows  # and none is empty
-        if is_large and likeness(unit, labels).max() < SAME_VOICE:
+        if is_large and likeness(unit, labels).max() < same_voice(count):
             best = labels
+        elif count == 2:
+            break
     return best
+
+
+def same_voice(count: int) -> float:
+    """Cosine from which on two of ``count`` clusters are one voice; the greatest of more pairs is greater."""
+    return min(SAME_VOICE + SAME_VOICE_STEP * (count - 2), MAX_SAME_VOICE)
 
 
 def likeness(unit: Array, labels: Labels) -> Array:
