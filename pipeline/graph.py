@@ -99,7 +99,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
-            3,
+            4,
             "pipeline.text.stage:run_transcript",
             ("source", "probe", "audio", "speech"),
             ("subtitles", "speakers"),
@@ -122,12 +122,12 @@ STAGES: tuple[Stage, ...] = in_order(
         ),
         _stage(
             "analysis",
-            4,
+            5,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
             ("transcript", "audio", "faces", "speakers", *OBSERVING),  # audio, faces: what of them was lost
         ),
-        _stage("tables", 4, "pipeline.writers.table:run", ("analysis",)),
+        _stage("tables", 5, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.config import VoiceSection
+from pipeline.config import Config, VoiceSection
 from pipeline.models.cards import CACHE_VARIABLE, WEIGHTS, ModelError
 from pipeline.models.torch_file import read_arrays
 from pipeline.overlap import speakers_during
+from pipeline.profile import resolve
 from pipeline.records import read_records
 from pipeline.text.stage import named
 from pipeline.types import Span, Turn, Utterance
@@ -118,6 +119,17 @@ def test_without_the_encoder_nobody_is_told_apart_and_a_note_says_why(tmp_path, 
     run_speakers(inputs, VoiceSection(), tmp_path / "out", lambda fraction: None)
     assert read_records(tmp_path / "out" / "turns.jsonl", Turn) == ()
     assert "models pull campplus" in (tmp_path / "out" / "warnings.txt").read_text()
+
+
+def test_an_encoder_that_comes_in_is_used_by_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    before = resolve(Config(), ("voice",), has_subtitles=False).models["speakers"]
+    (tmp_path / "campplus").mkdir()
+    (tmp_path / "campplus" / speaker_encoder.WEIGHTS_FILE).write_bytes(b"weights")
+    after = resolve(Config(), ("voice",), has_subtitles=False)
+    assert before == "" and after.models["speakers"] not in ("", before)
+    assert [file.path.name for file in after.files] == [speaker_encoder.WEIGHTS_FILE]
+    assert "speakers" not in resolve(Config(), ("face",), has_subtitles=False).models
 
 
 def test_one_known_speaker_needs_no_encoder(tmp_path, monkeypatch):
