@@ -25,9 +25,11 @@ from pipeline.media.waveform import read_waveform
 from pipeline.types import US_PER_S, Span, Turn
 from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
 from pipeline.voice.speaker_encoder import Encoder, load_encoder
+from pipeline.voice.speakers import HOP_US, MIN_WINDOWS
 from pipeline.voice.stage import speakers_of
 
 SETTINGS = VoiceSection()
+SPLITTABLE_US = 2 * MIN_WINDOWS * HOP_US  # shorter speech never has two voices
 DIALOGUE = "meld_en_dia2_utt"
 REAL = (
     *("videos/zh_interview_38s.mp4", "films/vlog.mp4", "videos/en_talk_a_8s.mp4"),
@@ -97,11 +99,19 @@ def dialogue(data: Path) -> Conversation:
 
 
 def single_clips(data: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Recordings in which one person speaks."""
+    """Recordings in which one person speaks: clips, and all clips of a person one after the other."""
     with (data / "films" / "labels.csv").open(encoding="utf-8", newline="") as file:
-        names = [row["file"] for row in csv.DictReader(file) if row["speech"] == "1"]
-    for path in (*(data / "films" / "clips" / name for name in names), *sorted((data / "asr").glob("*.*"))):
-        if path.suffix in (".mp4", ".flac", ".wav"):
+        rows = [row for row in csv.DictReader(file) if row["speech"] == "1"]
+    persons: dict[str, list[NDArray[np.float32]]] = {}
+    for row in rows:
+        samples = read_waveform(data / "films" / "clips" / row["file"])
+        persons.setdefault(row["person"], []).append(samples)
+        yield row["file"], samples
+    for person, clips in persons.items():
+        if len(clips) > 1:
+            yield f"all of {person}", np.concatenate(clips)
+    for path in sorted((data / "asr").glob("*.*")):
+        if path.suffix in (".flac", ".wav"):
             yield path.name, read_waveform(path)
 
 
@@ -111,7 +121,7 @@ def total(every: Sequence[Errors]) -> float:
     return wrong_s / max(sum(one.spoken_s for one in every), 1e-9)
 
 
-def _table(rows: Sequence[Judged]) -> None:
+def _table(rows: Sequence[Judged], whose: str) -> None:
     lines = []
     for count in (*range(1, MAX_SPEAKERS + 1), None):
         chosen = [row for row in rows if count in (row.speakers, None)]
@@ -127,13 +137,32 @@ def _table(rows: Sequence[Judged]) -> None:
             )
         )
     show(
-        "Made conversations of test speakers",
+        f"Made conversations of {whose} speakers",
         (
             *("speakers", "conversations", f"DER (collar {COLLAR_US / US_PER_S:g} s)", "DER, no collar"),
             *("count right", "counted as 1, 2, 3, …"),
         ),
         lines,
     )
+
+
+def _show_single(data: Path, encoder: Encoder, detector: object, clock: Clock) -> None:
+    counted: dict[str, int] = {}
+    long: set[str] = set()
+    for name, samples in single_clips(data):
+        spoken = turns_in(samples, encoder, detector, clock)
+        if spoken:
+            counted[name] = len({turn.speaker for turn in spoken})
+        if sum(turn.span.duration_us for turn in spoken) >= SPLITTABLE_US:
+            long.add(name)
+    print(
+        f"Real recordings of one person: {sum(count == 1 for count in counted.values())} of {len(counted)} "
+        f"have one voice; of those long enough to be split, {sum(counted[name] == 1 for name in long)} of "
+        f"{len(long)}."
+    )
+    for name, count in counted.items():
+        if count > 1:
+            print(f"  {name}: {count} voices")
 
 
 def main() -> None:
@@ -154,15 +183,8 @@ def main() -> None:
             if options.v:
                 row = rows[-1]
                 print(f"{row.name}: {row.counted} counted, DER {row.with_collar.rate:.3f}", flush=True)
-    _table(rows)
-    counted = {
-        name: len({t.speaker for t in turns_in(s, encoder, detector, clock)})
-        for name, s in single_clips(data)
-    }
-    one = sum(count == 1 for count in counted.values())
-    heard = sum(count > 0 for count in counted.values())
-    print(f"Real clips of one person: {one} of {heard} with speech have exactly one voice.")
-    print(*(f"  {name}: {count} voices" for name, count in counted.items() if count > 1), sep="\n")
+    _table(rows, "dev" if options.dev else "test")
+    _show_single(data, encoder, detector, clock)
     real = dialogue(data)
     row = judged(real, turns_in(real.samples, encoder, detector, clock))
     print(
