@@ -26,10 +26,11 @@ MAX_CLUSTERED = 1_000  # windows; of a longer video as many, spread evenly, are 
 MIN_WINDOWS = 4  # of a voice, about 4 s of speech
 MIN_FRACTION = 0.02  # of all windows, of a voice
 NEIGHBOURS = 0.2  # fraction of the windows that are a window's neighbours
-SAME_VOICE, SAME_VOICE_STEP, MAX_SAME_VOICE = 0.8, 0.02, 0.9
+SAME_VOICE, SAME_VOICE_STEP, MAX_SAME_VOICE = 0.8, 0.01, 0.9
 INDEPENDENT = 0.3  # windows that say something new, as a fraction: neighbours overlap and share a sentence
 MAX_ROUNDS = 20  # of k-means
-MIN_OWN = 0.2  # of a mean's squared length, what at least is taken for the voice
+VOICE_SQUARE = 0.42  # squared length of the mean over endless speech of a voice; 0.42 to 0.57 when measured
+PRIOR_COUNT = 5.0  # independent windows that this is worth
 SHARPNESS = 20.0  # of a voice's probability in the cosine, as that of a softmax
 SWITCH = 3.0  # what a change of voice between neighbouring windows costs, in the same units
 
@@ -83,15 +84,16 @@ def same_voice(count: int) -> float:
 def likeness(unit: Array, labels: Labels) -> Array:
     """Cosine between the voices of every two clusters, ``(clusters, clusters)``; -1 on the diagonal.
 
-    The mean of few windows is longer than that of many, since less of what is not the voice cancels out: each
-    mean's length is corrected for that (correction for attenuation, Spearman 1904).
+    The mean of few windows is longer than that of many, since less of what is not the voice cancels out, and
+    so would seem less like another: instead of its own length it gets the one that a mean over endless
+    speech would have (correction for attenuation, Spearman 1904), drawn towards the usual one for few.
     """
     sizes = np.bincount(labels)
     centres = np.stack([unit[labels == label].mean(axis=0) for label in range(len(sizes))])
-    squares = (centres**2).sum(axis=1)
-    independent = np.maximum(sizes * INDEPENDENT, 1.5)
-    own = np.maximum(squares - (1 - squares) / (independent - 1), MIN_OWN * squares)
-    alike: Array = centres @ centres.T / np.sqrt(own[:, None] * own)
+    count = np.maximum(sizes * INDEPENDENT, 1.05)
+    unbiased = np.clip((count * (centres**2).sum(axis=1) - 1) / (count - 1), 0, 1)
+    squares = (count * unbiased + PRIOR_COUNT * VOICE_SQUARE) / (count + PRIOR_COUNT)
+    alike: Array = centres @ centres.T / np.sqrt(squares[:, None] * squares)
     np.fill_diagonal(alike, -1.0)
     return alike
 
