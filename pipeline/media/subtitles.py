@@ -25,6 +25,7 @@ _TIME = r"(-?)(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3})\d*)?"
 # Between the times stands an arrow; after them come a web caption's settings, or an old .srt's coordinates.
 _TIMES = re.compile(rf"\s*{_TIME}\s*(?:-{{1,3}}\s?>|[–—]\s?>|→)\s*{_TIME}(?![\d:])(.*)", re.DOTALL)
 _ONE_TIME = re.compile(_TIME)
+_LIKE_TIMES = re.compile(r"\s*[\d:.,;\s-]*\d\s*:[\w:.,;\s-]*-->|\s*-->")
 _SETTING = re.compile(r"\b(?:line|position|align|size|vertical|region|[XY][12]):\S*")
 _NUMBER = re.compile(r"\s*\d+\s*")
 _ASIDE = re.compile(r"(NOTE|STYLE|REGION)\b")
@@ -248,6 +249,11 @@ def _whole_blocks(text: str) -> Iterator[Cue]:
     for number, line in enumerate(lines, start=1):
         if "-->" in line:
             match = _TIMES.fullmatch(line)
+            if match is not None and match[11] and not match[11][0].isspace():
+                match = None
+            if match is None and times is not None and not _LIKE_TIMES.match(line):
+                block.append(line)
+                continue
             if match is None:
                 raise _DamagedLineError(number, f"has times that cannot be read ({line.strip()[:60]})")
             if times is not None:

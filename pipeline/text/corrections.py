@@ -22,6 +22,7 @@ from pipeline.types import Span, Status, Transcript, Utterance
 WRITTEN = "file"  # the source of a line that a person wrote, as of subtitles
 # Written files round times to milliseconds, and not all round alike.
 MAX_SAME_US = 1_000
+_BREAKS, _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"}), "\ufffe\uffff"  # stand as spaces in written files
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def corrected(edited: Edited, before: Transcript, original: Transcript) -> Corre
         if not (text := plain_text(cue.text)):
             continue
         span = Span(cue.start_us, cue.end_us)
-        match = next((line for one in known if (line := one.find(span, text)) is not None), None)
+        match = next((line for one in known if (line := one.find(span, cue.text)) is not None), None)
         line = _written(span, text, original.language) if match is None else _retimed(match, span)
         if edited.names_speakers:
             line = _spoken_by(line, cue.speaker)
@@ -159,8 +160,12 @@ class _Speakers:
 
 
 def _compared(text: str) -> str:
-    """Words as all three files hold them: the .srt widens backslashes, the .csv guards formulas."""
-    return unicodedata.normalize("NFC", unguarded(plain_text(text.replace("\\", "＼"))))
+    """Words as all three files hold them: in one line, backslashes widened in the .srt, formulas guarded."""
+    kept = "".join(" " if unicodedata.category(c) in _BREAKS or c in _NO_TEXT else c for c in text)
+    plain = kept.replace("\\", "＼")
+    while (plainer := plain_text(plain)) != plain:  # the .vtt writes < as &lt;, and then it is no mark-up
+        plain = plainer
+    return unicodedata.normalize("NFC", unguarded(plain))
 
 
 def _in_turn(lines: Sequence[Utterance], kept: Sequence[bool]) -> list[Utterance]:
@@ -193,8 +198,9 @@ def _written(span: Span, text: str, language: str | None) -> Utterance:
 
 def _spoken_by(line: Utterance, speaker: str | None) -> Utterance:
     """The line under a name; written files hold it as one line."""
-    is_same = speaker is not None and _compared(speaker) == _compared(line.speaker or "")
-    return line if is_same else replace(line, speaker=speaker)
+    return (
+        line if _compared(speaker or "") == _compared(line.speaker or "") else replace(line, speaker=speaker)
+    )
 
 
 def _retimed(line: Utterance, span: Span) -> Utterance:
@@ -216,7 +222,11 @@ def _cut(span: Span, within: Span) -> Span:
 
 
 def _is_same(original: Utterance | None, line: Utterance) -> bool:
-    return original is not None and _is_near(original.span, line.span) and original.speaker == line.speaker
+    return (
+        original is not None
+        and _is_near(original.span, line.span)
+        and _compared(original.speaker or "") == _compared(line.speaker or "")
+    )
 
 
 def _is_near(one: Span, other: Span) -> bool:
