@@ -247,23 +247,13 @@ def _whole_blocks(text: str) -> Iterator[Cue]:
     times: tuple[int, int] | None = None
     block: list[str] = []
     for number, line in enumerate(lines, start=1):
-        if "-->" in line:
-            match = _TIMES.fullmatch(line)
-            if match is not None and match[11] and not match[11][0].isspace():
-                match = None
-            if match is None and times is not None and not _LIKE_TIMES.match(line):
-                block.append(line)
-                continue
-            if match is None:
-                raise _DamagedLineError(number, f"has times that cannot be read ({line.strip()[:60]})")
+        stated = _whole_times(line, number, times is not None)
+        if stated is not None:
             if times is not None:
                 yield _whole_cue(
                     times, block[:-1] if block and _NUMBER.fullmatch(block[-1]) else block, is_web
                 )
-            groups = match.groups()
-            times, block, is_aside = (_time_us(groups[:5]), _time_us(groups[5:10])), [], False
-            if times[1] < times[0]:
-                raise _DamagedLineError(number, f"ends before it starts ({line.strip()})")
+            times, block, is_aside = stated, [], False
         elif not line.strip():
             if times is not None:
                 yield _whole_cue(times, block, is_web)
@@ -276,6 +266,22 @@ def _whole_blocks(text: str) -> Iterator[Cue]:
             raise _DamagedLineError(number, f"stands below no times ({line.strip()[:60]})")
     if times is not None:
         yield _whole_cue(times, block, is_web)
+
+
+def _whole_times(line: str, number: int, in_cue: bool) -> tuple[int, int] | None:
+    """Start and end that a line states; None for another line, an arrow within words (``in_cue``) too."""
+    if "-->" not in line:
+        return None
+    match = _TIMES.fullmatch(line)
+    if match is None or (match[11] and not match[11][0].isspace()):
+        if in_cue and not _LIKE_TIMES.match(line):
+            return None
+        raise _DamagedLineError(number, f"has times that cannot be read ({line.strip()[:60]})")
+    groups = match.groups()
+    start_us, end_us = _time_us(groups[:5]), _time_us(groups[5:10])
+    if end_us < start_us:
+        raise _DamagedLineError(number, f"ends before it starts ({line.strip()})")
+    return start_us, end_us
 
 
 def _whole_cue(times: tuple[int, int], block: Sequence[str], is_web: bool) -> Cue:
