@@ -124,7 +124,9 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
     )
-    command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
+    command.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt, .ass or .csv"
+    )
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
     command.add_argument("--style", choices=get_args(FilmStyle), help="how much the film shows; full")
