@@ -18,7 +18,7 @@ from pipeline.media.container import MediaError
 from pipeline.media.subtitles import parse_whole
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.run_record import read_run
-from pipeline.text.corrections import CORRECTIONS, WRITTEN, Correction, Edited, corrected
+from pipeline.text.corrections import CORRECTIONS, WRITTEN, Correction, Edited, corrected, lost_letters
 from pipeline.types import Analysis, Status, Transcript
 from pipeline.writers.captions import CSV, SRT, VTT
 
@@ -152,8 +152,8 @@ def _kept(home: Path) -> Correction | None:
     correction = read_state(path, CORRECTIONS)
     if correction is None and path.exists():
         raise MediaError(
-            f"{path}, which keeps a transcript corrected by hand, is damaged: remove it to have the words "
-            "read anew, or give the copy beside it with --transcript."
+            f"{path}, which keeps a transcript corrected by hand, is damaged: remove it, and give the copy "
+            "beside it with --transcript."
         )
     return correction
 
@@ -184,7 +184,10 @@ def _correction(
 ) -> Correction | None:
     """What the edited file makes of the transcript that was published; None where it changes nothing."""
     try:
-        cues, names_speakers = parse_whole(edited.data, str(folder / edited.name))
+        edited_lines = Edited(*parse_whole(edited.data, str(folder / edited.name)))
+        if (line := lost_letters(edited_lines, published.transcript)) is not None:
+            what = f"holds question marks where letters were ({line[:40]}): save it as UTF-8"
+            raise MediaError(f"{folder / edited.name} {what}.")
     except MediaError as error:
         raise MediaError(
             f"{str(error).rstrip('.')}; it was edited by hand and nothing is overwritten: mend it, or delete "
@@ -192,7 +195,7 @@ def _correction(
         ) from None
     is_corrected = published.is_corrected and kept is not None
     original = kept.original if is_corrected and kept is not None else published.transcript
-    made = corrected(Edited(cues, names_speakers), published.transcript, original)
+    made = corrected(edited_lines, published.transcript, original)
     if not made.differ and not made.gone:
         return None
     return Correction(published.video, edited.name, original, made.transcript, made.differ, made.gone)

@@ -245,6 +245,15 @@ def test_a_run_that_is_cut_off_before_it_publishes_loses_nothing(out, video, mon
     assert said(again) == ["we", "won", "it"] and again.ran == () and recognised == []
 
 
+def test_what_is_edited_while_the_run_waits_is_read(out, video, monkeypatch):
+    def waiting(*_: object) -> None:
+        edit(out / SRT, "one", "won")
+
+    monkeypatch.setattr("pipeline.job.require_ours", waiting)
+    result = analyze(out, video)
+    assert said(result) == ["we", "won", "it"] and result.complete
+
+
 def test_explain_says_what_would_run_and_writes_nothing(out, video):
     edit(out / SRT, "one", "won")
     config = config_from_mapping({"film": {"enabled": False}})

@@ -22,6 +22,8 @@ from pipeline.types import Span, Status, Transcript, Utterance
 WRITTEN = "file"  # the source of a line that a person wrote, as of subtitles
 # Written files round times to milliseconds, and not all round alike.
 MAX_SAME_US = 1_000
+# Fewer question marks may be a person's.
+MIN_LOST_LETTERS = 2
 _BREAKS, _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"}), "\ufffe\uffff"  # stand as spaces in written files
 
 
@@ -108,6 +110,25 @@ def corrected(edited: Edited, before: Transcript, original: Transcript) -> Corre
         losses=(),
     )
     return Corrected(transcript, differ, gone)
+
+
+def lost_letters(edited: Edited, before: Transcript) -> str | None:
+    """The first line in which question marks took the place of letters; None where there is none.
+
+    So do spreadsheets save what their system's code page does not hold.
+    """
+    known, overlaps = before.utterances, Overlaps([one.span for one in before.utterances])
+    for cue in edited.cues:
+        for i in overlaps.during(Span(cue.start_us, cue.end_us)):
+            pairs = [*zip(known[i].text, cue.text, strict=False)]
+            changed = [(was, now) for was, now in pairs if was != now]
+            if (
+                len(known[i].text) == len(cue.text)
+                and len(changed) >= MIN_LOST_LETTERS
+                and all(now == "?" and not was.isascii() for was, now in changed)
+            ):
+                return cue.text
+    return None
 
 
 def within(transcript: Transcript, duration_us: int) -> Transcript:

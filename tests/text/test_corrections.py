@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.cues import Cue
 from pipeline.media.subtitles import parse_whole
-from pipeline.text.corrections import CORRECTIONS, Correction, Edited, corrected, within
+from pipeline.text.corrections import CORRECTIONS, Correction, Edited, corrected, lost_letters, within
 from pipeline.text.quality import source_quality
 from pipeline.types import Span, Status, Transcript, Utterance, Word
 from pipeline.writers.captions import COLUMNS, srt, utterance_rows, vtt
@@ -178,3 +178,18 @@ def test_a_correction_is_read_back_as_it_was_kept():
     kept = Correction("0" * 64, "transcript.srt", BEFORE, BEFORE, 1, 0)
     assert CORRECTIONS.validate_json(CORRECTIONS.dump_json(kept, indent=1), strict=True) == kept
     assert kept.digest != replace(kept, differ=2).digest
+
+
+@pytest.mark.parametrize(
+    ("text", "is_lost"),
+    [
+        ("???? OK?", True),
+        ("真的很好 OK?", False),
+        ("真的?? OK?", True),
+        ("真的很? OK?", False),
+        ("what??? OK", False),
+    ],
+)
+def test_letters_that_a_spreadsheet_lost(text, is_lost):
+    before = transcript(line(0, S, "真的很好 OK?"))
+    assert (lost_letters(Edited((Cue(0, S, text),), False), before) == text) == is_lost
