@@ -17,6 +17,7 @@ from pipeline.job import Result, run
 from pipeline.media.container import MediaError
 from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.plan import Request, explain
+from pipeline.publish import Made
 from pipeline.text.backends import TRANSCRIBERS
 from pipeline.text.transcribe import Heard
 from pipeline.text.transcribe import Request as Asked
@@ -243,6 +244,25 @@ def test_a_run_that_is_cut_off_before_it_publishes_loses_nothing(out, video, mon
     assert "won" in (out / SRT).read_text()
     again = analyze(out, video)
     assert said(again) == ["we", "won", "it"] and again.ran == () and recognised == []
+
+
+def test_files_of_a_run_that_was_cut_off_while_it_published_are_no_corrections(
+    out, video, tmp_path, monkeypatch
+):
+    given = tmp_path / "given.srt"
+    given.write_text("1\n00:00:00,100 --> 00:00:01,000\nhello there\n")
+
+    def copy(file: Made, target: Path) -> None:
+        if target.name == VTT:
+            raise KeyboardInterrupt
+        shutil.copy(file.path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.publish._copy", copy)
+        with pytest.raises(KeyboardInterrupt):
+            analyze(out, video, given)
+    assert "hello there" in (out / SRT).read_text() and "hello there" not in (out / VTT).read_text()
+    assert said(analyze(out, video)) == list(WORDS) and facts(out)["corrected"] is None
 
 
 def test_what_is_edited_while_the_run_waits_is_read(out, video, monkeypatch):
