@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("what", choices=("list", "pull", "verify"))
     models.add_argument("ids", nargs="*", metavar="MODEL", help="ids or back-end names; none: all")
     models.add_argument(
-        "--best-effort", action="store_true", help="end with 0 and one line when the hub is out of reach"
+        "--best-effort", action="store_true", help="end with 0 whatever cannot be had, a line for each model"
     )
     models.set_defaults(act=_models)
     modalities = cli_train.add_to(commands)
