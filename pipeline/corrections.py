@@ -19,11 +19,12 @@ from pipeline.media.subtitles import parse_whole
 from pipeline.records import ANALYSIS_FILE, read_record
 from pipeline.run_record import read_run
 from pipeline.text.corrections import CORRECTIONS, WRITTEN, Correction, Edited, corrected, lost_letters
-from pipeline.types import Analysis, Status, Transcript
+from pipeline.types import Analysis, ModelCard, Status, Transcript
 from pipeline.writers.captions import CSV, SRT, VTT
 
 KEPT, PUBLISHED = "correction.json", "published.json"  # in the folder for corrections
 FILES = (SRT, VTT, CSV)
+RECOGNISER = "transcript"  # what an analysis calls the model that recognised its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,14 @@ class Published:
     """What the last run left for a person to edit.
 
     ``digests`` of each file: two while one takes the other's place. ``is_corrected``: whether the transcript
-    is one that a person had corrected before.
+    is one that a person had corrected before. ``card``: of the model that recognised its words, if one did.
     """
 
     video: str
     digests: dict[str, list[str]]
     transcript: Transcript
     is_corrected: bool = False
+    card: ModelCard | None = None
 
 
 RECORDS = TypeAdapter(Published)
@@ -198,7 +200,9 @@ def _correction(
     made = corrected(edited_lines, published.transcript, original)
     if not made.differ and not made.gone:
         return None
-    return Correction(published.video, edited.name, original, made.transcript, made.differ, made.gone)
+    return Correction(
+        published.video, edited.name, original, made.transcript, made.differ, made.gone, published.card
+    )
 
 
 def _of_another_video(edited: tuple[Copy, ...], kept: Correction | None, home: Path) -> tuple[str, ...]:
@@ -218,16 +222,11 @@ def _by_record(folder: Path, kept: Correction | None) -> tuple[Correction | None
     if run is None or not digests:
         return kept, None
     try:
-        transcript = read_record(folder / ANALYSIS_FILE, Analysis).transcript
+        analysis = read_record(folder / ANALYSIS_FILE, Analysis)
     except (OSError, ValueError):
         return kept, Published(run.sha256, digests, Transcript((), Status.NO_TRANSCRIPT, WRITTEN))
+    transcript, card = analysis.transcript, analysis.models.get(RECOGNISER)
     if kept is None and run.corrected is not None:
-        kept = Correction(
-            run.sha256,
-            run.corrected.file,
-            transcript,
-            transcript,
-            run.corrected.differ,
-            run.corrected.left_out,
-        )
-    return kept, Published(run.sha256, digests, transcript, kept is not None)
+        made = run.corrected
+        kept = Correction(run.sha256, made.file, transcript, transcript, made.differ, made.left_out, card)
+    return kept, Published(run.sha256, digests, transcript, kept is not None, card)

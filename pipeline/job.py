@@ -185,20 +185,21 @@ def _publish(
     choice: Choice, video: str, made: Mapping[str, Made], analysis: Analysis | None
 ) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Publish, and write down what a person may now edit: the files, and those edited too late to be read."""
-    from pipeline.corrections import FILES, Published, record
+    from pipeline.corrections import FILES, RECOGNISER, Published, record
 
     folder, state = choice.request.folder, choice.corrections
     home = folder / WORK / CORRECTIONS
     digests = {name: made[name].digest for name in FILES if name in made}
     before = state.published or Published(video, {}, NO_WORDS)
     transcript = analysis.transcript if analysis is not None else before.transcript
+    card = analysis.models.get(RECOGNISER) if analysis is not None else before.card
     is_corrected = choice.corrected is not None if analysis is not None else before.is_corrected
 
     def note(kept: Mapping[str, Iterable[str]]) -> None:
         both = {name: [*kept.get(name, ()), *([digests[name]] if name in digests else [])] for name in FILES}
         both = {name: list(dict.fromkeys(of_one)) for name, of_one in both.items() if of_one}
         if both or home.is_dir():
-            record(home, Published(video, both, transcript, is_corrected))
+            record(home, Published(video, both, transcript, is_corrected, card))
 
     def replaceable(name: str) -> frozenset[str] | None:
         known = state.replaceable(name)

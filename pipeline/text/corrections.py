@@ -17,7 +17,7 @@ from pipeline.media.language import line_language
 from pipeline.overlap import Overlaps
 from pipeline.run_record import CorrectedByHand
 from pipeline.spreadsheet import unguarded
-from pipeline.types import Span, Status, Transcript, Utterance
+from pipeline.types import ModelCard, Span, Status, Transcript, Utterance
 
 WRITTEN = "file"  # the source of a line that a person wrote, as of subtitles
 # Written files round times to milliseconds, and not all round alike.
@@ -51,7 +51,7 @@ class Corrected:
 class Correction:
     """What a person made of the words of one video; ``video`` is its digest, ``file`` the one they edited.
 
-    ``original`` is the transcript before any correction.
+    ``original`` is the transcript before any correction, ``card`` that of the model which recognised it.
     """
 
     video: str
@@ -60,11 +60,17 @@ class Correction:
     transcript: Transcript
     differ: int
     gone: int
+    card: ModelCard | None = None
 
     @property
     def facts(self) -> CorrectedByHand:
         """For ``run.json``."""
         return CorrectedByHand(self.file, self.differ, len(self.transcript.utterances), self.gone)
+
+    @property
+    def is_recognised(self) -> bool:
+        """Whether words are left that a model recognised."""
+        return any(line.source != WRITTEN for line in self.transcript.utterances)
 
     @property
     def digest(self) -> str:

@@ -46,7 +46,10 @@ def run_transcript(
     """
     media = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     if settings.is_corrected:
-        _write(out, within(read_record(inputs["subtitles"], Correction).transcript, media.duration_us))
+        correction = read_record(inputs["subtitles"], Correction)
+        _write(out, within(correction.transcript, media.duration_us))
+        if correction.card is not None and correction.is_recognised:
+            write_record(out / CARD_FILE, correction.card)
         progress(1.0)
         return
     request = Request(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.cues import Cue
 from pipeline.media.subtitles import parse_whole
+from pipeline.models.cards import shipped_card
 from pipeline.text.corrections import CORRECTIONS, Correction, Edited, corrected, lost_letters, within
 from pipeline.text.quality import source_quality
 from pipeline.types import Span, Status, Transcript, Utterance, Word
@@ -175,7 +176,8 @@ def test_what_lies_after_the_end_is_lost_and_said_to_be():
 
 
 def test_a_correction_is_read_back_as_it_was_kept():
-    kept = Correction("0" * 64, "transcript.srt", BEFORE, BEFORE, 1, 0)
+    card = shipped_card("text_compact")
+    kept = Correction("0" * 64, "transcript.srt", BEFORE, BEFORE, 1, 0, card)
     assert CORRECTIONS.validate_json(CORRECTIONS.dump_json(kept, indent=1), strict=True) == kept
     assert kept.digest != replace(kept, differ=2).digest
 
