@@ -24,6 +24,7 @@ from pipeline.writers.captions import CSV, SRT, VTT
 
 KEPT, PUBLISHED = "correction.json", "published.json"  # in the folder for corrections
 FILES = (SRT, VTT, CSV)
+NO_WORDS = Transcript((), Status.NO_TRANSCRIPT, WRITTEN)
 RECOGNISER = "transcript"  # what an analysis calls the model that recognised its words
 
 
@@ -216,17 +217,22 @@ def _of_another_video(edited: tuple[Copy, ...], kept: Correction | None, home: P
 
 
 def _by_record(folder: Path, kept: Correction | None) -> tuple[Correction | None, Published | None]:
-    """What ``run.json`` says was published, and corrected, where the work folder has been removed."""
+    """What ``run.json`` says was published, and corrected, where the work folder has been removed.
+
+    Of words that were corrected the table counts as edited once more where nothing else holds them.
+    """
     run = read_run(folder)
     digests = {name: [digest] for name, digest in (run.digests if run else {}).items() if name in FILES}
     if run is None or not digests:
         return kept, None
+    is_corrected = run.corrected is not None
     try:
         analysis = read_record(folder / ANALYSIS_FILE, Analysis)
     except (OSError, ValueError):
-        return kept, Published(run.sha256, digests, Transcript((), Status.NO_TRANSCRIPT, WRITTEN))
+        edited = {CSV: list[str]()} if is_corrected and kept is None else {}
+        return kept, Published(run.sha256, digests | edited, NO_WORDS, is_corrected)
     transcript, card = analysis.transcript, analysis.models.get(RECOGNISER)
     if kept is None and run.corrected is not None:
         made = run.corrected
         kept = Correction(run.sha256, made.file, transcript, transcript, made.differ, made.left_out, card)
-    return kept, Published(run.sha256, digests, transcript, kept is not None, card)
+    return kept, Published(run.sha256, digests, transcript, is_corrected, card)

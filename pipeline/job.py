@@ -38,11 +38,10 @@ from pipeline.publish import ERRORS, Made, claimed, publish, require_ours, spare
 from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
 from pipeline.run_record import RUN_FILE, read_run
 from pipeline.terminal import say_aside
-from pipeline.types import Analysis, Status, Transcript
+from pipeline.types import Analysis
 
 KEPT_PER_STAGE = 3
 NOT_PUBLISHED = frozenset({WARNINGS_FILE, LOSSES_FILE})
-NO_WORDS = Transcript((), Status.NO_TRANSCRIPT, "none")
 PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
@@ -185,7 +184,7 @@ def _publish(
     choice: Choice, video: str, made: Mapping[str, Made], analysis: Analysis | None
 ) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Publish, and write down what a person may now edit: the files, and those edited too late to be read."""
-    from pipeline.corrections import FILES, RECOGNISER, Published, record
+    from pipeline.corrections import FILES, NO_WORDS, RECOGNISER, Published, record
 
     folder, state = choice.request.folder, choice.corrections
     home = folder / WORK / CORRECTIONS
