@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from importlib import import_module
 from typing import Any
-
-import numpy as np
 
 from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
+from pipeline.media.recording import Recording
 from pipeline.media.mend import media_path
 from pipeline.models.load import load_backend
 from pipeline.records import (
@@ -27,7 +27,8 @@ from pipeline.records import (
     write_records,
     write_sentences,
 )
-from pipeline.text.backends import BACKENDS, reading_of
+from pipeline.text.backends import BACKENDS, RECOGNISER_CARDS, reading_of
+from pipeline.text.chunks import sound_of
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
@@ -38,7 +39,7 @@ MODALITY = "text"
 def run_transcript(
     inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
 ) -> None:
-    """Write ``transcript.json``, and what was noted and lost on the way.
+    """Write ``transcript.json``, what was noted and lost on the way, and the card of what recognised it.
 
     Raises:
         ConfigError, ModelError, MediaError: see ``transcribe``.
@@ -48,7 +49,7 @@ def run_transcript(
         media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
         settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
-        waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
+        sound=sound_of(Recording(inputs["audio"] / AUDIO_FILE)),
         progress=progress,
         subtitles=inputs.get("subtitles"),
     )
@@ -59,6 +60,9 @@ def run_transcript(
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
     write_record(out / TRANSCRIPT_FILE, transcript)
+    if transcript.utterances and transcript.source in RECOGNISER_CARDS:
+        module, function = RECOGNISER_CARDS[transcript.source].split(":")
+        write_record(out / CARD_FILE, getattr(import_module(module), function)(settings.section))
     write_sentences(out / WARNINGS_FILE, [transcript.note])
     write_sentences(out / LOSSES_FILE, transcript.losses)
     progress(1.0)
