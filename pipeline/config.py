@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.types import ExportFormat, FilmStyle, Profile
+from pipeline.types import ChineseScript, ExportFormat, FilmStyle, Profile
 
 X264Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
@@ -93,7 +93,7 @@ class TranscriptSection(Section):
         description="Whisper model: `base`, another listed size, or a folder (a `.pt` file for `whisper`).",
     )
     language: str | None = Field(None, description="Spoken language (`zh`, `en`); unset: detected.")
-    script: Literal["auto", "simplified", "traditional"] = Field(
+    script: ChineseScript = Field(
         "auto",
         description="Chinese characters; `auto`: subtitles as written, recognised words in the script most of "
         "them are in.",

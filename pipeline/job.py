@@ -34,6 +34,8 @@ PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
     "imageio-ffmpeg",
+    "faster-whisper",
+    "ctranslate2",
     "openai-whisper",
     "torch",
     "transformers",

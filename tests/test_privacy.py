@@ -169,15 +169,15 @@ def test_no_socket_with_everything_that_is_written(machine):
         (
             "zh_interview_38s.mp4",
             '[face]\nbackend = "deepface"\n[voice]\nbackend = "hubert"\n[text]\nbackend = "{text}"\n'
-            '[transcript]\nsource = "whisper"\nword_times = true\n',
+            '[transcript]\nsource = "whisper"\n',
         ),
         (
             "en_talk_a_8s.mp4",
             '[face]\nbackend = "convnext"\n[voice]\nbackend = "{voice}"\n'
-            '[transcript]\nsource = "pocketsphinx"\nlanguage = "en"\n',
+            '[transcript]\nsource = "faster-whisper"\nlanguage = "en"\n',
         ),
     ],
-    ids=["compact", "deepface, hubert, whisper", "convnext, transformers, pocketsphinx"],
+    ids=["compact", "deepface, hubert, whisper", "convnext, transformers, faster-whisper"],
 )
 def test_no_socket_with_every_back_end(clip, settings, machine, data_root, monkeypatch):
     """Real films; weights of the fetched models as small as they come, in the form the real ones have."""

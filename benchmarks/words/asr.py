@@ -177,7 +177,7 @@ def alignment(wanted: Sequence[str], got: Sequence[str]) -> list[tuple[str, int,
 def start_errors_s(heard: Heard) -> list[float]:
     """|start of the word recognised where a reference line begins − the line's start|, in seconds.
 
-    Lines whose first two units were both not recognised have no such word.
+    Only lines whose first unit was recognised have such a word.
     """
     got = [(unit, word) for u in heard.result.utterances for word in u.words for unit in tokens(word.text)]
     wanted = [(unit, k) for k, line in enumerate(heard.clip.lines) for unit in tokens(line)]
@@ -185,7 +185,7 @@ def start_errors_s(heard: Heard) -> list[float]:
     errors = []
     for k, start_us in enumerate(heard.clip.starts_us):
         first = next(i for i, (_, line) in enumerate(wanted) if line == k)
-        words = [got[j][1] for kind, i, j in steps if kind == "=" and first <= i < first + 2 and wanted[i][1] == k]
+        words = [got[j][1] for kind, i, j in steps if kind == "=" and i == first]
         if words:
             errors.append(abs(words[0].span.start_us - start_us) / US_PER_S)
     return errors

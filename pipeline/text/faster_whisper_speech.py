@@ -48,7 +48,9 @@ def missing(size: str) -> str:
             f"there is no folder and no listed model {size!r} for faster-whisper; set transcript.whisper_model "
             f"to a size of {', '.join(sizes)}, or to a folder"
         )
-    return f"the model {model.id} is not on this machine; run `emotion-pipeline models pull {model.id}`"
+    return (
+        f"Whisper's weights ({model.id}) are not on this machine; run `emotion-pipeline models pull {model.id}`"
+    )
 
 
 def card(settings: TranscriptSection) -> ModelCard:

@@ -20,6 +20,7 @@ from pipeline.text.repetition import NEVER_SPOKEN, SELDOM_SPOKEN, compression_ra
 from pipeline.text.script import in_script, usual_script
 from pipeline.text.transcribe import Heard, Request
 from pipeline.text.utterances import span_of, speaker_of, utterances
+from pipeline.text.word_times import without_pauses
 from pipeline.types import US_PER_S, Span, Turn, Utterance, Word
 
 VOTE_US = 60 * US_PER_S
@@ -126,12 +127,14 @@ def recognise(
     for i, chunk in enumerate(cut):
         rest: Chunk | None = chunk
         while rest is not None:
+            samples = samples_of(rest, sound)
             encoded = kept.pop(i, None)
             if encoded is None:
-                encoded = engine.encode(samples_of(rest, sound))
+                encoded = engine.encode(samples)
             decoded, dropped = _without_loops(engine, encoded, given)
             looped += dropped
             mean = sum(word.probability or 0.0 for word in decoded.words) / max(1, len(decoded.words))
+            decoded = replace(decoded, words=without_pauses(decoded.words, samples))
             for line in _lines(decoded, rest, speech, turns, source):
                 if _is_invented(line, mean, min_evidence):
                     invented += 1
