@@ -140,7 +140,7 @@ def recognise(
                     invented += 1
                 else:
                     lines.append(line)
-            rest = _rest(rest, decoded, speech)
+            rest = None if dropped else _rest(rest, decoded, speech)
         progress((i + 1) / len(cut))
     ordered = tuple(replace(line, language=given) for line in lines)
     script = usual_script([line.text for line in ordered]) if given == "zh" else None
