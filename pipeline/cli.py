@@ -125,7 +125,9 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
         "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
     )
     command.add_argument(
-        "--script", choices=get_args(ChineseScript), help="Chinese characters; auto leaves subtitles as written"
+        "--script",
+        choices=get_args(ChineseScript),
+        help="Chinese characters; auto leaves subtitles as written",
     )
     command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")

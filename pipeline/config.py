@@ -95,8 +95,8 @@ class TranscriptSection(Section):
     language: str | None = Field(None, description="Spoken language (`zh`, `en`); unset: detected.")
     script: ChineseScript = Field(
         "auto",
-        description="Chinese characters; `auto`: subtitles as written, recognised words in the script most of "
-        "them are in.",
+        description="Chinese characters; `auto`: subtitles as written, recognised words in the script that "
+        "most of them are in.",
     )
     min_speech_share: float = Field(
         0.2, ge=0, le=1, description="Recognised text over a smaller share of speech is dropped and counted."

@@ -156,7 +156,8 @@ def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[
     """Changes when a recogniser's weights appear or change, so that a pull after a first run takes effect.
 
     Raises:
-        ModelError: a recogniser is insisted on, by name or by the full profile without subtitles, and not here.
+        ModelError: a recogniser is insisted on, by name or by the full profile without subtitles, and is not
+            here.
     """
     from pipeline.text import faster_whisper_speech, whisper_speech
 

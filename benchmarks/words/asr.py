@@ -5,9 +5,9 @@
     python -m benchmarks.words.asr --engine whisper   openai-whisper on the same weights
     python -m benchmarks.words.asr --fit              constants of pipeline/text/confidence.py
 
-Scripts, punctuation, blanks and case are put aside: Chinese is scored by characters (CER), what is written with
-blanks by words (WER). Subtitle files beside the videos are references, never read by the recogniser. Nothing is
-fitted on the interview and the vlog. Ends with 1 when a bar is missed.
+Scripts, punctuation, blanks and case are put aside: Chinese is scored by characters (CER), what is written
+with blanks by words (WER). Subtitle files beside the videos are references, never read by the recogniser.
+Nothing is fitted on the interview and the vlog. Ends with 1 when a bar is missed.
 """
 
 import argparse
@@ -19,10 +19,9 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +34,9 @@ from pipeline.media.recording import Recording
 from pipeline.records import MEDIA_FILE, SPEECH_FILE, read_record, read_records
 from pipeline.text import confidence
 from pipeline.text.chunks import sound_of
-from pipeline.text.quality import units
 from pipeline.text.recognise import Engine, Recognised, recognise
 from pipeline.text.repetition import is_wide
-from pipeline.types import US_PER_S, MediaInfo, Span, Word
+from pipeline.types import US_PER_S, MediaInfo, Span
 
 MAX_WER, MAX_CER, MAX_START_S, MAX_COST = 0.05, 0.35, 0.25, 0.25
 MAX_PEAK_MB = 1300
@@ -58,7 +56,7 @@ FIT_ONLY_EVERY = 6  # of the corpora that are there for the fit alone
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """``reference`` empty: nobody wrote it down. ``is_speech`` None: nobody says. ``starts_us`` of its lines."""
+    """``reference`` empty: nobody wrote it down. ``is_speech`` None: nobody says. ``starts_us``: of lines."""
 
     path: Path
     group: str
@@ -88,7 +86,12 @@ def clips(root: Path) -> Iterator[Clip]:
     yield from _recordings(root / "asr", root / "README.md")
     for path in sorted((root / "videos").glob("*.m[op]*")):
         subtitles = path.with_suffix(".srt")
-        silent = path.stem in ("silent_track_20s", "no_audio_stream_15s", "no_face_4s", "face_then_none_hevc_6s")
+        silent = path.stem in (
+            "silent_track_20s",
+            "no_audio_stream_15s",
+            "no_face_4s",
+            "face_then_none_hevc_6s",
+        )
         language = LANGUAGES.get(path.stem)
         is_speech = False if silent else True if language else None
         if subtitles.is_file():
@@ -102,7 +105,9 @@ def clips(root: Path) -> Iterator[Clip]:
                 continue
             speaks = row["speech"] == "1" or path.stem in SPOKEN_TITLES
             language = row["language"] if speaks and row["language"] != "und" else None
-            yield Clip(path, f"clips {row['language']}", language, row["transcript"] if speaks else "", speaks)
+            yield Clip(
+                path, f"clips {row['language']}", language, row["transcript"] if speaks else "", speaks
+            )
     yield _subtitled(root / "films" / "vlog.mp4", root / "films" / "vlog.srt", "vlog")
 
 
@@ -194,7 +199,9 @@ def start_errors_s(heard: Heard) -> list[float]:
 def right_words(heard: Heard) -> Iterator[tuple[float, float, float, float, int]]:
     """Of every word: probability, mean logit of its line, no-speech probability, fraction right, units."""
     lines = heard.result.utterances
-    got = [(unit, at) for at, word in enumerate(w for u in lines for w in u.words) for unit in tokens(word.text)]
+    got = [
+        (unit, at) for at, word in enumerate(w for u in lines for w in u.words) for unit in tokens(word.text)
+    ]
     steps = alignment(tokens(heard.clip.reference), [unit for unit, _ in got])
     right = [0] * sum(len(u.words) for u in lines)
     for kind, _, j in steps:
@@ -211,7 +218,7 @@ def right_words(heard: Heard) -> Iterator[tuple[float, float, float, float, int]
 
 
 def fit(rows: Sequence[tuple[float, float, float, float, int]]) -> NDArray[np.float64]:
-    """Constants of ``confidence.word_confidence``: logistic regression on fractions, a little drawn to zero."""
+    """Constants of ``confidence.word_confidence``: logistic regression on fractions, ridge of 1."""
     features = _features(rows)
     right, weight = np.array([r[3] for r in rows]), np.array([float(r[4]) for r in rows])
     beta = np.zeros(features.shape[1])
@@ -252,7 +259,14 @@ def report_fit(root: Path, engine: Engine) -> None:
         p = 1 / (1 + np.exp(-_features(own) @ beta))
         expected = float((p * [r[4] for r in own]).sum())
         rows.append(
-            (group, str(units_), f"{right / units_:.2f}", f"{expected / units_:.2f}", f"{brier(own, beta):.3f}", f"{brier(own, raw):.3f}")
+            (
+                group,
+                str(units_),
+                f"{right / units_:.2f}",
+                f"{expected / units_:.2f}",
+                f"{brier(own, beta):.3f}",
+                f"{brier(own, raw):.3f}",
+            )
         )
     show(
         "Fitted on the other corpora",
@@ -324,7 +338,9 @@ def _nothing(fraction: float) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--engine", choices=("faster-whisper", "whisper"), default="faster-whisper")
     parser.add_argument("--lines", action="store_true", help="print every line beside its reference")
     parser.add_argument("--only", default="", help="clips whose name contains this")
@@ -351,29 +367,47 @@ def report(heard: Sequence[Heard]) -> int:
     """Print all figures; 1 when a bar is missed."""
     rows: list[tuple[str, str, str, bool]] = []
     for group in sorted({one.clip.group for one in heard if one.clip.reference}):
-        pairs = [(one.clip.reference, one.text) for one in heard if one.clip.group == group and one.clip.reference]
+        pairs = [
+            (one.clip.reference, one.text) for one in heard if one.clip.group == group and one.clip.reference
+        ]
         rate, total = error_rate(pairs)
         bar = {"asr": MAX_WER, "interview": MAX_CER}.get(group)
-        rows.append((f"error rate, {group}, {total} units", f"{rate:.3f}", _bar(bar), bar is None or rate <= bar))
+        rows.append(
+            (f"error rate, {group}, {total} units", f"{rate:.3f}", _bar(bar), bar is None or rate <= bar)
+        )
     spoken = [one for one in heard if one.clip.is_speech and one.clip.language and one.result.utterances]
     right = [one for one in spoken if one.result.language == one.clip.language]
     rows.append(("language right", f"{len(right)}/{len(spoken)}", "all", len(right) == len(spoken)))
     mute = [one for one in heard if one.clip.is_speech is False]
     lines = sum(len(one.result.utterances) for one in mute)
     rows.append((f"lines on {len(mute)} clips without speech", str(lines), "0", lines == 0))
-    lost = [one.clip.path.stem for one in heard if one.clip.is_speech and one.speech_s and not one.result.utterances]
+    lost = [
+        one.clip.path.stem
+        for one in heard
+        if one.clip.is_speech and one.speech_s and not one.result.utterances
+    ]
     rows.append(("clips with speech without a line", ", ".join(lost) or "0", "", True))
     errors = [error for one in heard for error in start_errors_s(one)]
     if errors:
         median = statistics.median(errors)
         rows.append(
-            (f"word starts, median of {len(errors)}", f"{median:.2f} s", _bar(MAX_START_S), median <= MAX_START_S)
+            (
+                f"word starts, median of {len(errors)}",
+                f"{median:.2f} s",
+                _bar(MAX_START_S),
+                median <= MAX_START_S,
+            )
         )
     speech_s, took = sum(one.speech_s for one in heard), sum(one.processor_s for one in heard)
     if speech_s:
         cost = took / speech_s
         rows.append(
-            (f"processor-seconds per second of {speech_s:.0f} s of speech", f"{cost:.3f}", _bar(MAX_COST), cost <= MAX_COST)
+            (
+                f"processor-seconds per second of {speech_s:.0f} s of speech",
+                f"{cost:.3f}",
+                _bar(MAX_COST),
+                cost <= MAX_COST,
+            )
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     rows.append(("peak memory of this process", f"{peak:.0f} MB", _bar(MAX_PEAK_MB), peak <= MAX_PEAK_MB))

@@ -48,7 +48,9 @@ class Chunk:
         start, spans = 0, []
         for piece in self.pieces:
             end = start + piece.duration_us
-            low, high = (min(max(at, start), end) - start + piece.start_us for at in (span.start_us, span.end_us))
+            low, high = (
+                min(max(at, start), end) - start + piece.start_us for at in (span.start_us, span.end_us)
+            )
             spans.append(Span(low, high))
             start = end
         return last_held(spans, span.duration_us)

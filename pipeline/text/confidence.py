@@ -1,9 +1,9 @@
 """How many of a recognised line's words are right: the recogniser's probabilities, calibrated.
 
 Fitted by ``python -m benchmarks.words.asr --fit`` for Whisper base on 1,604 words and characters that have a
-reference: films/clips and asr/ of the shared data, a sample of CASIA, RAVDESS and SECap. Each of these corpora
-is met within .11 by constants fitted on the others (0.60 to 1.00 right); on the interview and the vlog, never
-fitted, .76 and .81 of the words are expected to be right, .73 and .88 are.
+reference: films/clips and asr/ of the shared data, a sample of CASIA, RAVDESS and SECap. Each of these
+corpora is met within .11 by constants fitted on the others (.60 to 1.00 right); on the interview and the
+vlog, never fitted, .76 and .81 of the words are expected to be right, .73 and .88 are.
 """
 
 import math
@@ -50,4 +50,5 @@ def logit(probability: float) -> float:
 
 
 def sigmoid(value: float) -> float:
+    """Probability of log odds."""
     return 1 / (1 + math.exp(-value))

@@ -1,8 +1,9 @@
 """Whisper's weights in CTranslate2's file, as openai-whisper has them: one set of bytes for both engines.
 
 The file (``ctranslate2/specs/model_spec.py``, binary version 6): version, name and revision of the
-specification; then each variable with its name, rank, dimensions, type and bytes; then pairs of names, an alias
-and what it stands for. Integers are little-endian; a text is its length with a closing zero, then its bytes.
+specification; then each variable with its name, rank, dimensions, type and bytes; then pairs of names, an
+alias and what it stands for. Integers are little-endian; a text is its length with a closing zero, then its
+bytes.
 """
 
 import re
@@ -22,26 +23,28 @@ TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 
 Weights = dict[str, NDArray[Any]]
 
-# Names of a layer's parts: CTranslate2's, openai-whisper's. Weight and bias follow each.
+# Names of a layer's parts: CTranslate2's, and openai-whisper's, several where it divides the rows.
 _ENCODER_PARTS = {
-    "self_attention/layer_norm": "attn_ln",
-    "self_attention/linear_1": "attn.out",
-    "ffn/layer_norm": "mlp_ln",
-    "ffn/linear_0": "mlp.0",
-    "ffn/linear_1": "mlp.2",
+    "self_attention/layer_norm": ("attn_ln",),
+    "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
+    "self_attention/linear_1": ("attn.out",),
+    "ffn/layer_norm": ("mlp_ln",),
+    "ffn/linear_0": ("mlp.0",),
+    "ffn/linear_1": ("mlp.2",),
 }
 _DECODER_PARTS = {
     **_ENCODER_PARTS,
-    "attention/layer_norm": "cross_attn_ln",
-    "attention/linear_0": "cross_attn.query",
-    "attention/linear_2": "cross_attn.out",
-}
-# Projections that CTranslate2 keeps as one matrix, row blocks in this order.
-_FUSED = {
-    "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
+    "attention/layer_norm": ("cross_attn_ln",),
+    "attention/linear_0": ("cross_attn.query",),
     "attention/linear_1": ("cross_attn.key", "cross_attn.value"),
+    "attention/linear_2": ("cross_attn.out",),
 }
-_LEAVES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+_ENDS = {
+    "encoder/conv1": "encoder.conv1",
+    "encoder/conv2": "encoder.conv2",
+    "encoder/layer_norm": "encoder.ln_post",
+    "decoder/layer_norm": "decoder.ln",
+}
 
 
 def read_variables(path: Path) -> Weights:
@@ -68,45 +71,45 @@ def whisper_state(variables: Mapping[str, NDArray[Any]]) -> Weights:
     Raises:
         ModelError: a variable is missing or left over, or a key's bias is not zero.
     """
-    state: Weights = {}
-    used: set[str] = set()
-
-    def take(name: str) -> NDArray[Any]:
-        used.add(name)
-        return variables[name]
-
-    try:
-        for side, parts in (("encoder", _ENCODER_PARTS), ("decoder", _DECODER_PARTS)):
-            for layer in range(_layers(variables, side)):
-                before, after = f"{side}/layer_{layer}", f"{side}.blocks.{layer}"
-                for theirs, ours in parts.items():
-                    for leaf in ("gamma", "beta") if "layer_norm" in theirs else ("weight", "bias"):
-                        state[f"{after}.{ours}.{_LEAVES[leaf]}"] = take(f"{before}/{theirs}/{leaf}")
-                for theirs, names in _FUSED.items():
-                    if side == "encoder" and theirs == "attention/linear_1":
-                        continue
-                    for leaf in ("weight", "bias"):
-                        blocks = np.split(take(f"{before}/{theirs}/{leaf}"), len(names))
-                        for ours, block in zip(names, blocks, strict=True):
-                            if leaf == "bias" and ours.endswith(".key"):
-                                _require_zero(block, before)
-                            else:
-                                state[f"{after}.{ours}.{leaf}"] = block
-        for leaf in ("weight", "bias"):
-            for conv in ("conv1", "conv2"):
-                state[f"encoder.{conv}.{leaf}"] = take(f"encoder/{conv}/{leaf}")
-        for leaf in ("gamma", "beta"):
-            state[f"encoder.ln_post.{_LEAVES[leaf]}"] = take(f"encoder/layer_norm/{leaf}")
-            state[f"decoder.ln.{_LEAVES[leaf]}"] = take(f"decoder/layer_norm/{leaf}")
-        state["encoder.positional_embedding"] = take("encoder/position_encodings/encodings")
-        state["decoder.positional_embedding"] = take("decoder/position_encodings/encodings")
-        state["decoder.token_embedding.weight"] = take("decoder/embeddings/weight")
-    except KeyError as error:
-        raise ModelError(f"the Whisper weights lack {error}; pull them again") from None
-    left = {name for name, value in variables.items() if value.ndim and name not in used}
+    places = _places(variables)
+    left = {name for name, value in variables.items() if value.ndim and name not in places}
     if left - {"decoder/projection/weight"}:
         raise ModelError(f"the Whisper weights hold {sorted(left)[0]}, which has no place; pull them again")
+    state: Weights = {}
+    for theirs, names in places.items():
+        if theirs not in variables:
+            raise ModelError(f"the Whisper weights lack {theirs!r}; pull them again")
+        for ours, block in zip(names, np.split(variables[theirs], len(names)), strict=True):
+            if not ours.endswith("key.bias"):
+                state[ours] = block
+            elif np.any(block):
+                raise ModelError(f"the keys of {theirs} have a bias, which openai-whisper has no place for")
     return state
+
+
+def _places(variables: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, ...]]:
+    """CTranslate2's names and, for each, those of openai-whisper's that its rows are divided among."""
+    places: dict[str, tuple[str, ...]] = {
+        "encoder/position_encodings/encodings": ("encoder.positional_embedding",),
+        "decoder/position_encodings/encodings": ("decoder.positional_embedding",),
+        "decoder/embeddings/weight": ("decoder.token_embedding.weight",),
+    }
+    for theirs, ours in _ENDS.items():
+        places |= _leaves(theirs, (ours,))
+    for side, parts in (("encoder", _ENCODER_PARTS), ("decoder", _DECODER_PARTS)):
+        for layer in range(_layers(variables, side)):
+            before, after = f"{side}/layer_{layer}", f"{side}.blocks.{layer}"
+            for theirs, names in parts.items():
+                places |= _leaves(f"{before}/{theirs}", tuple(f"{after}.{ours}" for ours in names))
+    return places
+
+
+def _leaves(theirs: str, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    weight, bias = ("gamma", "beta") if theirs.endswith("layer_norm") else ("weight", "bias")
+    return {
+        f"{theirs}/{weight}": tuple(f"{ours}.weight" for ours in names),
+        f"{theirs}/{bias}": tuple(f"{ours}.bias" for ours in names),
+    }
 
 
 def whisper_dimensions(variables: Mapping[str, NDArray[Any]]) -> dict[str, int]:
@@ -164,8 +167,3 @@ def _variables(data: memoryview) -> Weights:
 def _layers(variables: Mapping[str, NDArray[Any]], side: str) -> int:
     layers = {match[1] for name in variables if (match := re.match(rf"{side}/layer_(\d+)/", name))}
     return len(layers)
-
-
-def _require_zero(bias: NDArray[Any], where: str) -> None:
-    if np.any(bias):
-        raise ModelError(f"the keys of {where} have a bias, which openai-whisper has no place for")

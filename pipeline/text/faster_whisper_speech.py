@@ -25,7 +25,7 @@ THREADS = 1
 
 
 def known_model(size: str) -> KnownModel | None:
-    """The listed model of a size: ``base``, ``large-v3-turbo``, ``distil-large-v3``; None for another name."""
+    """The listed model of a size: ``base``, ``large-v3-turbo``, ``distil-large-v3``; None: not listed."""
     names = {size, f"faster-whisper-{size}", f"faster-{size.replace('distil-', 'distil-whisper-')}"}
     listed = (model for model in known_models() if model.backend == SOURCE)
     return next((model for model in listed if model.id.rsplit("/", 1)[-1] in names or model.id == size), None)
@@ -45,12 +45,11 @@ def missing(size: str) -> str:
     if model is None:
         sizes = [one.id for one in known_models() if one.backend == SOURCE]
         return (
-            f"there is no folder and no listed model {size!r} for faster-whisper; set transcript.whisper_model "
-            f"to a size of {', '.join(sizes)}, or to a folder"
+            f"there is no folder and no listed model {size!r} for faster-whisper; set "
+            f"transcript.whisper_model to a size of {', '.join(sizes)}, or to a folder"
         )
-    return (
-        f"Whisper's weights ({model.id}) are not on this machine; run `emotion-pipeline models pull {model.id}`"
-    )
+    pull = f"run `emotion-pipeline models pull {model.id}`"
+    return f"Whisper's weights ({model.id}) are not on this machine; {pull}"
 
 
 def card(settings: TranscriptSection) -> ModelCard:

@@ -15,7 +15,7 @@ def text_quality(utterance: Utterance) -> float:
 
 
 def source_quality(utterance: Utterance) -> float:
-    """Expected fraction of the words that are right: 1 for subtitles, the calibrated one for recognised words."""
+    """Expected fraction of right words: 1 for subtitles, the calibrated confidence of recognised words."""
     if is_suspicious(utterance):
         return _SUSPICIOUS
     return 1.0 if utterance.confidence is None else utterance.confidence

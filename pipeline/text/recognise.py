@@ -144,9 +144,7 @@ def recognise(
         progress((i + 1) / len(cut))
     ordered = tuple(replace(line, language=given) for line in lines)
     script = usual_script([line.text for line in ordered]) if given == "zh" else None
-    return Recognised(
-        in_script(ordered, script) if script else ordered, given, probability, looped, invented
-    )
+    return Recognised(in_script(ordered, script) if script else ordered, given, probability, looped, invented)
 
 
 def heard(engine: Engine, request: Request, source: str, model: str) -> Heard:
@@ -185,7 +183,9 @@ def note_of(recognised: Recognised, model: str) -> str:
     if recognised.looped:
         notes.append(f"{_lines_of(recognised.looped)} in which the recogniser repeated itself dropped.")
     if recognised.invented:
-        notes.append(f"{_lines_of(recognised.invented)} that the recogniser made up over other sound dropped.")
+        notes.append(
+            f"{_lines_of(recognised.invented)} that the recogniser made up over other sound dropped."
+        )
     return " ".join(notes)
 
 
@@ -193,9 +193,7 @@ def _lines_of(n: int) -> str:
     return f"{n} line{'s' if n > 1 else ''}"
 
 
-def _vote(
-    engine: Engine, cut: Sequence[Chunk], sound: Sound
-) -> tuple[str, float, dict[int, Any]]:
+def _vote(engine: Engine, cut: Sequence[Chunk], sound: Sound) -> tuple[str, float, dict[int, Any]]:
     """The language with the highest mean probability over the first minute of speech, and that probability.
 
     The chunks encoded for it come back too, so that none is encoded twice.

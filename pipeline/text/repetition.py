@@ -47,8 +47,7 @@ def loops(words: Sequence[str]) -> tuple[range, ...]:
     """Stretches of words, as indices, in which one phrase follows itself again and again.
 
     Words are compared without case and punctuation. A stretch counts from ``MIN_REPEATS`` repetitions on that
-    make at least ``MIN_LOOP_UNITS`` words, or characters of a script without blanks. The longest come first
-    found; they do not overlap.
+    make at least ``MIN_LOOP_UNITS`` words, or characters of a script without blanks. They do not overlap.
     """
     bare = [_bare(word) for word in words]
     sizes = [max(1, sum(map(is_wide, word))) for word in bare]
@@ -71,7 +70,7 @@ def compression_ratio(text: str) -> float:
 
 
 def is_wide(char: str) -> bool:
-    """Whether a character is a letter of a script whose letters are about a syllable: Chinese, kana, Hangul."""
+    """Whether a character is a letter that stands for about a syllable: Chinese, kana, Hangul."""
     return char.isalpha() and unicodedata.east_asian_width(char) in "WF"
 
 

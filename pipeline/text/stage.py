@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
-from pipeline.media.recording import Recording
 from pipeline.media.mend import media_path
+from pipeline.media.recording import Recording
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,

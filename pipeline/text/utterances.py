@@ -1,4 +1,4 @@
-"""From recognised words to utterances: one thought of one person, without a pause in it, of bounded length."""
+"""From recognised words to utterances: one sentence of one person, without a pause of bounded length."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -7,16 +7,17 @@ from pipeline.types import US_PER_S, Span, Turn, Word
 
 MAX_PAUSE_US = 600_000
 MAX_UTTERANCE_US = 12 * US_PER_S
-# Where a line ends for want of punctuation (recognised Chinese has little), what stands alone lasts this long.
+# Where a line ends for want of punctuation (recognised Chinese has little), what is left alone lasts this.
 MIN_LINE_US = 1_500_000
 SENTENCE_ENDS = frozenset("。！？｡．!?.…؟।。")
 COMMAS = frozenset("，、；：,;:､،—–")
 CLOSING = "\"'”’»」』）)]】》 "
 # A full stop after these ends no sentence.
-ABBREVIATIONS = frozenset(
+_ABBREVIATIONS = (
     "mr mrs ms dr prof sr jr st vs etc no inc ltd co corp mt ft gen col lt sgt rev hon e.g i.e a.m p.m "
-    "bzw z.b d.h usw nr str tel ca bspw m mme mlle sra dott sig".split()
+    "bzw z.b d.h usw nr str tel ca bspw m mme mlle sra dott sig"
 )
+ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 # Of a cut inside a long utterance: what a comma, a line's end, and evenness are worth as time of pause.
 COMMA_US, LINE_END_US, EVENNESS_US = 300_000, 400_000, 600_000
 
@@ -26,9 +27,9 @@ def utterances(
 ) -> tuple[tuple[Word, ...], ...]:
     """Words in groups, in their order, each word in exactly one.
 
-    A group ends at the end of a sentence, at a pause of ``MAX_PAUSE_US``, where another voice speaks, and where
-    a text without punctuation ends a line; one of more than ``MAX_UTTERANCE_US`` is cut where a pause, a comma
-    or a line's end and even halves speak for it. A single word may be longer.
+    A group ends at the end of a sentence, at a pause of ``MAX_PAUSE_US``, where another voice speaks, and
+    where a text without punctuation ends a line; one of more than ``MAX_UTTERANCE_US`` is cut where a pause,
+    a comma or a line's end and even halves speak for it. A single word may be longer.
 
     Args:
         words: ordered by start; their texts bring their own leading blanks.
@@ -77,7 +78,7 @@ def _is_other(voice: str | None, following: str | None) -> bool:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a word, with the punctuation at its end, ends a sentence: ``it.``, ``吗？``, but not ``Mr.``."""
+    """Whether a word, with the marks at its end, ends a sentence: ``it.``, ``吗？``, but not ``Mr.``."""
     bare = text.rstrip(CLOSING)
     if not bare or bare[-1] not in SENTENCE_ENDS:
         return False

@@ -5,8 +5,8 @@ the same numbers in another file.
 """
 
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ def weights_path(model: str) -> Path:
 
 def missing(model: str) -> str:
     """The sentence for weights that are not here."""
-    return f"Whisper's weights are not at {weights_path(model)}; run `emotion-pipeline models pull whisper-{model}`"
+    pull = f"run `emotion-pipeline models pull whisper-{model}`"
+    return f"Whisper's weights are not at {weights_path(model)}; {pull}"
 
 
 def card(settings: TranscriptSection) -> ModelCard:
@@ -131,13 +132,14 @@ class OpenaiWhisper:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._half = model.device.type != "cpu"
 
     @property
     def languages(self) -> frozenset[str]:
         from whisper.tokenizer import LANGUAGES
 
-        return frozenset(list(LANGUAGES)[: self._model.num_languages] if self._model.is_multilingual else ["en"])
+        return frozenset(
+            list(LANGUAGES)[: self._model.num_languages] if self._model.is_multilingual else ["en"]
+        )
 
     def encode(self, samples: Samples) -> tuple[Any, int]:
         """The encoder's output and how many frames of it are sound."""
@@ -147,14 +149,16 @@ class OpenaiWhisper:
         mel = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=N_SAMPLES)
         window = pad_or_trim(mel, N_FRAMES).to(self._model.device)
         with torch.no_grad():
-            return window, min(N_FRAMES, samples.size // faster.HOP_SAMPLES)
+            features = self._model.encoder(window.unsqueeze(0))[0]
+        return features, min(N_FRAMES, samples.size // faster.HOP_SAMPLES)
 
     def language_probabilities(self, encoded: tuple[Any, int]) -> Mapping[str, float]:
         from whisper.decoding import detect_language
 
         if not self._model.is_multilingual:
             return {"en": 1.0}
-        _, probabilities = detect_language(self._model, encoded[0])
+        with _vocabulary_left_open():
+            _, probabilities = detect_language(self._model, encoded[0])
         return dict(probabilities)
 
     def decode(self, encoded: tuple[Any, int], language: str, may_repeat: bool) -> Decoded:
@@ -162,27 +166,26 @@ class OpenaiWhisper:
         from whisper.timing import find_alignment
         from whisper.tokenizer import get_tokenizer
 
-        mel, frames = encoded
-        with warnings.catch_warnings():
-            # Whisper leaves its vocabulary file for the garbage collector to close.
-            warnings.simplefilter("ignore", ResourceWarning)
+        features, frames = encoded
+        options = DecodingOptions(
+            language=language,
+            beam_size=faster.BEAM_SIZE,
+            temperature=0.0,
+            # This library cannot forbid repetition; without time stamps most loops do not come about.
+            without_timestamps=not may_repeat,
+            fp16=False,
+        )
+        with _vocabulary_left_open():
             tokenizer = get_tokenizer(
                 self._model.is_multilingual,
                 num_languages=self._model.num_languages,
                 language=language,
                 task="transcribe",
             )
-            options = DecodingOptions(
-                language=language,
-                beam_size=faster.BEAM_SIZE,
-                temperature=0.0,
-                # This library cannot forbid repetition; without time stamps most loops do not come about.
-                without_timestamps=not may_repeat,
-                fp16=self._half,
-            )
-            result = decode(self._model, mel, options)
+            result = decode(self._model, features, options)
             text = [token for token in result.tokens if token < tokenizer.eot]
-            words = find_alignment(self._model, tokenizer, text, mel, frames) if text else []
+            model = _Encoded(self._model, features)
+            words = find_alignment(model, tokenizer, text, features, frames) if text else []
         return Decoded(
             words=tuple(
                 Word(_span(word.start, word.end), word.word, round(float(word.probability), 4))
@@ -193,6 +196,27 @@ class OpenaiWhisper:
             no_speech_prob=float(result.no_speech_prob),
             line_ends=faster.line_ends(result.tokens, tokenizer.eot, [len(word.tokens) for word in words]),
         )
+
+
+class _Encoded:
+    """The model to the library's alignment, which would encode the sound once more."""
+
+    def __init__(self, model: Any, features: Any) -> None:
+        self._model, self._features = model, features
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, mel: Any, tokens: Any) -> Any:
+        return self._model.decoder(tokens, self._features.unsqueeze(0))
+
+
+@contextmanager
+def _vocabulary_left_open() -> Iterator[None]:
+    """The library leaves its vocabulary file for the garbage collector to close."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
 
 
 def _span(start_s: float, end_s: float) -> Span:

@@ -1,7 +1,7 @@
 """When words are said, once an alignment says roughly: the pauses that it adds to long words taken off.
 
-Alignment by attention leaves no time between words, so a pause becomes part of the word after it, sometimes of
-the one before. In the power of the sound it can be seen.
+Alignment by attention leaves no time between words, so a pause becomes part of the word after it, sometimes
+of the one before. In the power of the sound it can be seen.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ MIN_RANGE_DB = 12.0  # less between quiet and loud: noise hides the pauses
 def without_pauses(words: Sequence[Word], samples: NDArray[np.float32]) -> tuple[Word, ...]:
     """Words as said in ``samples`` (16 kHz mono, time 0 at its start), long ones without the pauses in them.
 
-    Of a word that a pause divides the last part counts: alignments end words more exactly than they begin them.
+    Of a word that a pause divides the last part counts: alignments end words better than they begin them.
     """
     is_quiet = quiet_frames(samples)
     return tuple(
@@ -57,7 +57,8 @@ def _voiced(span: Span, is_quiet: NDArray[np.bool_]) -> Span:
     if not runs:
         return span
     start, end = ((first + edge) * FRAME_US for edge in runs[-1])
-    return Span(max(start, span.start_us), max(min(end, span.end_us), max(start, span.start_us)))
+    kept_us = max(start, span.start_us)
+    return Span(kept_us, max(kept_us, min(end, span.end_us)))
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

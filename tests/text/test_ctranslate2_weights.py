@@ -55,7 +55,11 @@ def converted(state: Mapping[str, Any], width: int) -> Weights:
             for kind in ("self_attention",) if side == "encoder" else ("self_attention", "attention"):
                 at, names = f"{ours}.{parts[kind]}", ("query", "key", "value")
                 q, k, v = (value.get(f"{at}.{name}.{leaf}", zeros) for name in names)
-                fused = {"linear_0": [q, k, v]} if kind == "self_attention" else {"linear_0": [q], "linear_1": [k, v]}
+                fused = (
+                    {"linear_0": [q, k, v]}
+                    if kind == "self_attention"
+                    else {"linear_0": [q], "linear_1": [k, v]}
+                )
                 for name, blocks in fused.items():
                     result[f"{theirs}/{kind}/{name}/{leaf}"] = np.concatenate(blocks)
                 out = "linear_1" if kind == "self_attention" else "linear_2"

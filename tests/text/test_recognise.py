@@ -46,9 +46,7 @@ class Engine:
 def heard(engine: Engine, *speech: Span, seconds: float = 8, **more: Any) -> Recognised:
     samples = np.ones(round(seconds * 16_000), np.float32)
     spans = speech or (span(1, 5),)
-    return recognise(
-        engine, sound_of(samples), spans, source="whisper", end_us=round(seconds * 1e6), **more
-    )
+    return recognise(engine, sound_of(samples), spans, source="whisper", end_us=round(seconds * 1e6), **more)
 
 
 def texts(result: Recognised) -> list[str]:

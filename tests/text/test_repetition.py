@@ -27,7 +27,11 @@ def test_people_repeat_themselves(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["字幕由Amara.org社区提供", "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目", "Subtitles by the Amara.org community"],
+    [
+        "字幕由Amara.org社区提供",
+        "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目",
+        "Subtitles by the Amara.org community",
+    ],
 )
 def test_credits_are_never_spoken(text: str) -> None:
     assert NEVER_SPOKEN.search(text)
@@ -38,6 +42,8 @@ def test_some_phrases_are_spoken_seldom(text: str) -> None:
     assert SELDOM_SPOKEN.search(text) and not NEVER_SPOKEN.search(text)
 
 
-@pytest.mark.parametrize("text", ["谢谢大家", "Thank you so much", "I am watching you", "我想作词", "the captions"])
+@pytest.mark.parametrize(
+    "text", ["谢谢大家", "Thank you so much", "I am watching you", "我想作词", "the captions"]
+)
 def test_thanks_are_spoken(text: str) -> None:
     assert not SELDOM_SPOKEN.search(text) and not NEVER_SPOKEN.search(text)

@@ -17,7 +17,9 @@ def test_the_script_of_most_characters() -> None:
 
 
 def test_lines_and_their_words_are_written_alike() -> None:
-    (simplified,) = in_script([line("我喜歡 你現在的樣子", ("我", "喜歡", "你", "現在", "的", "樣子"))], "simplified")
+    (simplified,) = in_script(
+        [line("我喜歡 你現在的樣子", ("我", "喜歡", "你", "現在", "的", "樣子"))], "simplified"
+    )
     assert simplified.text == "我喜欢 你现在的样子"
     assert [word.text for word in simplified.words] == ["我", "喜欢", "你", "现在", "的", "样子"]
     (back,) = in_script([simplified], "traditional")
