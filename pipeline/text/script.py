@@ -43,7 +43,16 @@ def _converted(utterance: Utterance, script: str) -> Utterance:
 
 
 def _convert(text: str, script: str) -> str:
-    return str(_converter(_TABLES[script]).convert(text))
+    """What is in the script already stays: as if it were simplified, 一舉了然後 would become 一舉瞭然後.
+
+    So only characters change that would also change by themselves; what they become depends on their phrase.
+    """
+    converter = _converter(_TABLES[script])
+    converted = str(converter.convert(text))
+    if len(converted) != len(text):
+        return converted
+    changes = {char: str(converter.convert(char)) != char for char in set(text)}
+    return "".join(new if changes[old] else old for old, new in zip(text, converted, strict=True))
 
 
 @cache

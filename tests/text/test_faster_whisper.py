@@ -1,6 +1,9 @@
 """The default recogniser on real weights (skipped where they were not fetched), and what it does without."""
 
+import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +18,21 @@ from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.models.known import KnownModel, known_for
 from pipeline.text import faster_whisper_speech, whisper_speech
 from pipeline.text.chunks import sound_of
-from pipeline.text.faster_whisper_speech import card, known_model, line_ends, load, weights
+from pipeline.text.faster_whisper_speech import card, known_model, line_ends, load, log_mel, weights
 from pipeline.text.recognise import Recognised, recognise
 from pipeline.text.transcribe import transcribe
 from pipeline.types import Status
 from tests.text.requests import request, span
 from tests.voice.spoken import silence, spoken
 
+DIGEST = """
+import hashlib, sys
+import numpy as np
+from pipeline.text.faster_whisper_speech import load
+engine = load("base", "cpu")
+encoded, _ = engine.encode(np.frombuffer(sys.stdin.buffer.read(), np.float32))
+print(hashlib.sha256(np.array(encoded).tobytes()).hexdigest(), engine.decode((encoded, 200), "en", True))
+"""
 SENTENCE = "I have never been so happy in my life. Thank you very much."
 
 
@@ -65,6 +76,25 @@ def test_made_speech_is_read_by_both_engines_alike(engine: Any) -> None:
     assert statistics.median(abs(a - b) for a, b in zip(*starts, strict=True)) <= 0.1
     assert ours.language_probability == pytest.approx(theirs.language_probability, abs=0.1)
     assert heard(engine, samples, 1, end_s) == ours
+
+
+def test_features_are_the_library_s_own_within_rounding(engine: Any) -> None:
+    samples = (np.random.default_rng(0).normal(size=40_123) * 0.1).astype(np.float32)
+    extractor = engine._model.feature_extractor
+    ours = log_mel(samples, extractor.mel_filters)
+    np.testing.assert_allclose(ours, extractor(samples), atol=1e-4)
+
+
+def test_the_same_words_on_any_number_of_threads(real: KnownModel) -> None:
+    samples = (np.random.default_rng(0).normal(size=40_123) * 0.1).astype(np.float32)
+    digests = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        run = subprocess.run(
+            [sys.executable, "-c", DIGEST], env=environment, input=samples.tobytes(), capture_output=True, check=True
+        )
+        digests.add(run.stdout)
+    assert len(digests) == 1 and digests != {b""}
 
 
 def test_the_transcript_names_the_model(real: KnownModel) -> None:

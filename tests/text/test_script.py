@@ -31,6 +31,11 @@ def test_what_depends_on_its_neighbours_is_the_same_in_words() -> None:
     assert "".join(word.text for word in traditional.words) == traditional.text == "頭髮發現"
 
 
+def test_what_is_in_the_script_already_is_left_alone() -> None:
+    (line_,) = in_script([line("最後一舉了然後這样")], "traditional")
+    assert line_.text == "最後一舉了然後這樣"
+
+
 def test_other_languages_are_left_alone() -> None:
     japanese = line("発見と発展", ("発見", "と", "発展"), "ja")
     assert in_script([japanese], "simplified") == (japanese,)
