@@ -375,9 +375,18 @@ def report(heard: Sequence[Heard]) -> int:
         rows.append(
             (f"error rate, {group}, {total} units", f"{rate:.3f}", _bar(bar), bar is None or rate <= bar)
         )
-    spoken = [one for one in heard if one.clip.is_speech and one.clip.language and one.result.utterances]
-    right = [one for one in spoken if one.result.language == one.clip.language]
-    rows.append(("language right", f"{len(right)}/{len(spoken)}", "all", len(right) == len(spoken)))
+    for where, must in (("videos", True), ("clips", False)):
+        spoken = [one for one in heard if one.clip.language and one.speech_s and _is_in(one.clip, where)]
+        wrong = [one.clip.path.stem for one in spoken if one.result.language != one.clip.language]
+        right = f"{len(spoken) - len(wrong)}/{len(spoken)}"
+        rows.append(
+            (
+                f"language right, {where}",
+                " ".join([right, *wrong]),
+                "all" if must else "",
+                not (wrong and must),
+            )
+        )
     mute = [one for one in heard if one.clip.is_speech is False]
     lines = sum(len(one.result.utterances) for one in mute)
     rows.append((f"lines on {len(mute)} clips without speech", str(lines), "0", lines == 0))
@@ -413,6 +422,10 @@ def report(heard: Sequence[Heard]) -> int:
     rows.append(("peak memory of this process", f"{peak:.0f} MB", _bar(MAX_PEAK_MB), peak <= MAX_PEAK_MB))
     show(None, ("figure", "measured", "bar", ""), [(*row[:3], "" if row[3] else "missed") for row in rows])
     return 0 if all(row[3] for row in rows) else 1
+
+
+def _is_in(clip: Clip, where: str) -> bool:
+    return (where == "clips") == (clip.path.parent.name == "clips")
 
 
 def _bar(value: float | None) -> str:

@@ -189,11 +189,10 @@ def log_mel(samples: Samples, filters: NDArray[np.float32]) -> NDArray[np.float3
     window = np.hanning(FFT_SAMPLES + 1)[:-1].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window).astype(np.complex64)[:-1]).T ** 2
     mel = np.zeros((len(filters), power.shape[1]), np.float32)
-    for row, weights_ in zip(mel, filters, strict=True):
-        for i in np.flatnonzero(weights_):
-            row += weights_[i] * power[i]
+    for band, frequency in zip(*np.nonzero(filters), strict=True):
+        mel[band] += filters[band, frequency] * power[frequency]
     log = np.log10(np.maximum(mel, 1e-10))
-    return (np.maximum(log, log.max() - 8.0) + 4.0) / 4.0
+    return np.asarray((np.maximum(log, log.max() - 8.0) + 4.0) / 4.0, np.float32)
 
 
 def line_ends(tokens: list[int], text_end: int, tokens_per_word: list[int]) -> frozenset[int]:

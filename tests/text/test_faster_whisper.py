@@ -91,7 +91,11 @@ def test_the_same_words_on_any_number_of_threads(real: KnownModel) -> None:
     for threads in ("1", "2"):
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         run = subprocess.run(
-            [sys.executable, "-c", DIGEST], env=environment, input=samples.tobytes(), capture_output=True, check=True
+            [sys.executable, "-c", DIGEST],
+            env=environment,
+            input=samples.tobytes(),
+            capture_output=True,
+            check=True,
         )
         digests.add(run.stdout)
     assert len(digests) == 1 and digests != {b""}

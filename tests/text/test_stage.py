@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.config import TextSection, TranscriptSection
-from pipeline.models.cards import CACHE_VARIABLE
+from pipeline.models.cards import CACHE_VARIABLE, file_sha256
 from pipeline.records import (
+    CARD_FILE,
     LOSSES_FILE,
     WARNINGS_FILE,
     read_record,
@@ -19,6 +20,7 @@ from pipeline.text.compact import load
 from pipeline.text.stage import read_utterances, run_text, run_transcript
 from pipeline.text.transcribe import TranscriptSettings
 from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Utterance
+from tests.text.checkpoints import tiny_whisper
 from tests.text.requests import media, span
 
 SRT = (
@@ -164,3 +166,19 @@ def test_utterances_are_read_as_speech() -> None:
         reading([utterance.text], ["en"]) for reading in (model.of_speech, model)
     )
     assert observation.scores == spoken_scores != any_text
+
+
+def test_what_recognised_the_words_leaves_its_card_and_subtitles_leave_none(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    weights = tiny_whisper(tmp_path / "cache" / "whisper" / "base.pt")
+    sound = (np.random.default_rng(0).normal(size=160_000) * 0.1).astype(np.float32)
+    np.save(inputs["audio"] / "audio.npy", sound)
+    transcript, _ = run_both(inputs, TranscriptSection(language="en"))
+    assert transcript.source == "whisper" and transcript.utterances
+    card = read_record(inputs["transcript"] / CARD_FILE, ModelCard)
+    assert (card.id, card.modality, card.sha256) == ("whisper-base", "transcript", file_sha256(weights))
+    (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
+    (inputs["transcript"] / CARD_FILE).unlink()
+    run_both({**inputs, "subtitles": tmp_path / "film.srt"}, TranscriptSection())
+    assert not (inputs["transcript"] / CARD_FILE).exists()

@@ -25,6 +25,12 @@ def test_of_a_divided_word_the_last_part_counts() -> None:
     assert without_pauses([Word(span(0, 3), "so")], loud((0, 0.5), (2.5, 3)))[0].span == span(2.5, 3)
 
 
+def test_a_last_part_too_short_for_a_word_is_the_next_one_s_unless_nothing_else_is_long_enough() -> None:
+    word = [Word(span(0, 3), "so")]
+    assert without_pauses(word, loud((0, 0.3), (2.96, 4)))[0].span == span(0, 0.3)
+    assert without_pauses(word, loud((0, 0.1), (2.96, 4)))[0].span == span(2.96, 3)
+
+
 def test_noise_and_short_stops_are_no_pauses() -> None:
     noise = (np.random.default_rng(0).normal(size=64_000) * 0.1).astype(np.float32)
     assert not quiet_frames(noise).any()
