@@ -13,27 +13,32 @@ from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
 from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
-from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
+from pipeline.text.script import in_script
+from pipeline.types import MediaInfo, Span, Status, Transcript, Turn, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
 MAX_COMPRESSION_RATIO = 2.4
 MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
 NO_SOURCE = "none"
-SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
+SPOKEN_SOURCES = frozenset({"faster-whisper", "whisper"})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a source may need. ``waveform`` reads 16 kHz mono float32, sample 0 at clock 0, when called."""
+    """What a source may need. ``sound`` reads 16 kHz mono float32 samples of a span of the media clock.
+
+    ``turns`` say who speaks when, as far as that is known.
+    """
 
     source: Path
     media: MediaInfo
     settings: TranscriptSection
     speech: tuple[Span, ...]
-    waveform: Callable[[], npt.NDArray[np.float32]]
+    sound: Callable[[Span], npt.NDArray[np.float32]]
     progress: Callable[[float], None]
     subtitles: Path | None = None
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,11 @@ class TranscriptSettings:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a source found, before gating; ``language`` as the source says."""
+    """What a source found, before gating; ``language`` as the source says, and how probable it holds that."""
 
     utterances: tuple[Utterance, ...]
     language: str | None = None
+    language_probability: float | None = None
     note: str = ""
     losses: tuple[str, ...] = ()
 
@@ -112,6 +118,9 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     language = transcript_language(
         [u.text for u in lines], normal_code(request.settings.language) or heard.language
     )
+    lines = [replace(u, language=line_language(u.text, language)) for u in lines]
+    if request.settings.script != AUTO:
+        lines = list(in_script(lines, request.settings.script))
     notes = [heard.note]
     if dropped:
         notes.append(f"{dropped} recognised line{'s' if dropped > 1 else ''} over non-speech dropped.")
@@ -120,10 +129,11 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     if not lines and not heard.losses:
         notes.append(_EMPTY[source in SPOKEN_SOURCES].format(source=source))
     return Transcript(
-        utterances=tuple(replace(u, language=line_language(u.text, language)) for u in lines),
+        utterances=tuple(lines),
         status=Status.OK if lines else Status.NO_TRANSCRIPT,
         source=source,
         language=language,
+        language_probability=None if normal_code(request.settings.language) else heard.language_probability,
         dropped_over_silence=dropped,
         note=" ".join(note for note in notes if note),
         losses=heard.losses,
