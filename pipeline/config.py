@@ -85,7 +85,7 @@ class VoiceSection(Section):
 
 
 class TranscriptSection(Section):
-    source: Literal["auto", "file", "stream", "whisper", "pocketsphinx"] = Field(
+    source: Literal["auto", "file", "stream", "burned-in", "whisper", "pocketsphinx"] = Field(
         "auto", description="Where words come from; `auto` takes the first of these that there is."
     )
     whisper_model: str = Field("base", description="Size of the Whisper model.")

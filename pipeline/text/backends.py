@@ -17,6 +17,7 @@ BACKENDS: Mapping[str, str] = {
 TRANSCRIBERS: Mapping[str, str] = {
     "file": "pipeline.text.captions:from_file",
     "stream": "pipeline.text.captions:from_stream",
+    "burned-in": "pipeline.text.burned_in:transcribe",
     "whisper": "pipeline.text.whisper_speech:transcribe",
     "pocketsphinx": "pipeline.text.pocketsphinx_speech:transcribe",
 }

@@ -1,0 +1,433 @@
+"""From text boxes in sampled pictures to the lines of burned-in subtitles: where they stand, when, which text.
+
+Pure. Subtitles are told from other writing by what they do: they stand level and centred, clear of the
+picture's sides, in the same band; they come and go while somebody speaks; and there are about as many words
+as can be spoken in the time. Logos and name plates stay, tickers run out of the picture, clocks have no
+letters, writing on things is seldom centred and follows no speech.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from itertools import pairwise
+
+from pipeline.media.cues import Cue
+from pipeline.overlap import Overlaps
+from pipeline.text.ocr import Box
+from pipeline.types import US_PER_S, Span, united
+
+# Of the picture's height: a detector's box is about 1.6 times as high as its characters.
+MIN_HEIGHT, MAX_HEIGHT = 0.025, 0.15
+# Of the picture's width: how far from the middle a line's middle may lie, and how near to a side it may come.
+MAX_OFF_CENTRE, MIN_MARGIN = 0.1, 0.01
+# Boxes beside each other with a gap of no more heights than this are one line.
+MAX_GAP_HEIGHTS = 1.2
+MIN_SAME_ROW_HEIGHTS = 0.5
+# Writing read with less probability is texture, or a script the recogniser does not know.
+MIN_SCORE = 0.75
+MIN_LINE_SCORE = 0.85
+# Two readings are of the same writing from this similarity on (``difflib``'s ratio).
+MIN_SIMILARITY = 0.5
+MIN_SIMILAR_FRACTION = 0.8  # of the shorter text, where the longer goes on from it
+# Edges of the same writing lie no more heights apart.
+MAX_EDGE_HEIGHTS = 0.5
+# A line that stands longer is no subtitle.
+MAX_LINE_US = 12 * US_PER_S
+# Nor is a text that stands for this fraction of the video, however often it goes and comes.
+MAX_STANDING_FRACTION = 0.3
+# Letters that can be spoken in a second, with room for pauses: of Chinese or Japanese, and of other scripts.
+MIN_WIDE_PER_S, MAX_WIDE_PER_S = 1.2, 12.0
+MIN_NARROW_PER_S, MAX_NARROW_PER_S = 5.0, 35.0
+MIN_OVER_SPEECH = 0.5  # of the time of the lines
+SPEECH_MARGIN_US = 300_000
+MAX_GAP_US = 450_000  # a line not read for so long, as over a bright background, went on
+MAX_STRIPS = 3
+STRIP_MARGIN_HEIGHTS = 1.0
+MIN_FRAME_FRACTION = 0.25  # of pictures within speech that hold subtitles
+MAX_ROWS = 4  # at a time: two languages of two lines each
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of writing in one picture; ``score`` in [0, 1] is the mean probability of its characters."""
+
+    text: str
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The rows of one sampled picture; a row seen unchanged is the same object again."""
+
+    time_us: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Rows of pixels, top to bottom (excluded), in which subtitles are looked for."""
+
+    top_px: int
+    bottom_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Writing that stood at one place from the first to the last time it was read."""
+
+    span: Span
+    text: str
+    box: Box
+    score: float
+
+
+@dataclass(slots=True)
+class _Track:
+    """A line while it is followed: every reading once per time it was made, and how often it was seen."""
+
+    rows: list[Row]
+    start_us: int
+    last_us: int
+    end_us: int
+    seen: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether lines are subtitles of what is said; ``coverage`` is the fraction of speech they stand over."""
+
+    are_subtitles: bool
+    coverage: float
+    reason: str = ""
+
+
+# --- Boxes of one picture ----------------------------------------------------------------------------------
+
+
+def in_rows(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes side by side as one, from top to bottom."""
+    rows: list[Box] = []
+    for box in sorted(boxes, key=lambda one: (one.left_px, one.top_px)):
+        for i, row in enumerate(rows):
+            if _are_beside(row, box):
+                rows[i] = _joined(row, box)
+                break
+        else:
+            rows.append(box)
+    return sorted(rows, key=lambda row: (row.top_px, row.left_px))
+
+
+def _are_beside(one: Box, other: Box) -> bool:
+    shared = min(one.bottom_px, other.bottom_px) - max(one.top_px, other.top_px)
+    lower, higher = sorted((one.height_px, other.height_px))
+    gap = other.left_px - one.right_px
+    return (
+        shared >= MIN_SAME_ROW_HEIGHTS * lower and higher <= 1.6 * lower and gap <= MAX_GAP_HEIGHTS * lower
+    )
+
+
+def _joined(one: Box, other: Box) -> Box:
+    return Box(
+        min(one.left_px, other.left_px),
+        min(one.top_px, other.top_px),
+        max(one.right_px, other.right_px),
+        max(one.bottom_px, other.bottom_px),
+        min(one.score, other.score),
+    )
+
+
+def is_placed_like_a_subtitle(box: Box, width_px: int, height_px: int) -> bool:
+    """Whether a box in a picture of this size is level, centred, of a readable height and clear of the sides."""
+    margin = MIN_MARGIN * width_px
+    return (
+        MIN_HEIGHT * height_px <= box.height_px <= MAX_HEIGHT * height_px
+        and box.width_px >= box.height_px
+        and abs(box.centre[0] - width_px / 2) <= MAX_OFF_CENTRE * width_px
+        and box.left_px > margin
+        and box.right_px < width_px - margin
+    )
+
+
+def is_words(row: Row) -> bool:
+    """Whether a reading is surely of letters: one of Chinese or Japanese, or two others."""
+    wide, narrow = letters(row.text)
+    return row.score >= MIN_SCORE and (wide >= 1 or narrow >= 2)
+
+
+def letters(text: str) -> tuple[int, int]:
+    """How many letters are Chinese or Japanese, and how many others."""
+    wide = sum(char.isalpha() and ord(char) >= 0x2E80 for char in text)
+    return wide, sum(char.isalpha() for char in text) - wide
+
+
+# --- Where subtitles stand ---------------------------------------------------------------------------------
+
+
+def strips(pictures: Sequence[Sequence[Row]], height_px: int) -> list[Strip]:
+    """Where writing changes from picture to picture, out of a few pictures within speech; the fullest first.
+
+    ``pictures`` hold the rows that are placed like subtitles and are words, in pictures ``height_px`` high.
+    Empty where hardly any picture has such writing, or the same stands in all of them.
+    """
+    clusters: list[list[tuple[int, Row]]] = []
+    for i, rows in enumerate(pictures):
+        for row in rows:
+            for cluster in clusters:
+                if _are_level(cluster[0][1].box, row.box):
+                    cluster.append((i, row))
+                    break
+            else:
+                clusters.append([(i, row)])
+    changing = [c for c in clusters if _changes(c, len(pictures))]
+    covered = {i for cluster in changing for i, _ in cluster}
+    if len(covered) < MIN_FRAME_FRACTION * len(pictures):
+        return []
+    spans: list[tuple[float, float, int]] = []
+    for cluster in changing:
+        heights = sorted(row.box.height_px for _, row in cluster)
+        margin = STRIP_MARGIN_HEIGHTS * heights[len(heights) // 2]
+        top = min(row.box.top_px for _, row in cluster) - margin
+        bottom = max(row.box.bottom_px for _, row in cluster) + margin
+        spans.append((max(0.0, top), min(float(height_px), bottom), len(cluster)))
+    merged: list[tuple[float, float, int]] = []
+    for top, bottom, count in sorted(spans):
+        if merged and top <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(bottom, merged[-1][1]), merged[-1][2] + count)
+        else:
+            merged.append((top, bottom, count))
+    fullest = sorted(merged, key=lambda one: (-one[2], -one[1]))[:MAX_STRIPS]
+    return [Strip(int(top), int(bottom)) for top, bottom, _ in fullest]
+
+
+def _are_level(one: Box, other: Box) -> bool:
+    apart = abs(one.centre[1] - other.centre[1])
+    lower, higher = sorted((one.height_px, other.height_px))
+    return apart <= 0.5 * lower and higher <= 2 * lower
+
+
+def _changes(cluster: Sequence[tuple[int, Row]], pictures: int) -> bool:
+    """Whether the writing differs from picture to picture, or is there in some of them only."""
+    first = cluster[0][1].text
+    if any(similarity(first, row.text) < MIN_SIMILARITY for _, row in cluster):
+        return True
+    return len({i for i, _ in cluster}) < pictures
+
+
+def similarity(one: str, other: str) -> float:
+    """How alike two readings are, in [0, 1], whatever their spaces and punctuation."""
+    a, b = _plain(one), _plain(other)
+    return SequenceMatcher(None, a, b, autojunk=False).ratio() if a or b else 1.0
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+# --- Lines over time ---------------------------------------------------------------------------------------
+
+
+def lines_of(samples: Sequence[Sample]) -> list[Line]:
+    """Lines in order of their start, out of samples in order of time.
+
+    A line begins and ends in the middle between two samples, of which one shows it. Writing that grows, as
+    while it is typed, is one line from its first character on; the text most often read stands for all.
+    """
+    open_: list[_Track] = []
+    done: list[_Track] = []
+    before_us: int | None = None
+    for sample in samples:
+        time_us = sample.time_us
+        border_us = time_us if before_us is None else (before_us + time_us) // 2
+        rest = list(sample.rows)
+        for track in open_:
+            match = next((row for row in rest if _goes_on(track.rows[-1], row)), None)
+            if match is None:
+                continue
+            rest.remove(match)
+            track.rows.append(match)
+            track.last_us = track.end_us = time_us
+        for track in open_:
+            if track.last_us < time_us and track.end_us == track.last_us:
+                track.end_us = border_us
+        gone = [t for t in open_ if time_us - t.last_us > MAX_GAP_US or _is_replaced(t, sample, rest)]
+        done += gone
+        open_ = [t for t in open_ if all(t is not other for other in gone)]
+        open_ += [_Track([row], border_us, time_us, time_us) for row in rest]
+        before_us = time_us
+    done += open_
+    return sorted((_line(track) for track in done), key=lambda line: (line.span, line.box.top_px))
+
+
+def _is_replaced(track: _Track, sample: Sample, fresh: Sequence[Row]) -> bool:
+    return track.last_us < sample.time_us and any(_are_level(track.rows[-1].box, row.box) for row in fresh)
+
+
+def _goes_on(before: Row, row: Row) -> bool:
+    """Whether a row is the one before it, read again or grown."""
+    if before is row:
+        return True
+    if not _are_level(before.box, row.box):
+        return False
+    tolerance = MAX_EDGE_HEIGHTS * min(before.box.height_px, row.box.height_px)
+    is_same_place = (
+        abs(before.box.left_px - row.box.left_px) <= tolerance
+        and abs(before.box.right_px - row.box.right_px) <= tolerance
+    )
+    a, b = _plain(before.text), _plain(row.text)
+    if is_same_place and similarity(a, b) >= MIN_SIMILARITY:
+        return True
+    return bool(a) and len(a) < len(b) and similarity(a, b[: len(a)]) >= MIN_SIMILAR_FRACTION
+
+
+def _line(track: _Track) -> Line:
+    """The track under the text that was read most often, each reading weighed by its score."""
+    longest = max(len(_plain(row.text)) for row in track.rows)
+    votes: Counter[str] = Counter()
+    best: dict[str, Row] = {}
+    for row in track.rows:
+        if len(_plain(row.text)) >= MIN_SIMILAR_FRACTION * longest:
+            votes[row.text] += round(1000 * row.score**4)
+            if row.text not in best or row.score > best[row.text].score:
+                best[row.text] = row
+    text = max(votes, key=lambda one: (votes[one], one))
+    return Line(Span(track.start_us, max(track.start_us, track.end_us)), text, best[text].box, best[text].score)
+
+
+def without_standing(lines: Sequence[Line], duration_us: int) -> list[Line]:
+    """Without writing that stays, or comes again and again: name plates, logos, titles."""
+    kept: list[Line] = []
+    for line in lines:
+        same = [other for other in lines if _is_same_writing(line, other)]
+        standing_us = sum(other.span.duration_us for other in same)
+        is_standing = line.span.duration_us > MAX_LINE_US or (
+            standing_us > MAX_LINE_US and standing_us > MAX_STANDING_FRACTION * duration_us
+        )
+        if not is_standing:
+            kept.append(line)
+    return kept
+
+
+def _is_same_writing(one: Line, other: Line) -> bool:
+    return one is other or (_are_level(one.box, other.box) and similarity(one.text, other.text) >= 0.8)
+
+
+def in_band(lines: Sequence[Line]) -> list[Line]:
+    """Lines in a row where several stand, or right above or below such a line while it stands."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda one: one.box.centre[1]):
+        if rows and _are_level(rows[-1][0].box, line.box):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    main = [line for row in rows if len(row) >= 2 for line in row] or list(lines)
+    return [
+        line
+        for line in lines
+        if any(line is other for other in main) or any(_are_stacked(line, other) for other in main)
+    ]
+
+
+def _are_stacked(one: Line, other: Line) -> bool:
+    apart = abs(one.box.centre[1] - other.box.centre[1])
+    return one.span.overlap_us(other.span) > 0 and apart <= 1.5 * max(one.box.height_px, other.box.height_px)
+
+
+# --- Whether they are subtitles ----------------------------------------------------------------------------
+
+
+def verdict(lines: Sequence[Line], speech: Sequence[Span], duration_us: int) -> Verdict:
+    """Whether lines of one band are subtitles of the speech; without speech, whether they could be."""
+    if not lines:
+        return Verdict(False, 0.0, "no line that comes and goes")
+    shown = united(line.span for line in lines)
+    shown_us = sum(span.duration_us for span in shown)
+    wide, narrow = (sum(counts) for counts in zip(*(letters(line.text) for line in lines), strict=True))
+    coverage = fraction_over(speech, shown)
+    margins = united(
+        Span(max(0, s.start_us - SPEECH_MARGIN_US), s.end_us + SPEECH_MARGIN_US) for s in speech
+    )
+    texts = distinct(lines)
+    scores = sorted(line.score for line in lines)
+    rate = _per_second(lines)
+    reasons = (
+        (texts < 2 and not _comes_or_goes(lines[0], duration_us), "the same writing stands all the time"),
+        (scores[len(scores) // 2] < MIN_LINE_SCORE, "it cannot be read with confidence"),
+        (not wide and not narrow, "there are no letters in it"),
+        (rate < 1.0, "there are fewer words in it than are spoken in the time"),
+        (rate > MAX_WIDE_PER_S / MIN_WIDE_PER_S, "there are more words in it than can be spoken in the time"),
+        (_rows_at_a_time(lines, shown_us) > MAX_ROWS, "it is a page of text"),
+        (bool(speech) and fraction_over(shown, margins) < MIN_OVER_SPEECH, "it does not go with the speech"),
+    )
+    reason = next((why for is_so, why in reasons if is_so), "")
+    return Verdict(not reason, coverage, reason)
+
+
+def _per_second(lines: Sequence[Line]) -> float:
+    """Letters a second of the time they stand, of the least that is spoken; each language on its own.
+
+    Of two languages at a time the one with more letters counts.
+    """
+    wide = narrow = 0.0
+    for line in lines:
+        counts = letters(line.text)
+        wide, narrow = wide + counts[0], narrow + counts[1]
+    seconds = sum(span.duration_us for span in united(line.span for line in lines)) / US_PER_S
+    return max(wide / MIN_WIDE_PER_S, narrow / MIN_NARROW_PER_S) / max(seconds, 1e-6)
+
+
+def _comes_or_goes(line: Line, duration_us: int) -> bool:
+    return line.span.start_us > SPEECH_MARGIN_US or line.span.end_us < duration_us - SPEECH_MARGIN_US
+
+
+def _rows_at_a_time(lines: Sequence[Line], shown_us: int) -> float:
+    return sum(line.span.duration_us for line in lines) / max(1, shown_us)
+
+
+def distinct(lines: Sequence[Line]) -> int:
+    """How many different texts there are, two unlike neighbours being enough to be two."""
+    return 1 + sum(similarity(a.text, b.text) < MIN_SIMILARITY for a, b in pairwise(lines)) if lines else 0
+
+
+def fraction_over(spans: Sequence[Span], others: Sequence[Span]) -> float:
+    """Which fraction of the time of ``spans`` lies over ``others``, both in order; 0 for no time."""
+    total = sum(span.duration_us for span in spans)
+    overlaps = Overlaps(others)
+    shared = sum(span.overlap_us(others[i]) for span in spans for i in overlaps.during(span))
+    return shared / total if total else 0.0
+
+
+# --- As cues -----------------------------------------------------------------------------------------------
+
+
+def cues_of(lines: Sequence[Line]) -> list[Cue]:
+    """Cues out of lines: what stands above each other at a time is one cue of several lines.
+
+    A second line that comes while the first one stands belongs to the first one's cue, from the first one's
+    start on.
+    """
+    groups: list[list[Line]] = []
+    for line in sorted(lines, key=lambda one: one.span):
+        for group in reversed(groups[-4:]):
+            if any(_are_one_cue(line, other) for other in group):
+                group.append(line)
+                break
+        else:
+            groups.append([line])
+    cues = []
+    for group in groups:
+        ordered = sorted(group, key=lambda one: one.box.centre[1])
+        start, end = min(one.span.start_us for one in group), max(one.span.end_us for one in group)
+        cues.append(Cue(start, end, "\n".join(one.text for one in ordered)))
+    for i, (before, after) in enumerate(pairwise(cues)):
+        if after.start_us < before.end_us:
+            cues[i] = replace(before, end_us=max(before.start_us, after.start_us))
+    return cues
+
+
+def _are_one_cue(one: Line, other: Line) -> bool:
+    shared = one.span.overlap_us(other.span)
+    return shared >= 0.5 * min(one.span.duration_us, other.span.duration_us) > 0 and not _are_level(
+        one.box, other.box
+    )

@@ -1,0 +1,244 @@
+"""Transcript from subtitles that are part of the picture: found on a few pictures, read once per change.
+
+A look at a few pictures within speech tells whether there are any, for about a second of processor time.
+Only then the video is gone through, and of each sampled picture no more than the strips in which writing
+changes; those are read again only when the writing in them changes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+from pipeline.media.cues import count_of, spoken_lines
+from pipeline.media.frames import Frame, iter_frames
+from pipeline.media.key_frames import key_frames
+from pipeline.text import bands, ocr
+from pipeline.text.bands import Line, Row, Sample, Strip
+from pipeline.text.transcribe import Heard, Request
+from pipeline.types import US_PER_S, MediaInfo, Span, Utterance, united
+
+SOURCE = "burned-in"
+# Longer side of the pictures, and of what the detector sees of them.
+PICTURE_PX, DETECTOR_PX, STRIP_DETECTOR_PX = 1280, 640, 960
+SAMPLE_FPS = 5.0
+PROBE_PICTURES, MIN_KEY_FRAMES = 8, 6
+KEY_FRAME_TRIES = 16
+# Where key frames are far apart, the probe reads no further than this into the video.
+MAX_PROBE_US = 20 * US_PER_S
+MIN_COVERAGE = 0.6  # of the speech, in ``auto``
+# Writing is unchanged from this correlation of its strokes on; it is looked at again after so many samples.
+MIN_CORRELATION = 0.85
+SAMPLES_TO_NEXT_LOOK = 3
+# A new line may be fading in: it is read so often, or until two readings agree.
+READINGS_OF_A_LINE = 3
+# Mean absolute difference in grey levels below which a strip without writing is the same as before.
+MAX_STILL_LEVELS = 1.5
+
+
+def transcribe(request: Request) -> Heard | None:
+    """What the subtitles in the picture say; with ``auto`` None where they are not to be trusted as words.
+
+    They are to be where they change with the speech and stand over at least ``MIN_COVERAGE`` of it. Asked for
+    by name, they need not cover so much, and there need be no speech.
+
+    Raises:
+        ModelError: asked for by name, and the package that reads them is missing or damaged.
+        MediaError: the video cannot be read.
+    """
+    media, is_asked = request.media, request.settings.source == SOURCE
+    if not media.has_video or (not is_asked and (not request.speech or not ocr.is_installed())):
+        return Heard(()) if is_asked else None
+    speech = request.speech or (Span(0, media.duration_us),)
+    reader = ocr.load()
+    strips, size = find_strips(request, reader, speech)
+    lines, coverage, where = read_strips(request, reader, strips, size)
+    if not lines or (not is_asked and coverage < MIN_COVERAGE):
+        return Heard(()) if is_asked else None
+    made = spoken_lines(
+        bands.cues_of(lines),
+        "the subtitles in the picture",
+        media.duration_us,
+        request.settings.language,
+        media.audio_language,
+    )
+    count = count_of(len(made.lines), "line")
+    note = f"The words were read from the subtitles in the picture ({count}, {where})."
+    return Heard(
+        tuple(
+            Utterance(one.span, one.text, None, SOURCE, speaker=one.speaker, confidence=_confidence(one.span, lines))
+            for one in made.lines
+        ),
+        note=" ".join((note, *made.notes)),
+        losses=made.losses,
+    )
+
+
+def find_strips(
+    request: Request, reader: ocr.Ocr, speech: Sequence[Span]
+) -> tuple[list[Strip], tuple[int, int]]:
+    """Strips of the picture in which writing changes, and the picture's width and height in their pixels."""
+    pictures: list[list[Row]] = []
+    size = (1, 1)
+    for frame in probe_frames(request, speech):
+        size = frame.image.shape[1], frame.image.shape[0]
+        pictures.append(list(_rows(reader, frame.image, DETECTOR_PX, size[1])))
+    return bands.strips(pictures, size[1]), size
+
+
+def probe_frames(request: Request, speech: Sequence[Span]) -> list[Frame]:
+    """A few frames within speech, spread over the video; key frames, as far as there are enough."""
+    near = united(
+        Span(max(0, s.start_us - bands.SPEECH_MARGIN_US), s.end_us + bands.SPEECH_MARGIN_US) for s in speech
+    )
+    path, media = request.source, request.media
+    keys = key_frames(path, media, within(near, KEY_FRAME_TRIES), PICTURE_PX)
+    keys = [frame for frame in keys if any(s.start_us <= frame.time_us < s.end_us for s in near)]
+    if len(keys) >= MIN_KEY_FRAMES:
+        return [keys[i] for i in np.linspace(0, len(keys) - 1, PROBE_PICTURES).round().astype(int)]
+    early = united(
+        Span(s.start_us, min(s.end_us, MAX_PROBE_US)) for s in near if s.start_us < MAX_PROBE_US
+    )
+    wanted = within(early, PROBE_PICTURES)
+    frames: list[Frame] = []
+    for frame in iter_frames(path, media, SAMPLE_FPS, PICTURE_PX):
+        if len(frames) == len(wanted) or frame.time_us > MAX_PROBE_US:
+            break
+        if frame.time_us >= wanted[len(frames)]:
+            frames.append(frame)
+    late = [frame for frame in keys if frame.time_us > MAX_PROBE_US]
+    return [*frames, *late]
+
+
+def within(spans: Sequence[Span], count: int) -> list[int]:
+    """So many times, evenly over the time of some spans in order; none where there is no time."""
+    total = sum(span.duration_us for span in spans)
+    times: list[int] = []
+    passed = 0
+    for span in spans:
+        while len(times) < count:
+            offset = total * (2 * len(times) + 1) // (2 * count) - passed
+            if offset >= span.duration_us:
+                break
+            times.append(span.start_us + offset)
+        passed += span.duration_us
+    return times
+
+
+def read_strips(
+    request: Request, reader: ocr.Ocr, strips: Sequence[Strip], size: tuple[int, int]
+) -> tuple[list[Line], float, str]:
+    """The lines of subtitles, which fraction of speech they stand over, and where they stand in words."""
+    if not strips:
+        return [], 0.0, ""
+    media = request.media
+    followers = [_Follower(reader, strip, size[1]) for strip in strips]
+    for frame in iter_frames(request.source, media, SAMPLE_FPS, PICTURE_PX):
+        for follower in followers:
+            follower.add(frame)
+        request.progress(min(1.0, frame.time_us / max(1, media.duration_us)))
+    kept: list[Line] = []
+    where: list[str] = []
+    for follower in followers:
+        lines = bands.lines_of(follower.samples)
+        lines = bands.in_band(bands.without_standing(lines, media.duration_us))
+        if bands.verdict(lines, request.speech, media.duration_us).are_subtitles:
+            kept += lines
+            where.append(_where(follower.strip, size[1]))
+    kept.sort(key=lambda line: (line.span, line.box.top_px))
+    coverage = bands.verdict(kept, request.speech, media.duration_us).coverage
+    return kept, coverage, " and ".join(dict.fromkeys(where))
+
+
+def _where(strip: Strip, height_px: int) -> str:
+    middle = (strip.top_px + strip.bottom_px) / 2 / height_px
+    return f"band at the {'bottom' if middle > 2 / 3 else 'top' if middle < 1 / 3 else 'middle'}"
+
+
+def _confidence(span: Span, lines: Sequence[Line]) -> float | None:
+    scores = [line.score for line in lines if line.span.overlap_us(span) > 0]
+    return round(min(scores), 4) if scores else None
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Reads one strip from picture to picture, as seldom as it can."""
+
+    reader: ocr.Ocr
+    strip: Strip
+    height_px: int
+    samples: list[Sample] = field(default_factory=list)
+    _rows: tuple[Row, ...] = ()
+    _strokes: NDArray[np.float32] | None = None
+    _readings: int = 0  # of what stands there now
+    _is_settled: bool = False
+    _since_look: int = 0
+
+    def add(self, frame: Frame) -> None:
+        """Read the strip of the next picture."""
+        image = np.ascontiguousarray(frame.image[self.strip.top_px : self.strip.bottom_px])
+        strokes = strokes_of(image)
+        if not self._is_unchanged(strokes):
+            self._look(image, strokes)
+        else:
+            self._since_look += 1
+        self.samples.append(Sample(frame.time_us, self._rows))
+
+    def _is_unchanged(self, strokes: NDArray[np.float32]) -> bool:
+        if self._strokes is None:
+            return False
+        if not self._rows:
+            return float(np.abs(strokes - self._strokes).mean()) < MAX_STILL_LEVELS
+        return (
+            self._is_settled
+            and self._since_look < SAMPLES_TO_NEXT_LOOK
+            and all(self._correlation(strokes, row) >= MIN_CORRELATION for row in self._rows)
+        )
+
+    def _correlation(self, strokes: NDArray[np.float32], row: Row) -> float:
+        """Of the strokes inside a row's box, now and when it was read last."""
+        assert self._strokes is not None
+        top, bottom = round(row.box.top_px) - self.strip.top_px, round(row.box.bottom_px) - self.strip.top_px
+        window = np.s_[max(0, top) : bottom, round(row.box.left_px) : round(row.box.right_px)]
+        a, b = strokes[window], self._strokes[window]
+        norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+        return float((a * b).sum()) / norm if norm else 0.0
+
+    def _look(self, image: NDArray[np.uint8], strokes: NDArray[np.float32]) -> None:
+        rows = tuple(
+            _rows(self.reader, image, STRIP_DETECTOR_PX, self.height_px, self.strip.top_px)
+        )
+        texts, before = [row.text for row in rows], [row.text for row in self._rows]
+        is_same = len(rows) == len(self._rows) and all(
+            bands.similarity(a, b) >= bands.MIN_SIMILARITY for a, b in zip(texts, before, strict=True)
+        )
+        self._readings = self._readings + 1 if is_same else 1
+        self._is_settled = is_same and (texts == before or self._readings >= READINGS_OF_A_LINE)
+        self._rows, self._strokes, self._since_look = rows, strokes, 0
+
+
+def strokes_of(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What is finer than a character in an RGB strip, float32 ``(h, w)``: its strokes, not what moves behind."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    blurred: NDArray[np.float32] = cv2.GaussianBlur(grey, (0, 0), 4.0)
+    return grey - blurred
+
+
+def _rows(
+    reader: ocr.Ocr, image: NDArray[np.uint8], side_px: int, height_px: int, top_px: int = 0
+) -> Iterator[Row]:
+    """Rows of an image that are placed like subtitles in a picture ``height_px`` high, and are words.
+
+    The image is the picture from ``top_px`` down; boxes are in pixels of the picture.
+    """
+    for box in bands.in_rows(reader.boxes(image, side_px)):
+        if not bands.is_placed_like_a_subtitle(box, image.shape[1], height_px):
+            continue
+        text, score = reader.read(image, box)
+        shifted = ocr.Box(box.left_px, box.top_px + top_px, box.right_px, box.bottom_px + top_px, box.score)
+        row = Row(text, shifted, score)
+        if bands.is_words(row):
+            yield row
