@@ -23,15 +23,17 @@ MIN_HEIGHT, MAX_HEIGHT = 0.025, 0.15
 MAX_OFF_CENTRE, MIN_MARGIN = 0.1, 0.01
 # Boxes beside each other with a gap of no more heights than this are one line.
 MAX_GAP_HEIGHTS = 1.2
-MIN_SAME_ROW_HEIGHTS = 0.5
+MAX_ROW_TILT_HEIGHTS = 0.25  # between their middles
+MAX_ROW_HEIGHT_RATIO = 1.4
 # Writing read with less probability is texture, or a script the recogniser does not know.
 MIN_SCORE = 0.75
 MIN_LINE_SCORE = 0.85
-# Two readings are of the same writing from this similarity on (``difflib``'s ratio).
-MIN_SIMILARITY = 0.5
+# Two readings are surely of the same writing from this similarity on (``difflib``'s ratio); where they stand
+# at exactly the same place and one of them is doubtful, from the lower one on.
+SURE_SIMILARITY, MIN_SIMILARITY = 0.8, 0.5
+MAX_EDGE_HEIGHTS = 0.2
+SURE_SCORE = 0.97
 MIN_SIMILAR_FRACTION = 0.8  # of the shorter text, where the longer goes on from it
-# Edges of the same writing lie no more heights apart.
-MAX_EDGE_HEIGHTS = 0.5
 # A line that stands longer is no subtitle.
 MAX_LINE_US = 12 * US_PER_S
 # Nor is a text that stands for this fraction of the video, however often it goes and comes.
@@ -120,11 +122,11 @@ def in_rows(boxes: Iterable[Box]) -> list[Box]:
 
 
 def _are_beside(one: Box, other: Box) -> bool:
-    shared = min(one.bottom_px, other.bottom_px) - max(one.top_px, other.top_px)
     lower, higher = sorted((one.height_px, other.height_px))
-    gap = other.left_px - one.right_px
     return (
-        shared >= MIN_SAME_ROW_HEIGHTS * lower and higher <= 1.6 * lower and gap <= MAX_GAP_HEIGHTS * lower
+        abs(one.centre[1] - other.centre[1]) <= MAX_ROW_TILT_HEIGHTS * lower
+        and higher <= MAX_ROW_HEIGHT_RATIO * lower
+        and other.left_px - one.right_px <= MAX_GAP_HEIGHTS * lower
     )
 
 
@@ -268,17 +270,26 @@ def _goes_on(before: Row, row: Row) -> bool:
     """Whether a row is the one before it, read again or grown."""
     if before is row:
         return True
-    if not _are_level(before.box, row.box):
+    if not _overlap(before.box, row.box):
         return False
-    tolerance = MAX_EDGE_HEIGHTS * min(before.box.height_px, row.box.height_px)
-    is_same_place = (
-        abs(before.box.left_px - row.box.left_px) <= tolerance
-        and abs(before.box.right_px - row.box.right_px) <= tolerance
-    )
     a, b = _plain(before.text), _plain(row.text)
-    if is_same_place and similarity(a, b) >= MIN_SIMILARITY:
+    alike = similarity(a, b)
+    if alike >= SURE_SIMILARITY:
+        return True
+    if alike >= MIN_SIMILARITY and min(before.score, row.score) < SURE_SCORE and _edges_agree(before.box, row.box):
         return True
     return bool(a) and len(a) < len(b) and similarity(a, b[: len(a)]) >= MIN_SIMILAR_FRACTION
+
+
+def _edges_agree(one: Box, other: Box) -> bool:
+    tolerance = MAX_EDGE_HEIGHTS * min(one.height_px, other.height_px)
+    return abs(one.left_px - other.left_px) <= tolerance and abs(one.right_px - other.right_px) <= tolerance
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    """Whether they share at least half of the lower one's height."""
+    shared = min(one.bottom_px, other.bottom_px) - max(one.top_px, other.top_px)
+    return shared >= 0.5 * min(one.height_px, other.height_px)
 
 
 def _line(track: _Track) -> Line:
@@ -310,7 +321,7 @@ def without_standing(lines: Sequence[Line], duration_us: int) -> list[Line]:
 
 
 def _is_same_writing(one: Line, other: Line) -> bool:
-    return one is other or (_are_level(one.box, other.box) and similarity(one.text, other.text) >= 0.8)
+    return one is other or (_are_level(one.box, other.box) and similarity(one.text, other.text) >= SURE_SIMILARITY)
 
 
 def in_band(lines: Sequence[Line]) -> list[Line]:
