@@ -37,7 +37,14 @@ examples:
 """
 MAX_CER, MAX_START_ERROR_S = 0.08, 0.25
 # Clips that show subtitles and have no transcript here: what is read from them is no false positive.
-SUBTITLED = ("mer2023_", "mafw_gif_anger", "mafw_gif_disappointment", "mafw_gif_neutral", "mafw_gif_surprise", "dfew_film_neutral")  # fmt: skip
+SUBTITLED = (
+    "mer2023_",
+    "mafw_gif_anger",
+    "mafw_gif_disappointment",
+    "mafw_gif_neutral",
+    "mafw_gif_surprise",
+    "dfew_film_neutral",
+)
 VIDEO_SUFFIXES = (".mp4", ".mov")
 
 
@@ -59,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="clips whose name contains this")
-    parser.add_argument("--asked", action="store_true", help="as with transcript.source = 'burned-in', not 'auto'")
+    parser.add_argument(
+        "--asked", action="store_true", help="as with transcript.source = 'burned-in', not 'auto'"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="print the lines")
     options = parser.parse_args(arguments)
     transcripts = _transcripts()
@@ -97,9 +106,7 @@ def _misses(result: Result) -> bool:
     if result.is_false_positive:
         return True
     is_read = bool(result.lines)
-    return is_read and (
-        (result.cer or 0) > MAX_CER or (result.start_error_s or 0) > MAX_START_ERROR_S
-    )
+    return is_read and ((result.cer or 0) > MAX_CER or (result.start_error_s or 0) > MAX_START_ERROR_S)
 
 
 def measured(path: Path, transcript: str | None, source: str) -> Result | None:
@@ -188,7 +195,11 @@ def _reference(path: Path) -> list[tuple[int, str]]:
 
 def _transcripts() -> dict[str, str]:
     with (data_root() / "films" / "labels.csv").open(encoding="utf-8", newline="") as file:
-        return {row["file"]: row["transcript"] for row in csv.DictReader(file) if row["file"].startswith("mer2023_") and row["transcript"]}
+        return {
+            row["file"]: row["transcript"]
+            for row in csv.DictReader(file)
+            if row["file"].startswith("mer2023_") and row["transcript"]
+        }
 
 
 def _videos() -> list[Path]:

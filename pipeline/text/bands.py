@@ -1,4 +1,4 @@
-"""From text boxes in sampled pictures to the lines of burned-in subtitles: where they stand, when, which text.
+"""From text boxes in sampled pictures to the lines of burned-in subtitles: where, when and which text.
 
 Pure. Subtitles are told from other writing by what they do: they stand level and centred, clear of the
 picture's sides, in the same band; they come and go while somebody speaks; and there are about as many words
@@ -20,7 +20,7 @@ from pipeline.types import US_PER_S, Span, united
 # Of the picture's height: a detector's box is about 1.6 times as high as its characters.
 MIN_HEIGHT, MAX_HEIGHT = 0.025, 0.15
 # Of the picture's width: how far from the middle a line's middle may lie, and how near to a side it may come.
-MAX_OFF_CENTRE, MIN_MARGIN = 0.1, 0.01
+MAX_OFF_CENTRE, MIN_MARGIN = 0.1, 0.015
 # Boxes beside each other with a gap of no more heights than this are one line.
 MAX_GAP_HEIGHTS = 1.2
 MAX_ROW_TILT_HEIGHTS = 0.25  # between their middles
@@ -29,9 +29,9 @@ MAX_ROW_HEIGHT_RATIO = 1.4
 MIN_SCORE = 0.75
 MIN_LINE_SCORE = 0.85
 # Two readings are surely of the same writing from this similarity on (``difflib``'s ratio); where they stand
-# at exactly the same place and one of them is doubtful, from the lower one on.
+# at the same place and one of them is doubtful, from the lower one on.
 SURE_SIMILARITY, MIN_SIMILARITY = 0.8, 0.5
-MAX_EDGE_HEIGHTS = 0.2
+MIN_SAME_PLACE = 0.75  # of the width that both take up, shared
 SURE_SCORE = 0.97
 MIN_SIMILAR_FRACTION = 0.8  # of the shorter text, where the longer goes on from it
 # A line that stands longer is no subtitle.
@@ -39,8 +39,9 @@ MAX_LINE_US = 12 * US_PER_S
 # Nor is a text that stands for this fraction of the video, however often it goes and comes.
 MAX_STANDING_FRACTION = 0.3
 # Letters that can be spoken in a second, with room for pauses: of Chinese or Japanese, and of other scripts.
-MIN_WIDE_PER_S, MAX_WIDE_PER_S = 1.2, 12.0
-MIN_NARROW_PER_S, MAX_NARROW_PER_S = 5.0, 35.0
+MIN_WIDE_PER_S, MAX_WIDE_PER_S = 2.0, 14.0
+MIN_NARROW_PER_S, MAX_NARROW_PER_S = 6.0, 42.0
+MIN_TIMED_US = 400_000  # a shorter line is one that was cut off
 MIN_OVER_SPEECH = 0.5  # of the time of the lines
 SPEECH_MARGIN_US = 300_000
 MAX_GAP_US = 450_000  # a line not read for so long, as over a bright background, went on
@@ -141,7 +142,7 @@ def _joined(one: Box, other: Box) -> Box:
 
 
 def is_placed_like_a_subtitle(box: Box, width_px: int, height_px: int) -> bool:
-    """Whether a box in a picture of this size is level, centred, of a readable height and clear of the sides."""
+    """Whether a box in a picture of this size is centred, of a readable height and clear of the sides."""
     margin = MIN_MARGIN * width_px
     return (
         MIN_HEIGHT * height_px <= box.height_px <= MAX_HEIGHT * height_px
@@ -241,7 +242,7 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
     before_us: int | None = None
     for sample in samples:
         time_us = sample.time_us
-        border_us = time_us if before_us is None else (before_us + time_us) // 2
+        border_us = 0 if before_us is None else (before_us + time_us) // 2
         rest = list(sample.rows)
         for track in open_:
             match = next((row for row in rest if _goes_on(track.rows[-1], row)), None)
@@ -258,6 +259,10 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
         open_ = [t for t in open_ if all(t is not other for other in gone)]
         open_ += [_Track([row], border_us, time_us, time_us) for row in rest]
         before_us = time_us
+    if len(samples) > 1:
+        for track in open_:
+            if track.end_us == before_us:
+                track.end_us += (samples[-1].time_us - samples[-2].time_us) // 2
     done += open_
     return sorted((_line(track) for track in done), key=lambda line: (line.span, line.box.top_px))
 
@@ -276,14 +281,15 @@ def _goes_on(before: Row, row: Row) -> bool:
     alike = similarity(a, b)
     if alike >= SURE_SIMILARITY:
         return True
-    if alike >= MIN_SIMILARITY and min(before.score, row.score) < SURE_SCORE and _edges_agree(before.box, row.box):
+    is_doubtful = min(before.score, row.score) < SURE_SCORE
+    if is_doubtful and alike >= MIN_SIMILARITY and _are_at_one_place(before.box, row.box):
         return True
     return bool(a) and len(a) < len(b) and similarity(a, b[: len(a)]) >= MIN_SIMILAR_FRACTION
 
 
-def _edges_agree(one: Box, other: Box) -> bool:
-    tolerance = MAX_EDGE_HEIGHTS * min(one.height_px, other.height_px)
-    return abs(one.left_px - other.left_px) <= tolerance and abs(one.right_px - other.right_px) <= tolerance
+def _are_at_one_place(one: Box, other: Box) -> bool:
+    shared = min(one.right_px, other.right_px) - max(one.left_px, other.left_px)
+    return shared >= MIN_SAME_PLACE * (max(one.right_px, other.right_px) - min(one.left_px, other.left_px))
 
 
 def _overlap(one: Box, other: Box) -> bool:
@@ -303,25 +309,31 @@ def _line(track: _Track) -> Line:
             if row.text not in best or row.score > best[row.text].score:
                 best[row.text] = row
     text = max(votes, key=lambda one: (votes[one], one))
-    return Line(Span(track.start_us, max(track.start_us, track.end_us)), text, best[text].box, best[text].score)
+    return Line(
+        Span(track.start_us, max(track.start_us, track.end_us)), text, best[text].box, best[text].score
+    )
 
 
 def without_standing(lines: Sequence[Line], duration_us: int) -> list[Line]:
     """Without writing that stays, or comes again and again: name plates, logos, titles."""
-    kept: list[Line] = []
+    total_us: Counter[str] = Counter()
     for line in lines:
-        same = [other for other in lines if _is_same_writing(line, other)]
-        standing_us = sum(other.span.duration_us for other in same)
-        is_standing = line.span.duration_us > MAX_LINE_US or (
-            standing_us > MAX_LINE_US and standing_us > MAX_STANDING_FRACTION * duration_us
-        )
-        if not is_standing:
-            kept.append(line)
-    return kept
+        total_us[_plain(line.text)] += line.span.duration_us
+    limit_us = max(MAX_LINE_US, round(MAX_STANDING_FRACTION * duration_us))
+    standing = {
+        text
+        for text in (text for text, us in total_us.items() if us > MAX_LINE_US / 2)
+        if sum(us for other, us in total_us.items() if _are_one_text(text, other)) > limit_us
+    }
+    standing |= {_plain(line.text) for line in lines if line.span.duration_us > MAX_LINE_US}
+    return [line for line in lines if not any(_are_one_text(_plain(line.text), one) for one in standing)]
 
 
-def _is_same_writing(one: Line, other: Line) -> bool:
-    return one is other or (_are_level(one.box, other.box) and similarity(one.text, other.text) >= SURE_SIMILARITY)
+def _are_one_text(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    return matcher.real_quick_ratio() >= SURE_SIMILARITY and matcher.ratio() >= SURE_SIMILARITY
 
 
 def in_band(lines: Sequence[Line]) -> list[Line]:
@@ -348,57 +360,55 @@ def _are_stacked(one: Line, other: Line) -> bool:
 # --- Whether they are subtitles ----------------------------------------------------------------------------
 
 
-def verdict(lines: Sequence[Line], speech: Sequence[Span], duration_us: int) -> Verdict:
-    """Whether lines of one band are subtitles of the speech; without speech, whether they could be."""
+def verdict(lines: Sequence[Line], speech: Sequence[Span], min_texts: int = 2) -> Verdict:
+    """Whether lines of one band are subtitles of the speech; without speech, whether they could be.
+
+    One text alone may be a title that came and went: as many as ``min_texts`` must follow each other.
+    """
     if not lines:
-        return Verdict(False, 0.0, "no line that comes and goes")
+        return Verdict(False, 0.0, "no line comes and goes")
     shown = united(line.span for line in lines)
     shown_us = sum(span.duration_us for span in shown)
-    wide, narrow = (sum(counts) for counts in zip(*(letters(line.text) for line in lines), strict=True))
-    coverage = fraction_over(speech, shown)
-    margins = united(
-        Span(max(0, s.start_us - SPEECH_MARGIN_US), s.end_us + SPEECH_MARGIN_US) for s in speech
-    )
-    texts = distinct(lines)
+    margins = united(Span(max(0, s.start_us - SPEECH_MARGIN_US), s.end_us + SPEECH_MARGIN_US) for s in speech)
     scores = sorted(line.score for line in lines)
-    rate = _per_second(lines)
+    least, most = letters_per_second(lines)
     reasons = (
-        (texts < 2 and not _comes_or_goes(lines[0], duration_us), "the same writing stands all the time"),
+        (_texts(lines, min_texts) < min_texts, "the same writing stands all the time"),
         (scores[len(scores) // 2] < MIN_LINE_SCORE, "it cannot be read with confidence"),
-        (not wide and not narrow, "there are no letters in it"),
-        (rate < 1.0, "there are fewer words in it than are spoken in the time"),
-        (rate > MAX_WIDE_PER_S / MIN_WIDE_PER_S, "there are more words in it than can be spoken in the time"),
-        (_rows_at_a_time(lines, shown_us) > MAX_ROWS, "it is a page of text"),
+        (least < 1, "there are fewer words in it than are spoken in the time"),
+        (most > 1, "there are more words in it than can be spoken in the time"),
+        (sum(line.span.duration_us for line in lines) > MAX_ROWS * shown_us, "it is a page of text"),
         (bool(speech) and fraction_over(shown, margins) < MIN_OVER_SPEECH, "it does not go with the speech"),
     )
     reason = next((why for is_so, why in reasons if is_so), "")
-    return Verdict(not reason, coverage, reason)
+    return Verdict(not reason, fraction_over(speech, shown), reason)
 
 
-def _per_second(lines: Sequence[Line]) -> float:
-    """Letters a second of the time they stand, of the least that is spoken; each language on its own.
+def letters_per_second(lines: Sequence[Line]) -> tuple[float, float]:
+    """Letters a second of the time they stand: over the least, and over the most, that can be spoken.
 
-    Of two languages at a time the one with more letters counts.
+    Of two languages shown at a time the fuller one counts. Both 0 where only cut-off lines are left.
     """
-    wide = narrow = 0.0
-    for line in lines:
-        counts = letters(line.text)
-        wide, narrow = wide + counts[0], narrow + counts[1]
-    seconds = sum(span.duration_us for span in united(line.span for line in lines)) / US_PER_S
-    return max(wide / MIN_WIDE_PER_S, narrow / MIN_NARROW_PER_S) / max(seconds, 1e-6)
+    timed = [line for line in lines if line.span.duration_us >= MIN_TIMED_US]
+    counts = [letters(line.text) for line in timed]
+    wide, narrow = sum(count[0] for count in counts), sum(count[1] for count in counts)
+    seconds = sum(span.duration_us for span in united(line.span for line in timed)) / US_PER_S
+    if not seconds:
+        return 0.0, 0.0
+    least = max(wide / MIN_WIDE_PER_S, narrow / MIN_NARROW_PER_S) / seconds
+    most = max(wide / MAX_WIDE_PER_S, narrow / MAX_NARROW_PER_S) / seconds
+    return least, most
 
 
-def _comes_or_goes(line: Line, duration_us: int) -> bool:
-    return line.span.start_us > SPEECH_MARGIN_US or line.span.end_us < duration_us - SPEECH_MARGIN_US
-
-
-def _rows_at_a_time(lines: Sequence[Line], shown_us: int) -> float:
-    return sum(line.span.duration_us for line in lines) / max(1, shown_us)
-
-
-def distinct(lines: Sequence[Line]) -> int:
-    """How many different texts there are, two unlike neighbours being enough to be two."""
-    return 1 + sum(similarity(a.text, b.text) < MIN_SIMILARITY for a, b in pairwise(lines)) if lines else 0
+def _texts(lines: Sequence[Line], enough: int) -> int:
+    """How many unlike texts follow each other; counted no further than needed."""
+    unlike: list[str] = []
+    for cue in cues_of(lines):
+        if all(similarity(cue.text, text) < MIN_SIMILARITY for text in unlike):
+            unlike.append(cue.text)
+            if len(unlike) == enough:
+                break
+    return len(unlike)
 
 
 def fraction_over(spans: Sequence[Span], others: Sequence[Span]) -> float:

@@ -66,7 +66,11 @@ class Ocr:
 
     def __init__(self, detector: Any, recogniser: Any) -> None:
         self._detector, self._recogniser = detector, recogniser
-        self._characters = ("", *recogniser.get_modelmeta().custom_metadata_map["character"].splitlines(), " ")
+        self._characters = (
+            "",
+            *recogniser.get_modelmeta().custom_metadata_map["character"].splitlines(),
+            " ",
+        )
 
     def boxes(self, image: NDArray[np.uint8], max_side_px: int) -> list[Box]:
         """Where text stands in an RGB image ``(h, w, 3)``, from top to bottom.
@@ -159,7 +163,9 @@ def load() -> Ocr:
     """
     folder = _folder()
     if folder is None:
-        raise ModelError(f"burned-in subtitles are read by the package {PACKAGE}, which is missing; run `{INSTALL}`")
+        raise ModelError(
+            f"burned-in subtitles are read by the package {PACKAGE}, which is missing; run `{INSTALL}`"
+        )
     from pipeline.models.session import session
 
     paths = {name: folder / name for name in SHA256}
