@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
+from statistics import median
 
 from pipeline.media.cues import Cue
 from pipeline.overlap import Overlaps
 from pipeline.text.ocr import Box
+from pipeline.text.word_times import comparable
 from pipeline.types import US_PER_S, Span, united
 
 # Of the picture's height: a detector's box is about 1.6 times as high as its characters.
@@ -27,7 +29,7 @@ MAX_ROW_TILT_HEIGHTS = 0.25  # between their middles
 MAX_ROW_HEIGHT_RATIO = 1.4
 # Writing read with less probability is texture, or a script the recogniser does not know.
 MIN_SCORE = 0.75
-MIN_LINE_SCORE = 0.85
+MIN_MEAN_SCORE = 0.9
 # Two readings are surely of the same writing from this similarity on (``difflib``'s ratio); where they stand
 # at the same place and one of them is doubtful, from the lower one on.
 SURE_SIMILARITY, MIN_SIMILARITY = 0.8, 0.5
@@ -42,8 +44,10 @@ MAX_STANDING_FRACTION = 0.3
 MIN_WIDE_PER_S, MAX_WIDE_PER_S = 2.0, 14.0
 MIN_NARROW_PER_S, MAX_NARROW_PER_S = 6.0, 42.0
 MIN_TIMED_US = 400_000  # a shorter line is one that was cut off
+MAX_TOGETHER = 0.2  # of the time of a second band: both at once are not one transcript
 MIN_OVER_SPEECH = 0.5  # of the time of the lines
 SPEECH_MARGIN_US = 300_000
+MAX_RUN_HEIGHTS = 0.6
 MAX_GAP_US = 450_000  # a line not read for so long, as over a bright background, went on
 MAX_STRIPS = 3
 STRIP_MARGIN_HEIGHTS = 1.0
@@ -53,11 +57,15 @@ MAX_ROWS = 4  # at a time: two languages of two lines each
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of writing in one picture; ``score`` in [0, 1] is the mean probability of its characters."""
+    """One line of writing in one picture; ``score`` in [0, 1] is the mean probability of its characters.
+
+    ``is_unchanged``: its strokes are those of the sample before, however it is read now.
+    """
 
     text: str
     box: Box
     score: float
+    is_unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +176,12 @@ def letters(text: str) -> tuple[int, int]:
 # --- Where subtitles stand ---------------------------------------------------------------------------------
 
 
-def strips(pictures: Sequence[Sequence[Row]], height_px: int) -> list[Strip]:
+def strips(pictures: Sequence[Sequence[Row]], height_px: int, min_texts: int = 2) -> list[Strip]:
     """Where writing changes from picture to picture, out of a few pictures within speech; the fullest first.
 
     ``pictures`` hold the rows that are placed like subtitles and are words, in pictures ``height_px`` high.
-    Empty where hardly any picture has such writing, or the same stands in all of them.
+    Empty where hardly any picture has such writing, or, unless one text is enough (``min_texts``), where the
+    same stands in all of them.
     """
     clusters: list[list[tuple[int, Row]]] = []
     for i, rows in enumerate(pictures):
@@ -183,7 +192,7 @@ def strips(pictures: Sequence[Sequence[Row]], height_px: int) -> list[Strip]:
                     break
             else:
                 clusters.append([(i, row)])
-    changing = [c for c in clusters if _changes(c, len(pictures))]
+    changing = [c for c in clusters if min_texts < 2 or _changes(c, len(pictures))]
     covered = {i for cluster in changing for i, _ in cluster}
     if len(covered) < MIN_FRAME_FRACTION * len(pictures):
         return []
@@ -225,7 +234,8 @@ def similarity(one: str, other: str) -> float:
 
 
 def _plain(text: str) -> str:
-    return "".join(char for char in text.lower() if char.isalnum())
+    # Over an uneasy background traditional characters are read as simplified ones, and the other way.
+    return "".join(comparable(text))
 
 
 # --- Lines over time ---------------------------------------------------------------------------------------
@@ -236,6 +246,7 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
 
     A line begins and ends in the middle between two samples, of which one shows it. Writing that grows, as
     while it is typed, is one line from its first character on; the text most often read stands for all.
+    Writing that runs through the picture is no line.
     """
     open_: list[_Track] = []
     done: list[_Track] = []
@@ -264,7 +275,15 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
             if track.end_us == before_us:
                 track.end_us += (samples[-1].time_us - samples[-2].time_us) // 2
     done += open_
-    return sorted((_line(track) for track in done), key=lambda line: (line.span, line.box.top_px))
+    standing = (_line(track) for track in done if not _runs(track))
+    return sorted(standing, key=lambda line: (line.span, line.box.top_px))
+
+
+def _runs(track: _Track) -> bool:
+    """Whether both ends of the writing moved the same way."""
+    first, last = track.rows[0].box, track.rows[-1].box
+    left, right = last.left_px - first.left_px, last.right_px - first.right_px
+    return left * right > 0 and min(abs(left), abs(right)) > MAX_RUN_HEIGHTS * first.height_px
 
 
 def _is_replaced(track: _Track, sample: Sample, fresh: Sequence[Row]) -> bool:
@@ -277,6 +296,8 @@ def _goes_on(before: Row, row: Row) -> bool:
         return True
     if not _overlap(before.box, row.box):
         return False
+    if row.is_unchanged and _are_at_one_place(before.box, row.box):
+        return True
     a, b = _plain(before.text), _plain(row.text)
     alike = similarity(a, b)
     if alike >= SURE_SIMILARITY:
@@ -352,9 +373,13 @@ def in_band(lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def _are_stacked(one: Line, other: Line) -> bool:
-    apart = abs(one.box.centre[1] - other.box.centre[1])
-    return one.span.overlap_us(other.span) > 0 and apart <= 1.5 * max(one.box.height_px, other.box.height_px)
+def _are_stacked(line: Line, main: Line) -> bool:
+    apart = abs(line.box.centre[1] - main.box.centre[1])
+    return (
+        line.span.duration_us >= MIN_TIMED_US
+        and line.span.overlap_us(main.span) > 0
+        and apart <= 1.5 * max(line.box.height_px, main.box.height_px)
+    )
 
 
 # --- Whether they are subtitles ----------------------------------------------------------------------------
@@ -368,20 +393,51 @@ def verdict(lines: Sequence[Line], speech: Sequence[Span], min_texts: int = 2) -
     if not lines:
         return Verdict(False, 0.0, "no line comes and goes")
     shown = united(line.span for line in lines)
-    shown_us = sum(span.duration_us for span in shown)
     margins = united(Span(max(0, s.start_us - SPEECH_MARGIN_US), s.end_us + SPEECH_MARGIN_US) for s in speech)
-    scores = sorted(line.score for line in lines)
     least, most = letters_per_second(lines)
     reasons = (
         (_texts(lines, min_texts) < min_texts, "the same writing stands all the time"),
-        (scores[len(scores) // 2] < MIN_LINE_SCORE, "it cannot be read with confidence"),
+        (_mean_score(lines) < MIN_MEAN_SCORE, "it cannot be read with confidence"),
+        (sum(line.span.duration_us for line in lines) > MAX_ROWS * _time_us(lines), "it is a page of text"),
         (least < 1, "there are fewer words in it than are spoken in the time"),
         (most > 1, "there are more words in it than can be spoken in the time"),
-        (sum(line.span.duration_us for line in lines) > MAX_ROWS * shown_us, "it is a page of text"),
         (bool(speech) and fraction_over(shown, margins) < MIN_OVER_SPEECH, "it does not go with the speech"),
     )
     reason = next((why for is_so, why in reasons if is_so), "")
     return Verdict(not reason, fraction_over(speech, shown), reason)
+
+
+def subtitle_bands(
+    bands: Sequence[Sequence[Line]], speech: Sequence[Span], min_texts: int = 2
+) -> tuple[int, ...]:
+    """Which of several bands hold the subtitles, the main one first; empty where none does.
+
+    The main one stands over the most speech. Another belongs to it where its lines are as high and come
+    instead of the main one's, as where a line is moved to the top; such a line may be the only one.
+    """
+    verdicts = [verdict(lines, speech, min_texts) for lines in bands]
+    good = [i for i, one in enumerate(verdicts) if one.are_subtitles]
+    if not good:
+        return ()
+    main = max(good, key=lambda i: (_time_us(bands[i]), -i))
+    others = (
+        i
+        for i, lines in enumerate(bands)
+        if i != main and _alternate(bands[main], lines) and verdict(lines, speech, 1).are_subtitles
+    )
+    return (main, *others)
+
+
+def _time_us(lines: Sequence[Line]) -> int:
+    return sum(span.duration_us for span in united(line.span for line in lines))
+
+
+def _alternate(main: Sequence[Line], lines: Sequence[Line]) -> bool:
+    if not lines:
+        return False
+    shared = fraction_over(united(one.span for one in lines), united(one.span for one in main))
+    lower, higher = sorted(median(one.box.height_px for one in group) for group in (main, lines))
+    return shared <= MAX_TOGETHER and higher <= MAX_ROW_HEIGHT_RATIO * lower
 
 
 def letters_per_second(lines: Sequence[Line]) -> tuple[float, float]:
@@ -398,6 +454,12 @@ def letters_per_second(lines: Sequence[Line]) -> tuple[float, float]:
     least = max(wide / MIN_WIDE_PER_S, narrow / MIN_NARROW_PER_S) / seconds
     most = max(wide / MAX_WIDE_PER_S, narrow / MAX_NARROW_PER_S) / seconds
     return least, most
+
+
+def _mean_score(lines: Sequence[Line]) -> float:
+    """Mean probability of the characters."""
+    count = sum(len(line.text) for line in lines)
+    return sum(line.score * len(line.text) for line in lines) / max(1, count)
 
 
 def _texts(lines: Sequence[Line], enough: int) -> int:

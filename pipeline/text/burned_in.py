@@ -6,15 +6,17 @@ changes; those are read again only when the writing in them changes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config import ConfigError
 from pipeline.media.cues import count_of, spoken_lines
 from pipeline.media.frames import Frame, iter_frames
 from pipeline.media.key_frames import key_frames
+from pipeline.models.cards import ModelError
 from pipeline.text import bands, ocr
 from pipeline.text.bands import Line, Row, Sample, Strip
 from pipeline.text.transcribe import Heard, Request
@@ -44,21 +46,33 @@ def transcribe(request: Request) -> Heard | None:
     """What the subtitles in the picture say; with ``auto`` None where they are not to be trusted as words.
 
     They are to be where they change with the speech and stand over at least ``MIN_COVERAGE`` of it. Asked for
-    by name, they need not cover so much, and there need be no speech.
+    by name, they need not cover so much, nor change, and there need be no speech.
 
     Raises:
+        ConfigError: asked for by name, and there are none.
         ModelError: asked for by name, and the package that reads them is missing or damaged.
         MediaError: the video cannot be read.
     """
     media, is_asked = request.media, request.settings.source == SOURCE
-    if not media.has_video or (not is_asked and (not request.speech or not ocr.is_installed())):
-        return Heard(()) if is_asked else None
-    speech = request.speech or (Span(0, media.duration_us),)
-    reader = ocr.load()
-    strips, size = find_strips(request, reader, speech)
-    lines, coverage, where = read_strips(request, reader, strips, size)
+    if not is_asked and not (media.has_video and request.speech and ocr.is_installed()):
+        return None
+    lines: list[Line] = []
+    coverage, where = 0.0, ""
+    if media.has_video:
+        try:
+            reader = ocr.load()
+        except ModelError as error:
+            if is_asked:
+                raise
+            return Heard((), losses=(f"Subtitles in the picture were not looked for: {error}.",))
+        strips, size = find_strips(request, reader, request.speech or (Span(0, media.duration_us),))
+        lines, coverage, where = read_strips(request, reader, strips, size)
+    if is_asked and not lines:
+        raise ConfigError(
+            f"transcript.source is '{SOURCE}' but no subtitles were found in the picture; use 'auto'"
+        )
     if not lines or (not is_asked and coverage < MIN_COVERAGE):
-        return Heard(()) if is_asked else None
+        return None
     made = spoken_lines(
         bands.cues_of(lines),
         "the subtitles in the picture",
@@ -91,7 +105,7 @@ def find_strips(
         pictures.append(list(_rows(reader, frame.image, DETECTOR_PX, size[1])))
         if len(pictures) >= ENOUGH_WITHOUT and not any(pictures):
             break
-    return bands.strips(pictures, size[1]), size
+    return bands.strips(pictures, size[1], _min_texts(request)), size
 
 
 def probe_frames(request: Request, speech: Sequence[Span]) -> Iterator[Frame]:
@@ -142,23 +156,25 @@ def read_strips(
     """The lines of subtitles, which fraction of speech they stand over, and where they stand in words."""
     if not strips:
         return [], 0.0, ""
-    media, min_texts = request.media, 1 if request.settings.source == SOURCE else 2
+    media, min_texts = request.media, _min_texts(request)
     followers = [_Follower(reader, strip, size[1]) for strip in strips]
     for frame in iter_frames(request.source, media, SAMPLE_FPS, PICTURE_PX):
         for follower in followers:
             follower.add(frame)
         request.progress(min(1.0, frame.time_us / max(1, media.duration_us)))
-    kept: list[Line] = []
-    where: list[str] = []
-    for follower in followers:
-        lines = bands.lines_of(follower.samples)
-        lines = bands.in_band(bands.without_standing(lines, media.duration_us))
-        if bands.verdict(lines, request.speech, min_texts).are_subtitles:
-            kept += lines
-            where.append(_where(follower.strip, size[1]))
-    kept.sort(key=lambda line: (line.span, line.box.top_px))
-    coverage = bands.verdict(kept, request.speech).coverage
-    return kept, coverage, " and ".join(dict.fromkeys(where))
+    lines = [
+        bands.in_band(bands.without_standing(bands.lines_of(f.samples), media.duration_us)) for f in followers
+    ]
+    chosen = bands.subtitle_bands(lines, request.speech, min_texts)
+    kept = sorted((line for i in chosen for line in lines[i]), key=lambda line: (line.span, line.box.top_px))
+    coverage = bands.fraction_over(request.speech, united(line.span for line in kept))
+    where = dict.fromkeys(_where(strips[i], size[1]) for i in chosen)
+    return kept, coverage, " and ".join(where)
+
+
+def _min_texts(request: Request) -> int:
+    """How many texts must follow each other: whoever asks for subtitles may have a video of one line."""
+    return 1 if request.settings.source == SOURCE else 2
 
 
 def _where(strip: Strip, height_px: int) -> str:
@@ -216,7 +232,10 @@ class _Follower:
         return float((a * b).sum()) / norm if norm else 0.0
 
     def _look(self, image: NDArray[np.uint8], strokes: NDArray[np.float32]) -> None:
-        rows = tuple(_rows(self.reader, image, STRIP_DETECTOR_PX, self.height_px, self.strip.top_px))
+        rows = tuple(
+            replace(row, is_unchanged=bool(self._rows) and self._correlation(strokes, row) >= MIN_CORRELATION)
+            for row in _rows(self.reader, image, STRIP_DETECTOR_PX, self.height_px, self.strip.top_px)
+        )
         texts, before = [row.text for row in rows], [row.text for row in self._rows]
         is_same = len(rows) == len(self._rows) and all(
             bands.similarity(a, b) >= bands.MIN_SIMILARITY for a, b in zip(texts, before, strict=True)
@@ -229,8 +248,8 @@ class _Follower:
 def strokes_of(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What is finer than a character in an RGB strip, float32 ``(h, w)``: strokes, not what moves behind."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    blurred: NDArray[np.float32] = cv2.GaussianBlur(grey, (0, 0), 4.0)
-    return grey - blurred
+    strokes: NDArray[np.float32] = grey - cv2.GaussianBlur(grey, (0, 0), 4.0)
+    return strokes
 
 
 def _rows(

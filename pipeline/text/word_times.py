@@ -1,4 +1,4 @@
-"""When each word of a written line is spoken: a recogniser's words with times, laid along the line's own text.
+"""When each word of a written line is spoken: a recogniser's words and times, laid along the line's text.
 
 Pure. The text is right and its times are coarse, as of subtitles; the recognised words have fine times and
 may be wrong. Letters that both have are anchors; the others lie between them.
@@ -66,7 +66,7 @@ def tokens(text: str) -> list[str]:
 
 def _letters(word: Word) -> list[_Letter]:
     """Each letter with an equal part of the word's time."""
-    letters = _comparable(word.text)
+    letters = comparable(word.text)
     start, duration, count = word.span.start_us, word.span.duration_us, len(letters)
     return [
         (letter, start + duration * i // count, start + duration * (i + 1) // count)
@@ -77,7 +77,7 @@ def _letters(word: Word) -> list[_Letter]:
 def _timed(utterance: Utterance, near: Sequence[_Letter]) -> tuple[tuple[Word, ...], int]:
     """Words of an utterance, and until when recognised letters were used; no words where too few are."""
     parts = tokens(utterance.text)
-    letters = [letter for part in parts for letter in _comparable(part)]
+    letters = [letter for part in parts for letter in comparable(part)]
     matcher = SequenceMatcher(None, letters, [letter for letter, _, _ in near], autojunk=False)
     anchors = {
         block.a + i: near[block.b + i][1:]
@@ -90,7 +90,7 @@ def _timed(utterance: Utterance, near: Sequence[_Letter]) -> tuple[tuple[Word, .
     words: list[Word] = []
     at = 0
     for part in parts:
-        count = len(_comparable(part))
+        count = len(comparable(part))
         start, end = borders[at], borders[at + count]
         last = anchors.get(at + count - 1)
         # A pause after a word is not part of it.
@@ -128,8 +128,8 @@ def _borders(anchors: dict[int, tuple[int, int]], count: int, span: Span) -> lis
     return borders
 
 
-def _comparable(text: str) -> list[str]:
-    """Its letters and digits, in lower case and simplified characters."""
+def comparable(text: str) -> list[str]:
+    """The letters and digits of a text, in lower case and simplified characters; as many as it has."""
     return [_simplified(char) for char in text.lower() if char.isalnum()]
 
 
