@@ -6,6 +6,7 @@ as can be spoken in the time. Logos and name plates stay, tickers run out of the
 letters, writing on things is seldom centred and follows no speech.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +14,10 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from statistics import median
 
-from pipeline.media.cues import Cue
+from pipeline.media.cues import Cue, SpokenLine
 from pipeline.overlap import Overlaps
 from pipeline.text.ocr import Box
+from pipeline.text.quality import units
 from pipeline.text.word_times import comparable
 from pipeline.types import US_PER_S, Span, united
 
@@ -48,11 +50,18 @@ MAX_TOGETHER = 0.2  # of the time of a second band: both at once are not one tra
 MIN_OVER_SPEECH = 0.5  # of the time of the lines
 SPEECH_MARGIN_US = 300_000
 MAX_RUN_HEIGHTS = 0.6
+# After so much time with lines they are given up where they hold less than this part of the words needed.
+MIN_JUDGED_US, HOPELESS = 10 * US_PER_S, 0.5
+# A piece of fewer words (or characters) is one with the next one, where that follows at once.
+MIN_UNITS, MAX_PIECE_GAP_US, MAX_JOINED_US = 4, 250_000, 6 * US_PER_S
 MAX_GAP_US = 450_000  # a line not read for so long, as over a bright background, went on
 MAX_STRIPS = 3
 STRIP_MARGIN_HEIGHTS = 1.0
 MIN_FRAME_FRACTION = 0.25  # of pictures within speech that hold subtitles
 MAX_ROWS = 4  # at a time: two languages of two lines each
+
+# Dots that trail off end no sentence.
+_SENTENCE_END = re.compile(r"[!?。！？]$|(?<![.…])\.$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +465,20 @@ def letters_per_second(lines: Sequence[Line]) -> tuple[float, float]:
     return least, most
 
 
+def is_hopeless(lines: Sequence[Line], speech: Sequence[Span], until_us: int, min_coverage: float) -> bool:
+    """Whether lines read until some time rule out that subtitles stand over as much of the speech as needed.
+
+    Either too much of the speech went by without a line, or the lines hold far too few words for it.
+    """
+    total_us = sum(span.duration_us for span in speech)
+    past = [Span(s.start_us, min(s.end_us, until_us)) for s in speech if s.start_us < until_us]
+    past_us = sum(span.duration_us for span in past)
+    shown = united(line.span for line in lines)
+    if past_us * (1 - fraction_over(past, shown)) > (1 - min_coverage) * total_us:
+        return True
+    return _time_us(lines) > MIN_JUDGED_US and letters_per_second(lines)[0] < HOPELESS
+
+
 def _mean_score(lines: Sequence[Line]) -> float:
     """Mean probability of the characters."""
     count = sum(len(line.text) for line in lines)
@@ -507,6 +530,32 @@ def cues_of(lines: Sequence[Line]) -> list[Cue]:
         if after.start_us < before.end_us:
             cues[i] = replace(before, end_us=max(before.start_us, after.start_us))
     return cues
+
+
+def joined(lines: Sequence[SpokenLine]) -> list[SpokenLine]:
+    """Lines of speech, each piece of too few words as one with the next: subtitles are often shown in pieces.
+
+    Not where the piece ends a sentence, another person speaks, or there is a pause.
+    """
+    whole: list[SpokenLine] = []
+    for line in lines:
+        before = whole[-1] if whole else None
+        if before is not None and _is_piece_of(before, line):
+            span = Span(before.span.start_us, line.span.end_us)
+            whole[-1] = SpokenLine(span, f"{before.text} {line.text}", line.speaker)
+        else:
+            whole.append(line)
+    return whole
+
+
+def _is_piece_of(piece: SpokenLine, line: SpokenLine) -> bool:
+    return (
+        units(piece.text) < MIN_UNITS
+        and piece.speaker == line.speaker
+        and line.span.start_us - piece.span.end_us <= MAX_PIECE_GAP_US
+        and line.span.end_us - piece.span.start_us <= MAX_JOINED_US
+        and not _SENTENCE_END.search(piece.text)
+    )
 
 
 def _are_one_cue(one: Line, other: Line) -> bool:

@@ -33,6 +33,7 @@ EARLY_PICTURES, MAX_PROBE_US = 6, 8 * US_PER_S
 # in 4 pictures.
 ENOUGH_WITHOUT = 4
 MIN_COVERAGE = 0.6  # of the speech, in ``auto``
+SAMPLES_TO_JUDGEMENT = 50  # whether to go on
 # Writing is unchanged from this correlation of its strokes on; it is looked at again after so many samples.
 MIN_CORRELATION = 0.85
 SAMPLES_TO_NEXT_LOOK = 3
@@ -54,11 +55,12 @@ def transcribe(request: Request) -> Heard | None:
         MediaError: the video cannot be read.
     """
     media, is_asked = request.media, request.settings.source == SOURCE
-    if not is_asked and not (media.has_video and request.speech and ocr.is_installed()):
+    has_picture = media.video_index is not None
+    if not is_asked and not (has_picture and request.speech and ocr.is_installed()):
         return None
     lines: list[Line] = []
     coverage, where = 0.0, ""
-    if media.has_video:
+    if has_picture:
         try:
             reader = ocr.load()
         except ModelError as error:
@@ -80,14 +82,15 @@ def transcribe(request: Request) -> Heard | None:
         request.settings.language,
         media.audio_language,
     )
-    count = count_of(len(made.lines), "line")
+    spoken = bands.joined(made.lines)
+    count = count_of(len(spoken), "line")
     note = f"The words were read from the subtitles in the picture ({count}, {where})."
     return Heard(
         tuple(
             Utterance(
                 one.span, one.text, None, SOURCE, speaker=one.speaker, confidence=_confidence(one.span, lines)
             )
-            for one in made.lines
+            for one in spoken
         ),
         note=" ".join((note, *made.notes)),
         losses=made.losses,
@@ -158,10 +161,14 @@ def read_strips(
         return [], 0.0, ""
     media, min_texts = request.media, _min_texts(request)
     followers = [_Follower(reader, strip, size[1]) for strip in strips]
-    for frame in iter_frames(request.source, media, SAMPLE_FPS, PICTURE_PX):
+    for index, frame in enumerate(iter_frames(request.source, media, SAMPLE_FPS, PICTURE_PX), 1):
         for follower in followers:
             follower.add(frame)
         request.progress(min(1.0, frame.time_us / max(1, media.duration_us)))
+        if min_texts > 1 and index % SAMPLES_TO_JUDGEMENT == 0:
+            so_far = [line for f in followers for line in bands.lines_of(f.samples)]
+            if bands.is_hopeless(so_far, request.speech, frame.time_us, MIN_COVERAGE):
+                return [], 0.0, ""
     lines = [
         bands.in_band(bands.without_standing(bands.lines_of(f.samples), media.duration_us)) for f in followers
     ]

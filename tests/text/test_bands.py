@@ -7,6 +7,7 @@ from time import process_time
 import numpy as np
 import pytest
 
+from pipeline.media.cues import SpokenLine
 from pipeline.text import bands
 from pipeline.text.bands import Line, Row, Sample, Strip
 from pipeline.text.ocr import Box, boxes_of
@@ -173,6 +174,38 @@ def test_lines_above_each_other_are_one_cue_from_the_first_one_s_start_on() -> N
         (1 * S, 4 * S, "第一行\n第二行"),
         (4 * S, 6 * S, "第三行"),
     ]
+
+
+def test_pieces_of_a_few_words_are_one_with_what_follows_at_once() -> None:
+    pieces = [
+        (0, 1, "就是..."),
+        (1, 3, "現場真的好多人來看"),
+        (3, 3.5, "對。"),
+        (3.5, 5, "大家都來了"),
+        (5, 6, "我"),
+        (7, 8, "很高興"),
+    ]
+    lines = [SpokenLine(span(start, end), text) for start, end, text in pieces]
+    assert [one.text for one in bands.joined(lines)] == [
+        "就是... 現場真的好多人來看",
+        "對。",
+        "大家都來了",
+        "我",
+        "很高興",
+    ]
+    assert bands.joined(lines)[0].span == span(0, 3)
+    turns = [replace(lines[0], speaker="A"), replace(lines[1], speaker="B")]
+    assert bands.joined(turns) == turns
+
+
+def test_reading_ends_where_too_little_speech_can_still_be_covered_or_too_little_is_said() -> None:
+    speech = [span(0, 40)]
+    assert not bands.is_hopeless([], speech, 15 * S, 0.6)
+    assert bands.is_hopeless([], speech, 17 * S, 0.6)
+    titles = [line(0, 6, "第一部分"), line(6, 12, "第二部分")]
+    assert bands.is_hopeless(titles, speech, 12 * S, 0.6)
+    assert not bands.is_hopeless(titles[:1], speech, 6 * S, 0.6)
+    assert not bands.is_hopeless(SPOKEN, speech, 17 * S, 0.6)
 
 
 def test_an_hour_of_lines_takes_no_square_of_time() -> None:

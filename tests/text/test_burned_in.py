@@ -109,15 +109,15 @@ def test_without_speech_or_picture_nothing_is_looked_for(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(ocr, "load", loaded)
     assert transcribe(request(speech=[])) is None
-    mute = replace(request(speech=[span(0, 1)]).media, has_video=False)
-    assert transcribe(request(speech=[span(0, 1)], info=mute)) is None
+    assert transcribe(request(speech=[span(0, 1)])) is None  # this one has no picture
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ocr, "find_spec", lambda name: None)
-    assert transcribe(request(speech=[span(0, 1)])) is None
+    seen = replace(request().media, video_index=0)
+    assert transcribe(request(speech=[span(0, 1)], info=seen)) is None
     with pytest.raises(ModelError, match=r"run `pip install --no-deps rapidocr==3\.10\.0`"):
-        transcribe(request("burned-in", speech=[span(0, 1)]))
+        transcribe(request("burned-in", speech=[span(0, 1)], info=seen))
 
 
 def test_a_file_that_is_not_the_pinned_one_is_never_used(
@@ -135,7 +135,8 @@ def test_a_file_that_is_not_the_pinned_one_is_never_used(
     monkeypatch.setattr(ocr, "_folder", lambda: tmp_path)
     with pytest.raises(ModelError, match="--force-reinstall"):
         ocr.load()
-    heard = transcribe(request(speech=[span(0, 1)]))
+    seen = replace(request().media, video_index=0)
+    heard = transcribe(request(speech=[span(0, 1)], info=seen))
     assert heard is not None and heard.utterances == () and "not looked for" in heard.losses[0]
 
 
