@@ -7,11 +7,12 @@ letters, writing on things is seldom centred and follows no speech.
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import combinations, pairwise
 from statistics import median
 
 from pipeline.media.cues import Cue, SpokenLine
@@ -21,7 +22,7 @@ from pipeline.text.quality import units
 from pipeline.text.word_times import comparable
 from pipeline.types import US_PER_S, Span, united
 
-# Of the picture's height: a detector's box is about 1.6 times as high as its characters.
+# A detector's box is about 1.6 times as high as its characters: of the shorter side, and of the height.
 MIN_HEIGHT, MAX_HEIGHT = 0.025, 0.15
 # Of the picture's width: how far from the middle a line's middle may lie, and how near to a side it may come.
 MAX_OFF_CENTRE, MIN_MARGIN = 0.1, 0.015
@@ -162,7 +163,7 @@ def is_placed_like_a_subtitle(box: Box, width_px: int, height_px: int) -> bool:
     """Whether a box in a picture of this size is centred, of a readable height and clear of the sides."""
     margin = MIN_MARGIN * width_px
     return (
-        MIN_HEIGHT * height_px <= box.height_px <= MAX_HEIGHT * height_px
+        MIN_HEIGHT * min(width_px, height_px) <= box.height_px <= MAX_HEIGHT * height_px
         and box.width_px >= box.height_px
         and abs(box.centre[0] - width_px / 2) <= MAX_OFF_CENTRE * width_px
         and box.left_px > margin
@@ -289,10 +290,12 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
 
 
 def _runs(track: _Track) -> bool:
-    """Whether both ends of the writing moved the same way."""
+    """Whether both ends of the writing moved the same way, or all of it up or down, as credits do."""
     first, last = track.rows[0].box, track.rows[-1].box
     left, right = last.left_px - first.left_px, last.right_px - first.right_px
-    return left * right > 0 and min(abs(left), abs(right)) > MAX_RUN_HEIGHTS * first.height_px
+    up = abs(first.centre[1] - last.centre[1])
+    across = min(abs(left), abs(right)) if left * right > 0 else 0.0
+    return max(across, up) > MAX_RUN_HEIGHTS * first.height_px
 
 
 def _is_replaced(track: _Track, sample: Sample, fresh: Sequence[Row]) -> bool:
@@ -345,7 +348,10 @@ def _line(track: _Track) -> Line:
 
 
 def without_standing(lines: Sequence[Line], duration_us: int) -> list[Line]:
-    """Without writing that stays, or comes again and again: name plates, logos, titles."""
+    """Without writing that stays, or comes again and again: name plates, logos, titles.
+
+    What stands in another row while two lines follow each other stays, however short the video.
+    """
     total_us: Counter[str] = Counter()
     for line in lines:
         total_us[_plain(line.text)] += line.span.duration_us
@@ -356,7 +362,33 @@ def without_standing(lines: Sequence[Line], duration_us: int) -> list[Line]:
         if sum(us for other, us in total_us.items() if _are_one_text(text, other)) > limit_us
     }
     standing |= {_plain(line.text) for line in lines if line.span.duration_us > MAX_LINE_US}
+    standing |= {_plain(line.text) for line in _outlasting(lines)}
     return [line for line in lines if not any(_are_one_text(_plain(line.text), one) for one in standing)]
+
+
+def _outlasting(lines: Sequence[Line]) -> list[Line]:
+    """Lines during which at least two others come and go one after the other."""
+    ordered = sorted(lines, key=lambda line: line.span)
+    starts = [line.span.start_us for line in ordered]
+    outlasting = []
+    for line in ordered:
+        inside = [
+            other
+            for other in ordered[
+                bisect_left(starts, line.span.start_us) : bisect_left(starts, line.span.end_us)
+            ]
+            if other.span.end_us <= line.span.end_us
+            and other.span.duration_us >= MIN_TIMED_US
+            and not _are_level(line.box, other.box)
+        ]
+        if any(
+            one.span.end_us <= other.span.start_us
+            and _are_level(one.box, other.box)
+            and similarity(one.text, other.text) < MIN_SIMILARITY
+            for one, other in combinations(inside, 2)
+        ):
+            outlasting.append(line)
+    return outlasting
 
 
 def _are_one_text(one: str, other: str) -> bool:

@@ -78,6 +78,7 @@ def test_writing_that_is_typed_is_one_line_from_its_first_character_on() -> None
 
 def test_writing_that_runs_through_the_picture_is_no_line() -> None:
     assert bands.lines_of(samples(*(row("各地新闻今日上午", left_px=x) for x in (300, 280, 260, 240)))) == []
+    assert bands.lines_of(samples(*(row("导演王小明", top_px=y) for y in (330, 320, 310, 300)))) == []
 
 
 def test_boxes_side_by_side_are_one_row_unless_they_slope() -> None:
@@ -126,6 +127,12 @@ def test_writing_that_stays_or_comes_again_and_again_is_dropped() -> None:
     title = line(0, 13, "特别节目第一部分")
     assert bands.without_standing([*SPOKEN, *plate, title], 30 * S) == list(SPOKEN)
     assert bands.without_standing(plate, 300 * S) == plate  # what is said three times in five minutes
+
+
+def test_writing_that_stands_while_two_lines_follow_each_other_is_dropped() -> None:
+    banner, second = line(0.5, 7, "特别节目第一部分", 335), line(2, 4, "昨天晚上下雨了", TOP_PX - 32)
+    assert bands.without_standing([*SPOKEN, banner], 8 * S) == list(SPOKEN)
+    assert bands.without_standing([*SPOKEN, second], 8 * S) == [*SPOKEN, second]
 
 
 def test_writing_outside_the_band_is_dropped_but_a_second_line_is_kept() -> None:
