@@ -19,7 +19,7 @@ from pipeline.media.cues import Cue, SpokenLine
 from pipeline.overlap import Overlaps
 from pipeline.text.ocr import Box
 from pipeline.text.quality import units
-from pipeline.text.word_times import comparable
+from pipeline.text.word_alignment import comparable
 from pipeline.types import US_PER_S, Span, united
 
 # A detector's box is about 1.6 times as high as its characters: of the shorter side, and of the height.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import ConfigError
+from pipeline.config import ConfigError, TranscriptSection
 from pipeline.media.cues import count_of, spoken_lines
 from pipeline.media.frames import Frame, iter_frames
 from pipeline.media.key_frames import key_frames
@@ -20,7 +20,7 @@ from pipeline.models.cards import ModelError
 from pipeline.text import bands, ocr
 from pipeline.text.bands import Line, Row, Sample, Strip
 from pipeline.text.transcribe import Heard, Request
-from pipeline.types import US_PER_S, Span, Utterance, united
+from pipeline.types import US_PER_S, ModelCard, Span, Utterance, united
 
 SOURCE = "burned-in"
 # Longer side of the pictures, and of what the detector sees of them.
@@ -95,6 +95,11 @@ def transcribe(request: Request) -> Heard | None:
         note=" ".join((note, *made.notes)),
         losses=made.losses,
     )
+
+
+def card(settings: TranscriptSection) -> ModelCard:
+    """What reads them, whatever the settings."""
+    return ocr.card()
 
 
 def find_strips(

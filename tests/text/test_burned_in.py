@@ -141,7 +141,7 @@ def test_a_file_that_is_not_the_pinned_one_is_never_used(
 
 
 def test_the_card_names_licence_and_pinned_bytes() -> None:
-    card = ocr.card()
+    card = burned_in.card(request().settings)
     assert (card.id, card.modality, card.licence) == (
         "PP-OCRv6-small (rapidocr 3.10.0)",
         "transcript",

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from pipeline.text.word_times import comparable, tokens, with_word_times
+from pipeline.text.word_alignment import comparable, tokens, with_word_times
 from pipeline.types import Span, Utterance, Word
 from tests.text.requests import S, span
 
@@ -34,6 +34,12 @@ def test_wrong_words_lie_between_right_ones() -> None:
     starts = [one.span.start_us / S for one in line.words]
     assert starts == [1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2]
     assert line.words[-1].span.end_us == 2.4 * S
+
+
+def test_letters_before_the_first_right_one_share_what_time_the_line_leaves() -> None:
+    heard = recognised((1.3, 1.8, "就"), (1.8, 2.3, "是"))
+    (line,) = with_word_times([written(1.0, 2.5, "我覺得就是")], heard)
+    assert [one.span.start_us / S for one in line.words] == [1.0, 1.1, 1.2, 1.3, 1.8]
 
 
 def test_words_stay_in_order_and_inside_the_line() -> None:

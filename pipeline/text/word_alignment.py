@@ -105,16 +105,18 @@ def _borders(anchors: dict[int, tuple[int, int]], count: int, span: Span) -> lis
     """Where each of ``count`` letters starts, and where the last one ends; ascending, inside the span.
 
     Letters between two anchors share the time between them; those before the first and after the last are as
-    long as the others.
+    long as the others, or shorter where the span leaves less time.
     """
     letter_us = round(median(end - start for start, end in anchors.values()))
     known = sorted(anchors)
     first, last = known[0], known[-1]
     starts = [0] * (count + 1)
+    before_us = min(letter_us, max(0, anchors[first][0] - span.start_us) // max(1, first))
+    after_us = min(letter_us, max(0, span.end_us - anchors[last][1]) // max(1, count - 1 - last))
     for index in range(first):
-        starts[index] = anchors[first][0] - letter_us * (first - index)
+        starts[index] = anchors[first][0] - before_us * (first - index)
     for index in range(last + 1, count + 1):
-        starts[index] = anchors[last][1] + letter_us * (index - last - 1)
+        starts[index] = anchors[last][1] + after_us * (index - last - 1)
     for a, b in zip(known, [*known[1:], None], strict=True):
         starts[a] = anchors[a][0]
         if b is not None:
