@@ -285,8 +285,29 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
             if track.end_us == before_us:
                 track.end_us += (samples[-1].time_us - samples[-2].time_us) // 2
     done += open_
-    standing = (_line(track) for track in done if not _runs(track))
-    return sorted(standing, key=lambda line: (line.span, line.box.top_px))
+    standing = [_line(track) for track in done if not _runs(track)]
+    return _with_fades(sorted(standing, key=lambda line: (line.span, line.box.top_px)))
+
+
+def _with_fades(lines: Sequence[Line]) -> list[Line]:
+    """Lines in order, each with the moments before and after it in which part of it was read."""
+    whole = list(lines)
+    for i, line in enumerate(whole):
+        for k in (i - 1, i + 1):
+            if line.span.duration_us < MIN_TIMED_US and 0 <= k < len(whole) and _is_part(line, whole[k]):
+                span = whole[k].span
+                start, end = min(span.start_us, line.span.start_us), max(span.end_us, line.span.end_us)
+                whole[k] = replace(whole[k], span=Span(start, end))
+                whole[i] = replace(line, text="")
+                break
+    return [line for line in whole if line.text]
+
+
+def _is_part(part: Line, line: Line) -> bool:
+    apart = max(part.span.start_us - line.span.end_us, line.span.start_us - part.span.end_us)
+    return (
+        apart <= MAX_PIECE_GAP_US and _overlap(part.box, line.box) and _plain(part.text) in _plain(line.text)
+    )
 
 
 def _runs(track: _Track) -> bool:

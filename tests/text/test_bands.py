@@ -63,6 +63,12 @@ def test_the_text_most_often_read_stands_and_a_picture_missed_does_not_end_a_lin
     assert (only.text, only.span) == ("我們一起去公園散步吧", Span(0, 900_000))
 
 
+def test_part_of_a_line_read_while_it_fades_belongs_to_it() -> None:
+    part, whole, other = row("公园散步吧"), row("我们一起去公园散步吧"), row("可是孩子们玩得很开心")
+    lines = bands.lines_of(samples(part, whole, whole, whole, part, other, other))
+    assert [(one.text, one.span.start_us) for one in lines] == [(whole.text, 0), (other.text, 900_000)]
+
+
 def test_lines_that_share_words_are_two() -> None:
     texts = [
         one.text for one in bands.lines_of(samples(row("反正痛就痛"), row("反正痛就痛"), row("反正就是")))
