@@ -15,14 +15,16 @@ from pipeline.types import US_PER_S, MediaInfo
 
 # A seek that lands before a key frame reads so far for it.
 MAX_PACKETS = 300
+BT709_TRANSFER = 1  # of ITU-T H.273
 
 
 def key_frames(
     path: Path, info: MediaInfo, times_us: Sequence[int], max_side_px: int | None = None
 ) -> list[Frame]:
-    """The key frames at or before some times, each once and in order of time.
+    """The key frames at or before some times, near them without an index; each once and in order of time.
 
-    Fewer than asked for where key frames are far apart, none where the file cannot be searched.
+    Fewer than asked for where key frames are far apart, none where the file cannot be searched. Pictures in
+    HLG or PQ are not tone-mapped, which would cost seconds whatever their number: paler than they are shown.
 
     Raises:
         MediaError: the file has no picture, or is gone.
@@ -45,6 +47,7 @@ def key_frames(
                 continue
             time_us = to_us(frame.pts, stream.time_base) - info.clock_zero_us
             if time_us not in frames:
+                frame.color_trc = BT709_TRANSFER
                 frames[time_us] = Frame(time_us, canvas.image(frame, time_us), canvas.scale)
     return [frames[time_us] for time_us in sorted(frames)]
 
