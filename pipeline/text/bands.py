@@ -41,11 +41,12 @@ SURE_SCORE = 0.97
 MIN_SIMILAR_FRACTION = 0.8  # of the shorter text, where the longer goes on from it
 # A line that stands longer is no subtitle.
 MAX_LINE_US = 12 * US_PER_S
+MAX_MEDIAN_LINE_US = 6 * US_PER_S
 # Nor is a text that stands for this fraction of the video, however often it goes and comes.
 MAX_STANDING_FRACTION = 0.3
 # Letters that can be spoken in a second, with room for pauses: of Chinese or Japanese, and of other scripts.
-MIN_WIDE_PER_S, MAX_WIDE_PER_S = 2.0, 14.0
-MIN_NARROW_PER_S, MAX_NARROW_PER_S = 6.0, 42.0
+MIN_WIDE_PER_S, MAX_WIDE_PER_S = 2.4, 14.0
+MIN_NARROW_PER_S, MAX_NARROW_PER_S = 7.0, 42.0
 MIN_TIMED_US = 400_000  # a shorter line is one that was cut off
 MAX_TOGETHER = 0.2  # of the time of a second band: both at once are not one transcript
 MIN_OVER_SPEECH = 0.5  # of the time of the lines
@@ -459,8 +460,9 @@ def verdict(lines: Sequence[Line], speech: Sequence[Span], min_texts: int = 2) -
     least, most = letters_per_second(lines)
     reasons = (
         (_texts(lines, min_texts) < min_texts, "the same writing stands all the time"),
-        (_mean_score(lines) < MIN_MEAN_SCORE, "it cannot be read with confidence"),
+        (mean_score(lines) < MIN_MEAN_SCORE, "it cannot be read with confidence"),
         (sum(line.span.duration_us for line in lines) > MAX_ROWS * _time_us(lines), "it is a page of text"),
+        (median(line.span.duration_us for line in lines) > MAX_MEDIAN_LINE_US, "its lines stand too long"),
         (least < 1, "there are fewer words in it than are spoken in the time"),
         (most > 1, "there are more words in it than can be spoken in the time"),
         (bool(speech) and fraction_over(shown, margins) < MIN_OVER_SPEECH, "it does not go with the speech"),
@@ -532,7 +534,7 @@ def is_hopeless(lines: Sequence[Line], speech: Sequence[Span], until_us: int, mi
     return _time_us(lines) > MIN_JUDGED_US and letters_per_second(lines)[0] < HOPELESS
 
 
-def _mean_score(lines: Sequence[Line]) -> float:
+def mean_score(lines: Sequence[Line]) -> float:
     """Mean probability of the characters."""
     count = sum(len(line.text) for line in lines)
     return sum(line.score * len(line.text) for line in lines) / max(1, count)

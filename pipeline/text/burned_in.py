@@ -33,7 +33,7 @@ EARLY_PICTURES, MAX_PROBE_US = 6, 8 * US_PER_S
 # in 4 pictures.
 ENOUGH_WITHOUT = 4
 MIN_COVERAGE = 0.6  # of the speech, in ``auto``
-SAMPLES_TO_JUDGEMENT = 50  # whether to go on
+SAMPLES_TO_JUDGEMENT = 50  # whether to go on; then after twice as many
 # Writing is unchanged from this correlation of its strokes on; it is looked at again after so many samples.
 MIN_CORRELATION = 0.85
 SAMPLES_TO_NEXT_LOOK = 3
@@ -166,11 +166,13 @@ def read_strips(
         return [], 0.0, ""
     media, min_texts = request.media, _min_texts(request)
     followers = [_Follower(reader, strip, size[1]) for strip in strips]
+    judged_at = SAMPLES_TO_JUDGEMENT
     for index, frame in enumerate(iter_frames(request.source, media, SAMPLE_FPS, PICTURE_PX), 1):
         for follower in followers:
             follower.add(frame)
         request.progress(min(1.0, frame.time_us / max(1, media.duration_us)))
-        if min_texts > 1 and index % SAMPLES_TO_JUDGEMENT == 0:
+        if min_texts > 1 and index == judged_at:
+            judged_at *= 2
             so_far = [line for f in followers for line in bands.lines_of(f.samples)]
             if bands.is_hopeless(so_far, request.speech, frame.time_us, MIN_COVERAGE):
                 return [], 0.0, ""
@@ -195,8 +197,8 @@ def _where(strip: Strip, height_px: int) -> str:
 
 
 def _confidence(span: Span, lines: Sequence[Line]) -> float | None:
-    scores = [line.score for line in lines if line.span.overlap_us(span) > 0]
-    return round(min(scores), 4) if scores else None
+    read = [line for line in lines if line.span.overlap_us(span) > 0]
+    return round(bands.mean_score(read), 4) if read else None
 
 
 @dataclass(slots=True)

@@ -5,9 +5,12 @@ nothing is logged, fetched or written. Pre- and post-processing follow PaddleOCR
 "Real-time scene text detection with differentiable binarization" (2020), and greedy CTC decoding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -33,6 +36,8 @@ UNCLIP_RATIO = 1.6
 SIDE_STEP_PX = 32
 RECOGNISER_HEIGHT_PX = 48
 MIN_SIDE_PX = 3
+# From this many times the usual distance on there is a space, where there are enough to know what is usual.
+MIN_SPACE_RATIO, MIN_EVEN_GAPS = 1.4, 3
 # A recogniser's input no wider than this: about 80 characters.
 MAX_RECOGNISER_WIDTH_PX = 2400
 
@@ -103,8 +108,29 @@ class Ocr:
         is_new = np.append(True, best[1:] != best[:-1]) & (best != 0)
         if not is_new.any():
             return "", 0.0
-        text = "".join(self._characters[i] for i in best[is_new])
+        characters = [self._characters[i] for i in best[is_new]]
+        text = spaced(characters, np.flatnonzero(is_new).tolist())
         return text.strip(), float(probabilities.max(axis=1)[is_new].mean())
+
+
+def spaced(characters: Sequence[str], steps: Sequence[int]) -> str:
+    """Characters read at these steps from left to right as text, with a space in each wide gap.
+
+    The network leaves out spaces between Chinese characters, which stand at even distances.
+    """
+    pairs = list(zip(pairwise(characters), pairwise(steps), strict=True))
+    gaps = [after - before for (one, other), (before, after) in pairs if _are_wide(one, other)]
+    if len(gaps) < MIN_EVEN_GAPS:
+        return "".join(characters)
+    wide_gap = MIN_SPACE_RATIO * median(gaps)
+    text = characters[0]
+    for (one, other), (before, after) in pairs:
+        text += " " + other if _are_wide(one, other) and after - before >= wide_gap else other
+    return text
+
+
+def _are_wide(one: str, other: str) -> bool:
+    return all(ord(char) >= 0x2E80 and char.isalpha() for char in (one, other))
 
 
 def boxes_of(probability: NDArray[np.float32], width_px: int, height_px: int) -> list[Box]:

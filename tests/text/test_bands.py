@@ -10,7 +10,7 @@ import pytest
 from pipeline.media.cues import SpokenLine
 from pipeline.text import bands
 from pipeline.text.bands import Line, Row, Sample, Strip
-from pipeline.text.ocr import Box, boxes_of
+from pipeline.text.ocr import Box, boxes_of, spaced
 from pipeline.types import Span
 from tests.text.requests import S, span
 
@@ -153,6 +153,7 @@ def test_writing_outside_the_band_is_dropped_but_a_second_line_is_kept() -> None
         (SPOKEN[:1], "the same writing stands all the time"),
         ((line(0, 3, SPOKEN[0].text, score=0.8), line(3, 7, SPOKEN[1].text, score=0.9)), "with confidence"),
         ((line(0, 6, "第一章"), line(6, 7, "第二部分")), "fewer words"),
+        ((line(0, 6.5, "今天天气真的很不错" * 3), line(7, 14, "我们一起去公园散步" * 3)), "stand too long"),
         ((line(0, 0.5, "今天天气真的很不错吧"), line(0.5, 1, "我们一起去公园散步")), "more words"),
         ([replace(one, span=one.span.shifted(20 * S)) for one in SPOKEN], "not go with the speech"),
         (
@@ -229,6 +230,13 @@ def test_an_hour_of_lines_takes_no_square_of_time() -> None:
     assert bands.without_standing(lines, 3600 * S) == lines
     assert bands.verdict(bands.in_band(lines), [span(0, 3600)]).are_subtitles
     assert process_time() - begin < 4
+
+
+def test_a_wide_gap_between_chinese_characters_is_a_space() -> None:
+    assert spaced("哟小雨小雨", [0, 8, 12, 20, 24]) == "哟小雨小雨"  # too few to know what is usual
+    assert spaced("哟小雨小雨怎么回事", [0, 8, 12, 20, 24, 32, 36, 40, 44]) == "哟 小雨 小雨 怎么回事"
+    assert spaced("我看OK，好的没有", [0, 4, 12, 15, 20, 28, 32, 36, 40]) == "我看OK，好的没有"
+    assert spaced("", []) == ""
 
 
 def test_the_detector_s_map_gives_boxes_in_pixels_of_the_picture() -> None:
