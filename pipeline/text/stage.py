@@ -29,6 +29,7 @@ from pipeline.records import (
 )
 from pipeline.text.backends import BACKENDS, RECOGNISER_CARDS, reading_of
 from pipeline.text.chunks import sound_of
+from pipeline.text.corrections import Correction, within
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
@@ -44,9 +45,17 @@ def run_transcript(
     Raises:
         ConfigError, ModelError, MediaError: see ``transcribe``.
     """
+    media = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
+    if settings.is_corrected:
+        correction = read_record(inputs["subtitles"], Correction)
+        _write(out, within(correction.transcript, media.duration_us))
+        if correction.card is not None and correction.is_recognised:
+            write_record(out / CARD_FILE, correction.card)
+        progress(1.0)
+        return
     request = Request(
         source=media_path(inputs),
-        media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
+        media=media,
         settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
         sound=sound_of(Recording(inputs["audio"] / AUDIO_FILE)),
@@ -59,13 +68,17 @@ def run_transcript(
         note=" ".join(filter(None, (settings.note, transcript.note))),
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
-    write_record(out / TRANSCRIPT_FILE, transcript)
+    _write(out, transcript)
     if transcript.utterances and transcript.source in RECOGNISER_CARDS:
         module, function = RECOGNISER_CARDS[transcript.source].split(":")
         write_record(out / CARD_FILE, getattr(import_module(module), function)(settings.section))
+    progress(1.0)
+
+
+def _write(out: Path, transcript: Transcript) -> None:
+    write_record(out / TRANSCRIPT_FILE, transcript)
     write_sentences(out / WARNINGS_FILE, [transcript.note])
     write_sentences(out / LOSSES_FILE, transcript.losses)
-    progress(1.0)
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:
