@@ -159,6 +159,8 @@ def test_sizes_go_by_name() -> None:
     base = known_model("base")
     assert base is not None and base == known_model(base.id) == known_model("faster-whisper-base")
     assert known_model("bas") is None
+    named = [known_model(size) for size in ("small", "large-v3-turbo", "distil-large-v3")]
+    assert all(model is not None and model.optional for model in named) and len({*named}) == 3
 
 
 def test_line_ends_are_where_time_stamps_follow_a_whole_word() -> None:
