@@ -33,7 +33,7 @@ EARLY_PICTURES, MAX_PROBE_US = 6, 8 * US_PER_S
 # in 4 pictures.
 ENOUGH_WITHOUT = 4
 MIN_COVERAGE = 0.6  # of the speech, in ``auto``
-SAMPLES_TO_JUDGEMENT = 50  # whether to go on; then after twice as many
+SAMPLES_TO_JUDGEMENT = 30  # whether to go on; then after twice as many
 # Writing is unchanged from this correlation of its strokes on; it is looked at again after so many samples.
 MIN_CORRELATION = 0.85
 SAMPLES_TO_NEXT_LOOK = 3
@@ -273,9 +273,12 @@ def _rows(
 
     The image is the picture from ``top_px`` down; boxes are in pixels of the picture.
     """
-    for box in bands.in_rows(reader.boxes(image, side_px)):
-        if not bands.is_placed_like_a_subtitle(box, image.shape[1], height_px):
-            continue
+    boxes = [
+        box
+        for box in bands.in_rows(reader.boxes(image, side_px))
+        if bands.is_placed_like_a_subtitle(box, image.shape[1], height_px)
+    ]
+    for box in boxes if len(boxes) <= bands.MAX_ROWS_READ else ():
         text, score = reader.read(image, box)
         shifted = ocr.Box(box.left_px, box.top_px + top_px, box.right_px, box.bottom_px + top_px, box.score)
         row = Row(text, shifted, score)
