@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import combinations, pairwise
 from statistics import median
@@ -83,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The rows of one sampled picture; a row seen unchanged is the same object again."""
+    """The rows of one sampled picture; a row that was not read anew is the same object again."""
 
     time_us: int
     rows: tuple[Row, ...]
@@ -109,13 +109,12 @@ class Line:
 
 @dataclass(slots=True)
 class _Track:
-    """A line while it is followed: every reading once per time it was made, and how often it was seen."""
+    """A line while it is followed, with what each sample shows of it."""
 
     rows: list[Row]
     start_us: int
     last_us: int
     end_us: int
-    seen: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
