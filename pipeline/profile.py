@@ -171,4 +171,7 @@ def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[
         raise ModelError(whisper_speech.missing(size))
     faster, files = _files_digest(weights) if weights else ("", ())
     whisper, more = _files_digest([openai]) if openai.is_file() else ("", ())
-    return f"faster-whisper {faster} whisper {whisper}", tuple(dict.fromkeys((*files, *more)))
+    reader = known_for("burned-in")
+    burned, reading = _files_digest(_listed_files(reader)) if reader.is_here else ("", ())
+    digest = f"burned-in {burned} faster-whisper {faster} whisper {whisper}"
+    return digest, tuple(dict.fromkeys((*reading, *files, *more)))

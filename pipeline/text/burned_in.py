@@ -17,6 +17,7 @@ from pipeline.media.cues import count_of, spoken_lines
 from pipeline.media.frames import Frame, iter_frames
 from pipeline.media.key_frames import key_frames
 from pipeline.models.cards import ModelError
+from pipeline.models.known import known_for
 from pipeline.overlap import Overlaps
 from pipeline.text import bands, ocr
 from pipeline.text.bands import Line, Row, Sample, Strip
@@ -52,18 +53,19 @@ def transcribe(request: Request) -> Heard | None:
 
     Raises:
         ConfigError: asked for by name, and there are none.
-        ModelError: asked for by name, and the package that reads them is missing or damaged.
+        ModelError: asked for by name, and the model that reads them is missing or damaged.
         MediaError: the video cannot be read.
     """
     media, is_asked = request.media, request.settings.source == SOURCE
     has_picture = media.video_index is not None
-    if not is_asked and not (has_picture and request.speech and ocr.is_installed()):
+    known = known_for(SOURCE)
+    if not is_asked and not (has_picture and request.speech and known.is_here):
         return None
     lines: list[Line] = []
     coverage, where = 0.0, ""
     if has_picture:
         try:
-            reader = ocr.load()
+            reader = ocr.load(known)
         except ModelError as error:
             if is_asked:
                 raise
@@ -99,7 +101,7 @@ def transcribe(request: Request) -> Heard | None:
 
 def card(settings: TranscriptSection) -> ModelCard:
     """What reads them, whatever the settings."""
-    return ocr.card()
+    return known_for(SOURCE).card()
 
 
 def find_strips(
