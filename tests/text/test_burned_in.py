@@ -106,7 +106,7 @@ def test_lines_at_the_bottom_and_at_the_top_are_one_transcript(made: Made) -> No
 
 
 def test_without_speech_or_picture_nothing_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loaded() -> None:
+    def loaded(model: object) -> None:
         raise AssertionError("the networks were loaded")
 
     monkeypatch.setattr(ocr, "load", loaded)
