@@ -194,9 +194,9 @@ def _lines_of(n: int) -> str:
 
 
 def _vote(engine: Engine, cut: Sequence[Chunk], sound: Sound) -> tuple[str, float, dict[int, Any]]:
-    """The language with the highest mean probability over the first minute of speech, and that probability.
+    """Of the engine's languages that with the highest mean probability over the first minute of speech.
 
-    The chunks encoded for it come back too, so that none is encoded twice.
+    That probability and the chunks encoded for it come back too, so that none is encoded twice.
     """
     totals: dict[str, float] = {}
     kept: dict[int, Any] = {}
@@ -206,6 +206,8 @@ def _vote(engine: Engine, cut: Sequence[Chunk], sound: Sound) -> tuple[str, floa
             break
         kept[i] = engine.encode(samples_of(chunk, sound))
         for code, probability in engine.language_probabilities(kept[i]).items():
+            if code not in engine.languages:
+                continue
             totals[code] = totals.get(code, 0.0) + probability * chunk.duration_us
         weighed_us += chunk.duration_us
     best = max(sorted(totals), key=lambda code: totals[code])

@@ -90,6 +90,12 @@ def test_a_language_that_was_given_is_not_voted_on() -> None:
         heard(Engine(["gut"]), language="eo")
 
 
+def test_an_engine_for_one_language_is_asked_for_no_other() -> None:
+    engine = Engine(["so it is"], votes=[{"zh": 0.9, "en": 0.1}], languages=frozenset({"en"}))
+    result = heard(engine)
+    assert (result.language, result.language_probability) == ("en", 0.1)
+
+
 def test_a_loop_is_decoded_again_without_repetition() -> None:
     loop = "soca e " * 12
     result = heard(Engine([loop], again="so it is what it is"))
