@@ -34,6 +34,7 @@ PRIOR_WORDS = 3
 SURE_LANGUAGE = 0.5
 MIN_SPEECH_FRACTION = 0.2
 MIN_UNREAD_US = 1_500_000  # speech at the end of a chunk with no words: less may be a breath or a laugh
+MAX_RESENT = 2  # times that what is left of a chunk is sent again
 MIN_WORD_US = 20_000  # the step of the alignment
 
 Samples = NDArray[np.float32]
@@ -126,7 +127,9 @@ def recognise(
     looped = invented = 0
     for i, chunk in enumerate(cut):
         rest: Chunk | None = chunk
-        while rest is not None:
+        for _ in range(1 + MAX_RESENT):
+            if rest is None:
+                break
             samples = samples_of(rest, sound)
             encoded = kept.pop(i, None)
             if encoded is None:
