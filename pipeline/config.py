@@ -85,7 +85,7 @@ class VoiceSection(Section):
 
 
 class TranscriptSection(Section):
-    source: Literal["auto", "file", "stream", "faster-whisper", "whisper"] = Field(
+    source: Literal["auto", "file", "stream", "burned-in", "faster-whisper", "whisper"] = Field(
         "auto", description="Where words come from; `auto` takes the first of these that there is."
     )
     whisper_model: str = Field(

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import AUTO, TranscriptSection
+from pipeline.config import AUTO, ConfigError, TranscriptSection
 from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
+from pipeline.models.cards import ModelError
 from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
 from pipeline.text.script import in_script
+from pipeline.text.word_alignment import with_word_times
 from pipeline.types import MediaInfo, Span, Status, Transcript, Turn, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
@@ -22,6 +24,7 @@ MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
 NO_SOURCE = "none"
 SPOKEN_SOURCES = frozenset({"faster-whisper", "whisper"})
+READ_SOURCES = frozenset({"burned-in"})  # words without times, read by a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def transcribe(request: Request) -> Transcript:
         if heard is None:
             continue
         transcript = settle(heard, name, request)
+        if name in READ_SOURCES and transcript.utterances:
+            transcript = _timed(transcript, request)
         notes.append(transcript.note)
         losses += transcript.losses
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
@@ -103,6 +108,36 @@ def transcribe(request: Request) -> Transcript:
     return Transcript(
         (), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(filter(None, notes)), losses=tuple(losses)
     )
+
+
+def _timed(transcript: Transcript, request: Request) -> Transcript:
+    """The transcript with the times of its words, where a recogniser that is here hears them.
+
+    What was read stays as it is; a recogniser that cannot be loaded costs the times alone.
+    """
+    settings = request.settings.model_copy(update={"source": AUTO, "language": transcript.language})
+    for name in TRANSCRIBERS:
+        if name not in SPOKEN_SOURCES:
+            continue
+        module, function = TRANSCRIBERS[name].split(":")
+        try:
+            heard: Heard | None = getattr(import_module(module), function)(
+                replace(request, settings=settings)
+            )
+        except (ConfigError, ModelError) as error:
+            return replace(
+                transcript, note=f"{transcript.note} When each word is said is not known: {error}."
+            )
+        if heard is None:
+            continue
+        recognised = [word for utterance in heard.utterances for word in utterance.words]
+        timed = with_word_times(transcript.utterances, recognised)
+        lines = sum(bool(utterance.words) for utterance in timed)
+        times = f"The times of the words in {lines} of {len(timed)} lines are as {name} heard them."
+        return replace(
+            transcript, utterances=timed, note=f"{transcript.note} {times}" if lines else transcript.note
+        )
+    return transcript
 
 
 def settle(heard: Heard, source: str, request: Request) -> Transcript:

@@ -13,9 +13,9 @@ from pipeline.config import ConfigError
 from pipeline.media.container import MediaError
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.text.quality import length_quality, source_quality, text_quality
-from pipeline.text.transcribe import Heard, is_suspicious, over_speech, settle, transcribe
+from pipeline.text.transcribe import Heard, Request, is_suspicious, over_speech, settle, transcribe
 from pipeline.text.whisper_speech import load_model, weights_path
-from pipeline.types import Status, SubtitleStream, Utterance
+from pipeline.types import Status, SubtitleStream, Utterance, Word
 from tests.made import media as films
 from tests.text.checkpoints import tiny_whisper
 from tests.text.requests import S, media, request, span
@@ -246,3 +246,43 @@ def test_quality_falls_with_doubt_and_with_shortness() -> None:
     assert length_quality("I am so very glad today") == 1 == length_quality("我真的很开心")
     assert length_quality("…") == 0
     assert text_quality(replace(sure, compression_ratio=3.0)) == pytest.approx(0.2)
+
+
+def read_in_the_picture(asked: Request) -> Heard:
+    return Heard((Utterance(span(1, 3), "多謝你", None, "burned-in"),), note="Read in the picture.")
+
+
+def recognised(asked: Request) -> Heard:
+    assert (asked.settings.source, asked.settings.language) == ("auto", "zh")
+    words = tuple(Word(span(1.5 + i / 2, 2 + i / 2), text, 0.9) for i, text in enumerate("多写你"))
+    return Heard((Utterance(span(1.5, 3), "多写你", None, "faster-whisper", words),))
+
+
+def damaged(asked: Request) -> Heard:
+    raise ModelError("the weights are damaged")
+
+
+@pytest.mark.parametrize(
+    ("recogniser", "starts", "note"),
+    [
+        (
+            "recognised",
+            [1_500_000, 2_000_000, 2_500_000],
+            "in 1 of 1 lines are as faster-whisper heard them.",
+        ),
+        ("damaged", [], "When each word is said is not known: the weights are damaged."),
+    ],
+)
+def test_words_read_in_the_picture_get_the_times_at_which_they_are_heard(
+    recogniser: str, starts: list[int], note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {"burned-in": "read_in_the_picture", "faster-whisper": recogniser}
+    monkeypatch.setattr(
+        "pipeline.text.transcribe.TRANSCRIBERS", {n: f"{__name__}:{f}" for n, f in sources.items()}
+    )
+    transcript = transcribe(request(speech=[span(1, 3)]))
+    (utterance,) = transcript.utterances
+    assert (transcript.source, utterance.text) == ("burned-in", "多謝你")
+    assert [word.span.start_us for word in utterance.words] == starts
+    assert transcript.note.startswith("Read in the picture.") and transcript.note.endswith(note)
+    assert transcript.losses == ()
