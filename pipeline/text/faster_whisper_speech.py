@@ -1,6 +1,6 @@
 """Speech to text with faster-whisper (CTranslate2), from weights already on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,19 @@ def load(size: str, device: str) -> "FasterWhisper":
         pass
     else:
         raise ModelError(missing(size))
-    return FasterWhisper(folder, device)
+    return FasterWhisper(folder, device, known.languages if known is not None else ())
 
 
 class FasterWhisper:
-    """A model of faster-whisper, one chunk at a time: its own features, search and alignment."""
+    """A model of faster-whisper, one chunk at a time: its own search and alignment.
 
-    def __init__(self, folder: Path, device: str) -> None:
+    ``languages`` are all it was made for; none: all that its vocabulary has a mark for.
+    """
+
+    def __init__(self, folder: Path, device: str, languages: Sequence[str] = ()) -> None:
         from faster_whisper import WhisperModel
 
+        self._languages = frozenset(languages)
         is_cpu = device == "cpu"
         name, _, index = device.partition(":")
         try:
@@ -130,7 +134,7 @@ class FasterWhisper:
 
     @property
     def languages(self) -> frozenset[str]:
-        return frozenset(self._model.supported_languages)
+        return self._languages or frozenset(self._model.supported_languages)
 
     def encode(self, samples: Samples) -> tuple[Any, int]:
         """The encoder's output and how many frames of it are sound."""

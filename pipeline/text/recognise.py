@@ -34,6 +34,7 @@ PRIOR_WORDS = 3
 SURE_LANGUAGE = 0.5
 MIN_SPEECH_FRACTION = 0.2
 MIN_UNREAD_US = 1_500_000  # speech at the end of a chunk with no words: less may be a breath or a laugh
+MAX_RESENT = 2  # times that what is left of a chunk is sent again
 MIN_WORD_US = 20_000  # the step of the alignment
 
 Samples = NDArray[np.float32]
@@ -126,7 +127,9 @@ def recognise(
     looped = invented = 0
     for i, chunk in enumerate(cut):
         rest: Chunk | None = chunk
-        while rest is not None:
+        for _ in range(1 + MAX_RESENT):
+            if rest is None:
+                break
             samples = samples_of(rest, sound)
             encoded = kept.pop(i, None)
             if encoded is None:
@@ -194,9 +197,9 @@ def _lines_of(n: int) -> str:
 
 
 def _vote(engine: Engine, cut: Sequence[Chunk], sound: Sound) -> tuple[str, float, dict[int, Any]]:
-    """The language with the highest mean probability over the first minute of speech, and that probability.
+    """Of the engine's languages that with the highest mean probability over the first minute of speech.
 
-    The chunks encoded for it come back too, so that none is encoded twice.
+    That probability and the chunks encoded for it come back too, so that none is encoded twice.
     """
     totals: dict[str, float] = {}
     kept: dict[int, Any] = {}
@@ -206,6 +209,8 @@ def _vote(engine: Engine, cut: Sequence[Chunk], sound: Sound) -> tuple[str, floa
             break
         kept[i] = engine.encode(samples_of(chunk, sound))
         for code, probability in engine.language_probabilities(kept[i]).items():
+            if code not in engine.languages:
+                continue
             totals[code] = totals.get(code, 0.0) + probability * chunk.duration_us
         weighed_us += chunk.duration_us
     best = max(sorted(totals), key=lambda code: totals[code])

@@ -215,7 +215,7 @@ def _advice(request: Request) -> str:
     if pictures:
         return (
             f"The subtitles in the film are pictures of text ({', '.join(pictures)}), which cannot be read: "
-            "give a subtitle file with --transcript, or run `emotion-pipeline models pull whisper`."
+            "give a subtitle file with --transcript, or run `emotion-pipeline models pull`."
         )
     if not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
@@ -223,5 +223,5 @@ def _advice(request: Request) -> str:
         return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     return (
         "No subtitles with words and no speech recogniser: give a subtitle file with --transcript, or run "
-        "`emotion-pipeline models pull whisper`, or for English speech add --language en."
+        "`emotion-pipeline models pull`."
     )

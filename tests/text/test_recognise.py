@@ -90,6 +90,12 @@ def test_a_language_that_was_given_is_not_voted_on() -> None:
         heard(Engine(["gut"]), language="eo")
 
 
+def test_an_engine_for_one_language_is_asked_for_no_other() -> None:
+    engine = Engine(["so it is"], votes=[{"zh": 0.9, "en": 0.1}], languages=frozenset({"en"}))
+    result = heard(engine)
+    assert (result.language, result.language_probability) == ("en", 0.1)
+
+
 def test_a_loop_is_decoded_again_without_repetition() -> None:
     loop = "soca e " * 12
     result = heard(Engine([loop], again="so it is what it is"))
@@ -130,7 +136,13 @@ def test_what_the_engine_left_unread_is_sent_again() -> None:
     result = heard(engine, span(0, 8), seconds=8)
     assert texts(result)[:2] == ["It represents the value", "of money as such"]
     assert engine.heard_s[1] == pytest.approx(engine.heard_s[0] / 2, abs=0.1)
-    assert len(engine.heard_s) <= 4
+    assert len(engine.heard_s) <= 3
+
+
+def test_an_engine_that_reads_next_to_nothing_is_not_asked_for_ever() -> None:
+    engine = Engine(["so"], covers=0.02)
+    heard(engine, span(0, 20), seconds=20)
+    assert len(engine.heard_s) == 3
 
 
 def test_chinese_is_written_in_one_script() -> None:
