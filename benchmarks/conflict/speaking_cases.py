@@ -107,18 +107,25 @@ def worse(video: Path, side_px: float, folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def detectors(data: Path, folder: Path) -> Iterator[tuple[str, ...]]:
-    """The detectors that can be had: YuNet's weights lie in the data folder."""
+    """The detectors that can be had: YuNet's weights lie in the data folder, the landmarker's in the cache."""
     weights = data / "models" / "yunet_n_dynamic.onnx"
-    if not weights.is_file():
-        yield ("haar",)
-        return
     before = os.environ.get(CACHE_VARIABLE)
+    landmarker = known_for("landmarks")
+    pulled = [landmarker.home / file.path for file in landmarker.files] if landmarker.is_here else []
     os.environ[CACHE_VARIABLE] = str(folder / "models")
     try:
-        known = known_for("yunet")
-        known.home.mkdir(parents=True)
-        shutil.copy(weights, known.home / known.files[0].path)
-        yield "haar", "yunet"
+        names = ["haar"]
+        if weights.is_file():
+            names.append("yunet")
+            known = known_for("yunet")
+            known.home.mkdir(parents=True)
+            shutil.copy(weights, known.home / known.files[0].path)
+        if pulled:
+            names.append("landmarks")
+            landmarker.home.mkdir(parents=True)
+            for path in pulled:
+                shutil.copy(path, landmarker.home)
+        yield tuple(names)
     finally:
         os.environ.pop(CACHE_VARIABLE)
         if before is not None:
