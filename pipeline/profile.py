@@ -144,7 +144,8 @@ def _detector(config: Config) -> str:
         return asked
     if config.run.profile == COMPACT:
         return HAAR
-    return YUNET if config.run.profile == FULL or known_for(YUNET).is_here else HAAR
+    here = [name for name in (LANDMARKS, YUNET) if known_for(name).is_here]
+    return here[0] if here else LANDMARKS if config.run.profile == FULL else HAAR
 
 
 def _detector_digest(detector: str) -> tuple[str, tuple[Source, ...]]:
