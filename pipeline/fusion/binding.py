@@ -18,6 +18,7 @@ OFF_SCREEN, OFF_SCREEN_ALONE = 1 / 3, 1 / 20
 # A still mouth that is not closed says little against its subject: pictures are blurred, heads turned.
 MIN_OPEN_EVIDENCE = -0.7
 PAUSE_WEIGHT = 0.5  # of movement while nobody is heard, against that while the voice is
+NOTHING_SEEN = 0.5  # confidence in "off screen" where nobody is ever in view while the voice speaks
 MAX_TOTAL = 12.0  # windows are not independent: nothing is surer than this
 
 
@@ -41,7 +42,7 @@ def binding(
         for (modality, subject, sights), idle in zip(seen, in_pauses, strict=True):
             moving = [one for stretch in stretches for one in movements(sights, stretch)]
             seen_us = sum(one.span.duration_us for one in moving if one.evidence is not None)
-            if seen_us:
+            if moving:
                 score = _total(moving, MIN_OPEN_EVIDENCE) - PAUSE_WEIGHT * min(idle, seen_us / WINDOW_US)
                 scores.append((max(-MAX_TOTAL, min(MAX_TOTAL, score)), modality, subject, seen_us))
         result.append(_best(speaker, scores, OFF_SCREEN_ALONE if alone else OFF_SCREEN))
@@ -54,9 +55,10 @@ def _best(
     hypotheses = [(math.log(off_screen), None, None, 0), *scores]
     total = sum(math.exp(score) for score, *_ in hypotheses)
     score, modality, subject, seen_us = max(hypotheses, key=lambda one: (one[0], one[2] or ""))
-    if subject is None and modality is None:
+    if modality is None:
         seen_us = max((one[3] for one in scores), default=0)
-    return Bound(speaker, subject, round(math.exp(score) / total, 4) if scores else 0.5, modality, seen_us)
+    confidence = math.exp(score) / total if scores else NOTHING_SEEN
+    return Bound(speaker, subject, round(confidence, 4), modality, seen_us)
 
 
 def _total(moving: Sequence[Movement], min_evidence: float) -> float:

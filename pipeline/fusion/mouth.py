@@ -17,8 +17,8 @@ from pipeline.records import LIP_GAP_KEY, MOUTH_MOTION_KEY
 from pipeline.types import Observation, Span
 
 WINDOW_US = 3_000_000  # speech stands still for closed lips and stressed vowels: seconds are needed
-MIN_US = 2_000_000  # of the mouth seen during speech in a window; less is no evidence
-MIN_BRIEF_US = 800_000  # the same where the whole stretch of speech is brief
+MIN_US = 1_200_000  # of the mouth seen during speech in a window; less is no evidence
+MIN_BRIEF_US = 600_000  # the same where the whole stretch of speech is brief
 # Two sightings of a mouth are compared that lie about a syllable apart.
 PAIR_US, MIN_PAIR_US, MAX_PAIR_US = 200_000, 120_000, 400_000
 MAX_CHANGE = 0.15  # of the lips' gap between two sightings; more is a hand or a misread face

@@ -26,7 +26,7 @@ OFF_SCREEN = 0.3
 # least the third, it does not, and goes on so below the fourth.
 SPEAKING, SILENT, RIVAL, STILL_SILENT = 0.7, 0.1, 0.6, 0.2
 # A mouth that moves more like a speaker's than this is never called silent (log-odds).
-MAX_SILENT_EVIDENCE = 1.0
+MAX_SILENT_EVIDENCE = 0.0
 MIN_BOUND = 0.8  # confidence from which a voice is taken to be that subject's
 
 Verdict = Literal["speaking", "not_speaking", "unknown"]
