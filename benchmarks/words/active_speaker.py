@@ -52,6 +52,7 @@ LISTENERS = (
     "selfie_student_angry",
     "social_clips_sad2",
     "selfie_student_happy",
+    "silent_track_20s",
 )
 SPEAKS, LISTENS = "speaking", "not_speaking"
 
@@ -114,12 +115,11 @@ def real_pair(data: Path) -> tuple[Path, tuple[Face, ...]]:
 
 
 def beside(left: Path, right: Path, voice: int, out: Path) -> Path:
-    """A film of two clips side by side with the sound of one, as long as that one; the other is repeated."""
+    """A film of two clips side by side with the sound of one, as long as the shorter of them."""
     panel = f"scale={SIDE_PX}:{SIDE_PX}:force_original_aspect_ratio=decrease,"
     panel += f"pad={SIDE_PX}:{SIDE_PX}:(ow-iw)/2:(oh-ih)/2,setsar=1,fps=25"
     command = [ffmpeg_exe(), "-v", "error", "-nostdin", "-y"]
-    for place, path in enumerate((left, right)):
-        command += [*(("-stream_loop", "-1") if place != voice else ()), "-i", str(path)]
+    command += ["-i", str(left), "-i", str(right)]
     command += ["-filter_complex", f"[0:v]{panel}[a];[1:v]{panel}[b];[a][b]hstack=shortest=1[v]"]
     command += ["-map", "[v]", "-map", f"{voice}:a", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
     command += ["-c:a", "aac", "-threads", "1", "-shortest", str(out)]
@@ -129,26 +129,34 @@ def beside(left: Path, right: Path, voice: int, out: Path) -> Path:
 
 def made_pairs(data: Path, folder: Path) -> Iterator[tuple[Path, tuple[Face, ...]]]:
     """Films of a talker beside a listener, on either side."""
-    clips = data / "films" / "clips"
     for i, talker in enumerate(TALKERS):
-        listener = LISTENERS[i % len(LISTENERS)]
-        names = (talker, listener) if i % 2 else (listener, talker)
-        voice = names.index(talker)
-        out = folder / f"{talker.removeprefix('mer2023_zh_')} beside {listener}.mp4"
-        path = beside(*(clips / f"{name}.mp4" for name in names), voice, out)
-        yield path, tuple(Face(p, {None: SPEAKS if p == voice else LISTENS}) for p in range(2))
+        for step in (0, 4):
+            yield _pair(data, folder, (talker, LISTENERS[(i + step) % len(LISTENERS)]), on_the_left=i % 2 == 0)
 
 
 def dubbed_pairs(data: Path, folder: Path) -> Iterator[tuple[Path, tuple[Face, ...]]]:
     """Films of a talker beside another talker who is not heard."""
-    clips = data / "films" / "clips"
     for i, talker in enumerate(TALKERS):
-        other = TALKERS[(i + 4) % len(TALKERS)]
-        names = (talker, other) if i % 2 else (other, talker)
-        voice = names.index(talker)
-        out = folder / f"{talker.removeprefix('mer2023_zh_')} over {other}.mp4"
-        path = beside(*(clips / f"{name}.mp4" for name in names), voice, out)
-        yield path, tuple(Face(p, {None: SPEAKS if p == voice else LISTENS}) for p in range(2))
+        yield _pair(data, folder, (talker, TALKERS[(i + 4) % len(TALKERS)]), on_the_left=i % 2 == 0)
+
+
+def _pair(
+    data: Path, folder: Path, names: tuple[str, str], *, on_the_left: bool
+) -> tuple[Path, tuple[Face, ...]]:
+    """A film of the first, who is heard, and the second; and what is true of both."""
+    paths = [next(path for path in _places(data, name) if path.is_file()) for name in names]
+    out = folder / f"{_short(names[0])} by {_short(names[1])}.mp4"
+    order = (0, 1) if on_the_left else (1, 0)
+    path = beside(paths[order[0]], paths[order[1]], order.index(0), out)
+    return path, tuple(Face(p, {None: LISTENS if who else SPEAKS}) for p, who in enumerate(order))
+
+
+def _places(data: Path, name: str) -> tuple[Path, ...]:
+    return data / "films" / "clips" / f"{name}.mp4", data / "videos" / f"{name}.mp4"
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("mer2023_zh_").removeprefix("mead_en_").removeprefix("mafw_gif_")
 
 
 def scored(path: Path, faces: Sequence[Face], detector: str, folder: Path) -> list[Scored]:
