@@ -45,7 +45,8 @@ class FaceSection(Section):
         5.0, description="Frames read per second; `all` reads every one."
     )
     detector: str = Field(
-        AUTO, description="`landmarks`, `yunet`, `haar`, or `auto`: the first of these that is on this machine."
+        AUTO,
+        description="`landmarks`, `yunet`, `haar`, or `auto`: the first of these that is on this machine.",
     )
     backend: str = Field(AUTO, description="`compact`, `deepface`, `convnext`, a model folder or a hub id.")
     min_face_px: int = Field(32, ge=8, description="Smaller faces are passed over.")

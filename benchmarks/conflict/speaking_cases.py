@@ -107,7 +107,7 @@ def worse(video: Path, side_px: float, folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def detectors(data: Path, folder: Path) -> Iterator[tuple[str, ...]]:
-    """The detectors that can be had: YuNet's weights lie in the data folder, the landmarker's in the cache."""
+    """The detectors that can be had: YuNet lies in the data folder, the landmarker in the cache."""
     weights = data / "models" / "yunet_n_dynamic.onnx"
     before = os.environ.get(CACHE_VARIABLE)
     landmarker = known_for("landmarks")

@@ -131,7 +131,9 @@ def made_pairs(data: Path, folder: Path) -> Iterator[tuple[Path, tuple[Face, ...
     """Films of a talker beside a listener, on either side."""
     for i, talker in enumerate(TALKERS):
         for step in (0, 4):
-            yield _pair(data, folder, (talker, LISTENERS[(i + step) % len(LISTENERS)]), on_the_left=i % 2 == 0)
+            yield _pair(
+                data, folder, (talker, LISTENERS[(i + step) % len(LISTENERS)]), on_the_left=i % 2 == 0
+            )
 
 
 def dubbed_pairs(data: Path, folder: Path) -> Iterator[tuple[Path, tuple[Face, ...]]]:

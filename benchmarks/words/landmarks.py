@@ -126,7 +126,9 @@ def differences(theirs: Sequence[Answer], own: Sequence[Answer]) -> Iterator[tup
     for face in theirs:
         width = float(np.ptp(face.points[:, 0]))
         pairs = [(np.linalg.norm(one.points - face.points, axis=1) / width, one) for one in own]
-        distance, nearest = min(pairs, key=lambda pair: float(pair[0].mean()), default=(np.array([9.0]), None))
+        distance, nearest = min(
+            pairs, key=lambda pair: float(pair[0].mean()), default=(np.array([9.0]), None)
+        )
         if nearest is None or distance.mean() > 0.5:
             yield float("inf"), float("inf"), float("inf")
         else:
@@ -143,8 +145,9 @@ def compare(python: str, images: Mapping[str, Image]) -> None:
     rows = [one for name in images for one in differences(theirs[name], own[name])]
     table = np.array([row for row in rows if np.isfinite(row[0])])
     extra = sum(max(0, len(own[name]) - len(theirs[name])) for name in images)
+    missing = len(rows) - len(table)
     show(
-        f"{len(rows)} faces in {len(images)} frames: {len(rows) - len(table)} missing, {extra} more than theirs",
+        f"{len(rows)} faces in {len(images)} frames: {missing} missing, {extra} more than theirs",
         ("", "mean point, of face width", "worst point, of face width", "worst blendshape"),
         [
             [name, *(f"{value:.4f}" for value in np.percentile(table, percent, axis=0))]

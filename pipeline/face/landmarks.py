@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.face import mesh
-from pipeline.face.backends import Box, Detection, FaceShape, Image, Point
+from pipeline.face.backends import Box, Detection, FaceShape, Image
 from pipeline.face.geometry import Square, centre, iou, near, size, without_overlaps
 from pipeline.models.cards import ModelError
 from pipeline.models.known import checked_files, known_for
@@ -23,7 +23,7 @@ from pipeline.types import ModelCard
 
 BACKEND = "landmarks"
 MEMBERS = ("face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite")
-# Windows of one size overlap by at least this fraction, so that a face on the edge of one is whole in another.
+# Windows of one size overlap by at least this fraction: a face on the edge of one is whole in another.
 OVERLAP = 0.35
 WINDOW = 2.2  # around a known face, in its sizes
 MAX_IOU = 0.3
@@ -32,7 +32,7 @@ VOUCH_SCORE, VOUCH_PRESENCE = 0.75, 0.75
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """A face's ``points`` (478, 3) in image pixels; ``presence`` in [0, 1] is how sure the network is of it."""
+    """A face's ``points`` (478, 3) in image pixels; ``presence`` in [0, 1]: how sure the network is."""
 
     points: mesh.Points
     presence: float
@@ -50,14 +50,14 @@ class Networks:
 
     def faces(self, image: Image) -> list[mesh.Candidate]:
         """Faces in a picture of 128 × 128 pixels."""
-        values = image.astype(np.float32) / 127.5 - 1
+        values = image.astype(np.float32) / np.float32(127.5) - np.float32(1)
         answers = sorted(_run(self._detector, values[None]), key=lambda one: -one.shape[-1])
         return mesh.candidates(answers[0][0], answers[1][0, :, 0], self._anchors)
 
     def points(self, image: Image, square: Square) -> Mesh:
         """The mesh of the face in ``square``."""
         cut = sampled(image, square, mesh.MESH_PX, cv2.BORDER_REPLICATE)
-        answer, presence, *_ = _run(self._landmarks, (cut.astype(np.float32) / 255)[None])
+        answer, presence, *_ = _run(self._landmarks, (cut.astype(np.float32) / np.float32(255))[None])
         return Mesh(mesh.in_image(answer, square), 1 / (1 + math.exp(-float(presence.ravel()[0]))))
 
     def blendshapes(self, points: mesh.Points) -> NDArray[np.float32]:
@@ -93,11 +93,12 @@ def sampled(image: Image, square: Square, out_px: int, border: int) -> Image:
     return np.asarray(flat, np.uint8)
 
 
-def windows(height: int, width: int, side_px: int) -> Iterator[Square]:
-    """Squares that cover an image at several scales: all of it first, then ever smaller ones.
+def windows(size_px: tuple[int, int], side_px: int) -> Iterator[Square]:
+    """Squares that cover an image of (height, width) at several scales: all of it first, then smaller ones.
 
     Through the smallest the network sees the image with its longer side at about ``side_px``.
     """
+    height, width = size_px
     longer = max(height, width)
     yield Square(width / 2, height / 2, longer)
     side = longer / 2
@@ -125,7 +126,7 @@ class LandmarksDetector:
     def scan(self, image: Image, side_px: int) -> list[Detection]:
         seen = (
             moved_candidate(one, square)
-            for square in windows(*image.shape[:2], side_px)
+            for square in windows((image.shape[0], image.shape[1]), side_px)
             for one in self._networks.faces(sampled(image, square, mesh.DETECTOR_PX, cv2.BORDER_CONSTANT))
         )
         kept: list[mesh.Candidate] = []
@@ -166,9 +167,7 @@ class LandmarksDetector:
 
     def _detection(self, candidate: mesh.Candidate, of: Mesh) -> Detection:
         points = of.points
-        return Detection(
-            mesh.bounds(points), candidate.score, mesh.five_landmarks(points), self._shape(of)
-        )
+        return Detection(mesh.bounds(points), candidate.score, mesh.five_landmarks(points), self._shape(of))
 
     def _shape(self, of: Mesh) -> FaceShape:
         return mesh.shape_of(of.points, self._networks.blendshapes(of.points))

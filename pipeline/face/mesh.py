@@ -32,7 +32,35 @@ FOREHEAD, CHIN = 10, 152
 
 BLENDSHAPE_POINTS = np.array(
     [
-        *(0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67),
+        *(
+            0,
+            1,
+            4,
+            5,
+            6,
+            7,
+            8,
+            10,
+            13,
+            14,
+            17,
+            21,
+            33,
+            37,
+            39,
+            40,
+            46,
+            52,
+            53,
+            54,
+            55,
+            58,
+            61,
+            63,
+            65,
+            66,
+            67,
+        ),
         *(70, 78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146),
         *(148, 149, 150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181),
         *(185, 191, 195, 197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293),
@@ -163,9 +191,9 @@ def pose_deg(points: Points) -> tuple[float, float, float]:
     down = points[CHIN] - points[FOREHEAD]
     across, down = (axis / max(float(np.linalg.norm(axis)), 1e-6) for axis in (across, down))
     yaw = math.atan2(float(across[2]), math.hypot(float(across[0]), float(across[1])))
-    pitch = math.atan2(-float(down[2]), math.hypot(float(down[0]), float(down[1])))
+    pitch = math.atan2(float(down[2]), math.hypot(float(down[0]), float(down[1])))
     roll = math.atan2(float(across[1]), float(across[0]))
-    return math.degrees(yaw), math.degrees(-pitch), math.degrees(roll)
+    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
 
 
 def shape_of(points: Points, blendshapes: NDArray[np.float32]) -> FaceShape:

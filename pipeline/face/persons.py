@@ -18,8 +18,8 @@ class FaceSample:
     ``followed`` says that the detector missed the face in this frame and its looks alone told where it was.
     The crop is ``crop_length`` bytes of ``crops.bin`` from ``crop_offset``. ``mouth_motion`` ≥ 0 is how much
     the mouth changed since the person's sighting some 200 ms before (``mouth.change``); None without one.
-    ``jaw_open`` and ``lip_gap`` are the mouth's opening (``backends.FaceShape``), and ``shape_row`` the row of
-    ``shapes.npy`` that holds the whole shape; None where it was not measured.
+    ``jaw_open`` and ``lip_gap`` are the mouth's opening (``backends.FaceShape``), and ``shape_row`` the row
+    of ``shapes.npy`` that holds the whole shape; None where it was not measured.
     """
 
     time_us: int

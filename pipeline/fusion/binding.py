@@ -1,12 +1,13 @@
 """Whose voice each speaker's is, over the whole video: pure, from turns and from mouths.
 
 For every voice one hypothesis a subject, and one that it comes from off screen. Evidence for a subject are
-the log-odds (``mouth``) that its mouth moves as in speech while the voice speaks, summed over time as if every
-window were a trial of its own; a mouth that moves alike while nobody is heard has less of it.
+the log-odds (``mouth``) that its mouth moves as in speech while the voice speaks, summed over time as if
+every window were a trial of its own; a mouth that moves alike while nobody is heard has less of it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from pipeline.fusion.mouth import MAX_EVIDENCE, WINDOW_US, Movement, Stretch, movements
 from pipeline.fusion.speaking import heard, subjects
@@ -22,9 +23,7 @@ NOTHING_SEEN = 0.5  # confidence in "off screen" where nobody is ever in view wh
 MAX_TOTAL = 12.0  # windows are not independent: nothing is surer than this
 
 
-def binding(
-    observations: Mapping[str, Sequence[Observation]], turns: Sequence[Turn]
-) -> tuple[Bound, ...]:
+def binding(observations: Mapping[str, Sequence[Observation]], turns: Sequence[Turn]) -> tuple[Bound, ...]:
     """Every speaker of the turns with the subject whose voice it is, in order of their names.
 
     Several speakers may be bound to one subject: a voice in tears is often taken for another one.
@@ -74,7 +73,4 @@ def _total(moving: Sequence[Movement], min_evidence: float) -> float:
 def _quiet(turns: Sequence[Turn]) -> list[Stretch]:
     """The pauses between turns in which nobody is heard."""
     parts = united(turn.span for turn in turns)
-    gaps = zip(parts, parts[1:], strict=False)
-    return [Stretch([Span(a.end_us, b.start_us)]) for a, b in gaps if b.start_us > a.end_us]
-
-
+    return [Stretch([Span(a.end_us, b.start_us)]) for a, b in pairwise(parts) if b.start_us > a.end_us]

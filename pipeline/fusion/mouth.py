@@ -41,7 +41,7 @@ CLOSED_QUANTILE = 0.9
 class Sight:
     """One subject's mouth in one observation.
 
-    ``gap`` between the lips and its ``change`` since some 200 ms before, ``motion`` of the picture; None where
+    ``gap`` between the lips, its ``change`` since some 200 ms before, ``motion`` of the picture; None where
     not measured.
     """
 
@@ -107,9 +107,7 @@ def movements(seen: Sequence[Sight], stretch: Stretch) -> list[Movement]:
     low = bisect_right(seen, start_us, key=lambda one: one.span.end_us)
     high = bisect_left(seen, end_us, key=lambda one: one.span.start_us)
     inside = [
-        (one, us)
-        for one in seen[low:high]
-        if (us := stretch.shared_us(one.span)) * 2 > one.span.duration_us
+        (one, us) for one in seen[low:high] if (us := stretch.shared_us(one.span)) * 2 > one.span.duration_us
     ]
     if not inside:
         return []

@@ -87,21 +87,17 @@ def not_speaking(
     by_subject: dict[tuple[str, str | None], list[Seen]] = {}
     for seen in mouths(observations, turns, bindings):
         by_subject.setdefault((seen.modality, seen.subject), []).append(seen)
-    stretches = [
-        Silent(span, *subject) for subject, own in by_subject.items() for span in _silent_spans(own)
-    ]
+    stretches = [Silent(span, *subject) for subject, own in by_subject.items() for span in _silent_spans(own)]
     return tuple(sorted(stretches, key=lambda one: (one.span, one.modality, one.subject or "")))
 
 
 def _silent_spans(own: Sequence[Seen]) -> list[Span]:
-    """Where one subject does not speak; ``own`` in order of time, several of one span where voices overlap."""
+    """Where one subject does not speak; ``own`` in order of time, more of one span where voices overlap."""
     pieces: dict[Span, list[Seen]] = {}
     for seen in own:
         pieces.setdefault(seen.span, []).append(seen)
     yielding = _runs(span for span, at in pieces.items() if all(one.yields for one in at))
-    sure = [
-        span for span, at in pieces.items() if all(one.verdict == "not_speaking" for one in at)
-    ]
+    sure = [span for span, at in pieces.items() if all(one.verdict == "not_speaking" for one in at)]
     closed = _runs(span for span, at in pieces.items() if all(one.closed for one in at))
     decided = Overlaps(sure)
     spans = [run for run in yielding if run.duration_us >= MIN_SILENT_US and decided.during(run)]
@@ -167,7 +163,9 @@ def _by_subject(spans: Iterable[tuple[str, str | None, Span]]) -> dict[tuple[str
 def _mostly(times: Mapping[tuple[str, str | None], Stretch], one: Observation) -> bool:
     """Whether most of an observation of a subject lies in that subject's time."""
     time = times.get((one.modality, one.subject))
-    return one.status is Status.OK and time is not None and 2 * time.shared_us(one.span) > one.span.duration_us
+    return (
+        one.status is Status.OK and time is not None and 2 * time.shared_us(one.span) > one.span.duration_us
+    )
 
 
 def mouths(
@@ -196,7 +194,9 @@ def mouths(
         for (modality, at, _), together in in_view.items()
         for seen in _judged(modality, voices[at][0], together, bound)
     ]
-    return tuple(sorted(judged, key=lambda one: (one.span, one.modality, one.subject or "", one.speaker or "")))
+    return tuple(
+        sorted(judged, key=lambda one: (one.span, one.modality, one.subject or "", one.speaker or ""))
+    )
 
 
 def _judged(
@@ -243,9 +243,7 @@ def subjects(
         for one in own:
             if MOUTH_MOTION_KEY in one.evidence or LIP_GAP_KEY in one.evidence:
                 by_subject.setdefault((modality, one.subject), []).append(one)
-    return [
-        (*who, sights(sorted(showing, key=lambda one: one.span))) for who, showing in by_subject.items()
-    ]
+    return [(*who, sights(sorted(showing, key=lambda one: one.span))) for who, showing in by_subject.items()]
 
 
 def heard(

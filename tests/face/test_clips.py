@@ -11,6 +11,7 @@ from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.models.known import known_for
 from pipeline.records import read_records
 from pipeline.types import US_PER_S, Status
+from tests.face.models import put_landmarker
 from tests.face.test_stage import SETTINGS, observations, run_both
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -36,6 +37,8 @@ def clip(request, data_root, tmp_path, monkeypatch):
         known = known_for("yunet")
         known.home.mkdir(parents=True)
         shutil.copy(data_root / "models" / "yunet_n_dynamic.onnx", known.home / known.files[0].path)
+    if request.param == "landmarks":
+        put_landmarker()
     settings = SETTINGS.model_copy(update={"detector": request.param})
 
     def run(name):
