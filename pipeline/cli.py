@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("what", choices=("list", "pull", "verify"))
     models.add_argument("ids", nargs="*", metavar="MODEL", help="ids or back-end names; none: all")
     models.add_argument(
-        "--best-effort", action="store_true", help="end with 0 and one line when the hub is out of reach"
+        "--best-effort", action="store_true", help="end with 0 whatever cannot be had, a line for each model"
     )
     models.set_defaults(act=_models)
     modalities = cli_train.add_to(commands)
@@ -124,7 +124,9 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
     )
-    command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
+    command.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt, .ass or .csv"
+    )
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
     command.add_argument("--style", choices=get_args(FilmStyle), help="how much the film shows; full")

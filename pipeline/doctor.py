@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.graph import MODALITIES
 from pipeline.models.cards import ModelError, cache_folder, shipped_card, shipped_weights
 from pipeline.models.fetch import list_models
+from pipeline.models.known import checked_files
 
 FFMPEG_NEEDS = {"libx264": "encoders", "ass": "filters", "overlay": "filters", "pad": "filters"}
 
@@ -84,8 +85,15 @@ def _fetched() -> Iterator[Finding]:
     for line in list_models():
         if line.model.optional and not line.is_here:
             continue
-        cost = f"{line.model.modality}: a smaller model or none is used; emotion-pipeline models pull"
-        yield Finding(f"model {line.model.id} in {cache_folder()}", line.is_here, cost)
+        what, cost = f"model {line.model.id} in {cache_folder()}", ""
+        if not line.is_here:
+            cost = f"{line.model.without}; run `emotion-pipeline models pull`"
+        else:
+            try:
+                checked_files(line.model)
+            except ModelError as error:
+                cost = f"{line.model.without}: {error}"
+        yield Finding(what, not cost, cost)
 
 
 def _accelerator() -> Finding:

@@ -117,7 +117,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("transcript", "audio", "faces", *OBSERVING),  # audio, faces: what of them was lost
         ),
         _stage("tables", 4, "pipeline.writers.table:run", ("analysis",)),
-        _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
+        _stage("captions", 4, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
         _stage("stills", 1, "pipeline.writers.stills:run", ("source", "probe", "analysis"), ("blur",)),
@@ -152,7 +152,7 @@ PICTURING = ("faces", "stills", "film", "report", *CREATOR_PACK)
 WRITES: Mapping[str, tuple[str, ...]] = {
     "analysis": ("analysis.json",),
     "tables": ("integrated.csv", "conflicts.csv", "faces.csv", "voice.csv"),
-    "captions": ("transcript.srt",),
+    "captions": ("transcript.srt", "transcript.vtt", "transcript.csv", "transcript_words.csv"),
     "picture": ("timeline.png",),
     "film": ("annotated.mp4",),
     "report": ("report.html",),

@@ -6,7 +6,7 @@ import pytest
 from pipeline import doctor
 from pipeline.graph import MODALITIES
 from pipeline.models.cards import CACHE_VARIABLE, WEIGHTS, ModelError, shipped_card, shipped_weights
-from pipeline.models.known import known_for
+from pipeline.models.known import known_for, known_models
 from pipeline.types import ModelCard
 
 
@@ -47,6 +47,22 @@ def test_a_model_that_is_gone_is_needed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(doctor, "shipped_card", card)
     broken = [finding for finding in shipped() if not finding.works]
     assert [(finding.needed, "face_compact" in finding.what) for finding in broken] == [(True, True)]
+
+
+def test_a_model_that_is_not_here_says_what_that_costs() -> None:
+    about = {finding.what.split()[1]: finding for finding in doctor.examine() if " in /" in finding.what}
+    for model in known_models():
+        if not model.optional:
+            assert not about[model.id].works and not about[model.id].needed
+            assert about[model.id].cost == f"{model.without}; run `emotion-pipeline models pull`"
+
+
+def test_a_model_that_was_changed_is_missing() -> None:
+    known = known_for("yunet")
+    known.home.mkdir(parents=True)
+    (known.home / known.files[0].path).write_bytes(b"another")
+    (broken,) = (finding for finding in doctor.examine() if finding.what.startswith("model yunet"))
+    assert not broken.works and "not the file yunet was published with; delete it" in broken.cost
 
 
 def test_what_is_fetched_only_when_named_is_not_missed() -> None:

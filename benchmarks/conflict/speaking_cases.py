@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from pipeline.media import audio
 from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
 from pipeline.models.cards import CACHE_VARIABLE
-from pipeline.models.known import known_for
+from pipeline.models.known import RemoteFile, known_for
 from pipeline.records import (
     BOX_KEY,
     MEDIA_FILE,
@@ -114,10 +115,10 @@ def detectors(data: Path, folder: Path) -> Iterator[tuple[str, ...]]:
     pulled = [landmarker.home / file.path for file in landmarker.files] if landmarker.is_here else []
     os.environ[CACHE_VARIABLE] = str(folder / "models")
     try:
-        names = ["haar"]
+        names, published = ["haar"], known_for("yunet")
+        known = replace(published, files=(RemoteFile(published.files[0].path),))  # these weights are others
         if weights.is_file():
             names.append("yunet")
-            known = known_for("yunet")
             known.home.mkdir(parents=True)
             shutil.copy(weights, known.home / known.files[0].path)
         if pulled:
@@ -125,7 +126,8 @@ def detectors(data: Path, folder: Path) -> Iterator[tuple[str, ...]]:
             landmarker.home.mkdir(parents=True)
             for path in pulled:
                 shutil.copy(path, landmarker.home)
-        yield tuple(names)
+        with patch("pipeline.face.yunet.known_for", return_value=known):
+            yield tuple(names)
     finally:
         os.environ.pop(CACHE_VARIABLE)
         if before is not None:

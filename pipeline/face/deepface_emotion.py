@@ -12,7 +12,7 @@ from pipeline.face.backends import Image
 from pipeline.face.crop import tight
 from pipeline.labels import canonical_map, to_scores
 from pipeline.models.cards import ModelError, file_sha256
-from pipeline.models.known import known_for
+from pipeline.models.known import checked_files, known_for
 from pipeline.models.session import session
 from pipeline.privacy import no_probing
 from pipeline.types import ModelCard, Scores
@@ -43,7 +43,7 @@ def load(name: str, device: str) -> DeepFaceEmotion:
     """The model, on the CPU whatever ``device``; nothing is downloaded.
 
     Raises:
-        ModelError: its weights are neither in the model cache nor where deepface keeps them.
+        ModelError: its weights are neither in the model cache nor where deepface keeps them, or were changed.
     """
     os.environ.setdefault("DEEPFACE_LOG_LEVEL", "30")  # deepface prints to the console below "warning"
     with no_probing():
@@ -59,6 +59,8 @@ def load(name: str, device: str) -> DeepFaceEmotion:
             "DeepFace's emotion weights are not on this machine; run "
             f"`emotion-pipeline models pull {known.id}` or put {file} into {places[1].parent}"
         )
+    if path == places[0]:
+        checked_files(known)
     client = EmotionClient.__new__(EmotionClient)  # its constructor would download missing weights
     client.model_name = "Emotion"
     client.model = session(path)

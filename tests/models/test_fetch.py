@@ -9,17 +9,20 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from pipeline.config import ConfigError, config_from_mapping
 from pipeline.models import fetch
-from pipeline.models.cards import CACHE_VARIABLE, ModelError
+from pipeline.models.cards import CACHE_VARIABLE, ModelError, cache_folder
 from pipeline.models.known import (
     KnownModel,
     RemoteFile,
     is_hub_id,
+    known_for,
     known_models,
+    package_bytes,
     read_lock,
     recorded_sha256,
 )
@@ -40,12 +43,14 @@ class Hub:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.cut_after: int | None = None
+        self.moved_to = ""
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_HEAD(self) -> None:
                 hub.asked.append(f"HEAD {self.path}")
-                self.send_response(404)
+                self.send_response(301 if hub.moved_to else 404)
+                self.send_header("Location", hub.moved_to)
                 self.end_headers()
 
             def do_GET(self) -> None:
@@ -242,6 +247,13 @@ def test_an_unreachable_hub_is_said_within_the_probe_time(
     assert left_in(tmp_path) == []
 
 
+def test_an_address_that_points_to_an_unreachable_one_has_answered(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.moved_to = "http://127.0.0.1:1/"
+    assert fetch.probe([hub.address, "http://127.0.0.1:1"], 5) == {"http://127.0.0.1:1"}
+
+
 def test_a_closed_port_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setenv(fetch.HUB_VARIABLE, "http://127.0.0.1:1")
@@ -259,7 +271,9 @@ def test_what_can_be_reached_is_fetched_although_another_address_is_dead(
     alive = KnownModel("alive", "face", "y", "r", "MIT", (RemoteFile("a", url=f"{hub.address}/a"),))
     monkeypatch.setattr(fetch, "known_models", lambda: (dead, alive))
     hub.files = {"/a": b"a"}
-    with pytest.raises(ModelError, match="so dead could not be fetched"):
+    with pytest.raises(
+        ModelError, match=r"^dead could not be fetched: http://127\.0\.0\.1:1 cannot be reached$"
+    ):
         fetch.pull(())
     assert alive.is_here and not dead.is_here
 
@@ -329,6 +343,51 @@ def test_what_killed_pulls_left_is_swept(hub: Hub, monkeypatch: pytest.MonkeyPat
 
 def test_every_listed_model_has_what_a_pull_needs() -> None:
     for model in known_models():
-        assert model.files and model.revision and model.licence and model.size_bytes
+        assert model.files and model.revision and model.licence and model.size_bytes and model.without
         assert model.files[-1].path == "config.json" or all(file.url for file in model.files)
         assert all(len(file.sha256) in (0, 64) for file in model.files)
+        assert sum(file.size_bytes for file in model.files) in (0, model.size_bytes)
+        assert all(package_bytes(part.package) for file in model.files for part in file.parts)
+
+
+def test_only_what_every_analysis_wants_is_pulled_without_being_named() -> None:
+    always = [model.id for model in known_models() if not model.optional]
+    assert "Systran/faster-whisper-base" in always and "whisper-base" not in always
+    assert known_for("faster-whisper").id == "Systran/faster-whisper-base"
+
+
+def test_several_models_come_in_at_the_same_time(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2, timeout=20)
+    models = [
+        KnownModel(name, "face", name, "r", "MIT", (RemoteFile("a", url=f"{hub.address}/{name}"),))
+        for name in ("one", "two")
+    ]
+    monkeypatch.setattr(fetch, "known_models", lambda: tuple(models))
+    hub.files = {"/one": b"a", "/two": b"b"}
+    assert fetch.pull((), lambda *step: together.wait() and None) == ("one", "two")
+    assert sorted(read_lock()) == ["one", "two"]
+
+
+def test_a_lock_of_before_says_nothing_of_where_files_came_from(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = listed(monkeypatch, RemoteFile("a"))
+    hub.files = {"/owner/model/resolve/r1/a": b"a"}
+    monkeypatch.setenv(fetch.HUB_VARIABLE, hub.address.replace("://", "://name:secret@"))
+    monkeypatch.setattr(fetch, "probe", lambda addresses, timeout_s: set())
+    monkeypatch.setattr(fetch, "download", lambda url, path, report: _copied(hub, url, path))
+    fetch.pull(())
+    assert [line.sources for line in fetch.list_models()] == [(hub.address,)]
+    lock = cache_folder() / "lock.json"
+    assert "secret" not in lock.read_text()
+    entry = json.loads(lock.read_text())
+    del entry[model.id]["sources"]
+    lock.write_text(json.dumps(entry))
+    assert [line.sources for line in fetch.list_models()] == [()]
+    assert [line.state for line in fetch.verify()] == ["ok"]
+
+
+def _copied(hub: Hub, url: str, path: Path) -> str:
+    content = hub.files[urlsplit(url).path]
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()

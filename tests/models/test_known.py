@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.labels import EMOTIONS
+from pipeline.models import known
 from pipeline.models.cards import (
     CACHE_VARIABLE,
     ModelError,
+    cache_folder,
+    file_sha256,
     shipped_card,
     shipped_ids,
     shipped_report,
 )
 from pipeline.models.known import (
     RemoteFile,
+    check_pulled,
     checked_files,
     find_known,
     known_for,
@@ -123,3 +127,43 @@ def test_a_changed_weight_file_is_never_used(tmp_path: Path) -> None:
     (model.home / "model.bin").write_bytes(b"weighty")
     with pytest.raises(ModelError, match="not the file made was published with"):
         checked_files(model)
+
+
+def record(model_id: str, **digests: str) -> None:
+    lock = {model_id: {"revision": "r", "files": {name.replace("_", "."): d for name, d in digests.items()}}}
+    (cache_folder() / "lock.json").write_text(json.dumps(lock))
+
+
+@pytest.mark.parametrize("model_id", ["somebody/else", "Johnson8187/Chinese-Emotion"])
+def test_a_file_that_changed_since_its_pull_is_never_used(model_id: str) -> None:
+    folder = cache_folder() / model_id
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    check_pulled(folder)
+    record(model_id, model_safetensors=hashlib.sha256(b"weights").hexdigest(), config_json="0" * 64)
+    check_pulled(folder)
+    (folder / "model.safetensors").write_bytes(b"weighty")
+    with pytest.raises(ModelError, match=rf"not the file {model_id} was published with; delete it and run"):
+        check_pulled(folder)
+
+
+def test_a_file_is_read_again_only_after_it_was_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(known, "file_sha256", lambda path: read.append(path) or file_sha256(path))
+    model = replace(known_models()[0], id="made", files=(RemoteFile("a", sha256=file_digest(b"one")),))
+    model.home.mkdir(parents=True)
+    (model.home / "a").write_bytes(b"one")
+    for _ in range(2):  # just written: it may change without a trace
+        checked_files(model)
+    assert len(read) == 2
+    monkeypatch.setattr(known, "STEADY_NS", 0)
+    for _ in range(3):
+        checked_files(model)
+    assert len(read) == 3
+    (model.home / "a").write_bytes(b"another")
+    with pytest.raises(ModelError, match="not the file"):
+        checked_files(model)
+
+
+def file_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

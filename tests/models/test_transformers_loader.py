@@ -1,11 +1,12 @@
 """Strict loading, with tiny checkpoints saved by the library itself."""
 
+import json
 import warnings
 from pathlib import Path
 
 import pytest
 
-from pipeline.models.cards import CACHE_VARIABLE, ModelError
+from pipeline.models.cards import CACHE_VARIABLE, ModelError, file_sha256
 from pipeline.models.transformers_loader import find_model, load_processor, load_strict
 from tests.text.checkpoints import tiny_config, tiny_text_model
 
@@ -69,6 +70,20 @@ def test_damaged_weights_are_one_sentence(tmp_path: Path) -> None:
 def test_a_hub_id_is_found_in_the_cache_folder(tmp_path: Path) -> None:
     folder = tiny_text_model(tmp_path / "cache" / "owner" / "model", ("happy", "sad"))
     assert find_model("owner/model") == str(folder)
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_a_pulled_model_that_was_changed_is_not_used(by_folder: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "owner" / "model"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    lock = {"owner/model": {"revision": "r", "files": {"config.json": file_sha256(folder / "config.json")}}}
+    (tmp_path / "cache" / "lock.json").write_text(json.dumps(lock))
+    name = str(folder) if by_folder else "owner/model"
+    assert find_model(name) == str(folder)
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"config\.json is not the file owner/model was published with"):
+        find_model(name)
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it() -> None:

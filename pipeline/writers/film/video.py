@@ -12,6 +12,7 @@ from pipeline.media.canvas import canvas_filters
 from pipeline.media.encode import SHAPED, film_settings, media_input, run_ffmpeg, shaped
 from pipeline.media.hold import HOLD_US, hold_map, must_hold, picture_times_us
 from pipeline.media.mend import media_path
+from pipeline.memory import give_back
 from pipeline.records import ANALYSIS_FILE, WARNINGS_FILE, read_record, read_records
 from pipeline.types import US_PER_S, Analysis, MediaInfo
 from pipeline.writers.blur import BLUR_FILE, blurred, mask_script
@@ -72,6 +73,7 @@ def run(inputs: Mapping[str, Path], settings: FilmSection, out: Path, progress: 
         parts = write_parts(analysis, hidden, font, settings, folder)
         media = analysis.media
         del analysis  # 130 MB in an hour, of which the encoder beside us needs nothing
+        give_back()
         output = film(media_path(inputs), media, parts, font.path.parent, settings)
         run_ffmpeg(output, media.duration_us, progress, folder)
         if parts.words_language is not None and settings.style != "minimal":
