@@ -16,8 +16,9 @@ from pipeline.types import Bound, Observation, Span, Turn, united
 # Against one subject: who is in view while a voice is heard is three times as likely to be its speaker as
 # somebody who is not, and one who is alone with one voice in the whole video twenty times.
 OFF_SCREEN, OFF_SCREEN_ALONE = 1 / 3, 1 / 20
-# A still mouth that is not closed says little against its subject: pictures are blurred, heads turned.
-MIN_OPEN_EVIDENCE = -0.7
+# A still mouth that is not closed says little against its subject: pictures are blurred, heads turned. It
+# says nothing where there is but one subject and one voice.
+MIN_OPEN_EVIDENCE, MIN_OPEN_EVIDENCE_ALONE = -0.7, 0.0
 PAUSE_WEIGHT = 0.5  # of movement while nobody is heard, against that while the voice is
 NOTHING_SEEN = 0.5  # confidence in "off screen" where nobody is ever in view while the voice speaks
 MAX_TOTAL = 12.0  # windows are not independent: nothing is surer than this
@@ -31,9 +32,12 @@ def binding(observations: Mapping[str, Sequence[Observation]], turns: Sequence[T
     speakers = sorted({turn.speaker for turn in turns})
     seen = subjects(observations)
     alone = len(speakers) == 1 and len(seen) == 1
+    min_open = MIN_OPEN_EVIDENCE_ALONE if alone else MIN_OPEN_EVIDENCE
     voices = heard(observations, turns)
     quiet = _quiet(turns)
-    in_pauses = [_total([one for gap in quiet for one in movements(sights, gap)], 0.0) for *_, sights in seen]
+    in_pauses = [
+        max(0.0, _total([one for gap in quiet for one in movements(sights, gap)], 0.0)) for *_, sights in seen
+    ]
     result = []
     for speaker in speakers:
         stretches = [Stretch(parts) for name, parts in voices if name == speaker]
@@ -42,7 +46,7 @@ def binding(observations: Mapping[str, Sequence[Observation]], turns: Sequence[T
             moving = [one for stretch in stretches for one in movements(sights, stretch)]
             seen_us = sum(one.span.duration_us for one in moving if one.evidence is not None)
             if moving:
-                score = _total(moving, MIN_OPEN_EVIDENCE) - PAUSE_WEIGHT * min(idle, seen_us / WINDOW_US)
+                score = _total(moving, min_open) - PAUSE_WEIGHT * min(idle, seen_us / WINDOW_US)
                 scores.append((max(-MAX_TOTAL, min(MAX_TOTAL, score)), modality, subject, seen_us))
         result.append(_best(speaker, scores, OFF_SCREEN_ALONE if alone else OFF_SCREEN))
     return tuple(result)
@@ -60,14 +64,13 @@ def _best(
     return Bound(speaker, subject, round(confidence, 4), modality, seen_us)
 
 
-def _total(moving: Sequence[Movement], min_evidence: float) -> float:
-    """Log-odds summed over time, a window counting once."""
-    total = 0.0
-    for one in moving:
-        if one.evidence is not None:
-            least = -MAX_EVIDENCE if one.closed and min_evidence < 0 else min_evidence
-            total += max(least, one.evidence) * one.span.duration_us / WINDOW_US
-    return total
+def _total(moving: Sequence[Movement], min_open: float) -> float:
+    """Log-odds summed over time, a window counting once; ``min_open`` is the least of a mouth not closed."""
+    return sum(
+        max(-MAX_EVIDENCE if one.closed else min_open, one.evidence) * one.span.duration_us / WINDOW_US
+        for one in moving
+        if one.evidence is not None
+    )
 
 
 def _quiet(turns: Sequence[Turn]) -> list[Stretch]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.overlap import Overlaps
-from pipeline.records import LIP_GAP_KEY, MOUTH_MOTION_KEY
+from pipeline.records import BOX_KEY, LIP_GAP_KEY, MOUTH_MOTION_KEY
 from pipeline.types import Observation, Span
 
 WINDOW_US = 3_000_000  # speech stands still for closed lips and stressed vowels: seconds are needed
@@ -35,6 +35,7 @@ MAX_EVIDENCE = 3.0
 # theirs to .033.
 CLOSED_GAP, CLOSED_CHANGE, CLOSED_MOTION = 0.02, 0.008, 0.04
 CLOSED_QUANTILE = 0.9
+MIN_CLOSED_PX = 64.0  # of a smaller face, lips look closed that are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,14 @@ class Sight:
     """One subject's mouth in one observation.
 
     ``gap`` between the lips, its ``change`` since some 200 ms before, ``motion`` of the picture; None where
-    not measured.
+    not measured. ``is_clear``: large enough for closed lips to be believed.
     """
 
     span: Span
     gap: float | None
     change: float | None
     motion: float | None
+    is_clear: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def sights(showing: Sequence[Observation]) -> list[Sight]:
             recent.append((start_us, float(gap)))
             change = min(MAX_CHANGE, abs(float(gap) - min(before)[2])) if before else None
         if gap is not None or motion is not None:
-            result.append(Sight(one.span, gap, change, motion))
+            box = one.evidence.get(BOX_KEY)
+            result.append(Sight(one.span, gap, change, motion, box is None or min(box[2:]) >= MIN_CLOSED_PX))
     return result
 
 
@@ -137,6 +140,7 @@ def _judged(span: Span, window: Sequence[tuple[Sight, int]], min_us: int) -> Mov
         and gap < CLOSED_GAP
         and change < CLOSED_CHANGE
         and (motion is None or motion < CLOSED_MOTION)
+        and all(one.is_clear for one, _ in window)
     )
     return Movement(span, evidence_of(change, motion), closed)
 

@@ -25,8 +25,9 @@ OFF_SCREEN = 0.3
 # Probabilities: from the first on a subject speaks; below the second, while somebody else speaks with at
 # least the third, it does not, and goes on so below the fourth.
 SPEAKING, SILENT, RIVAL, STILL_SILENT = 0.7, 0.1, 0.6, 0.2
-# A mouth that moves more like a speaker's than this is never called silent (log-odds).
-MAX_SILENT_EVIDENCE = 0.0
+# Log-odds of a mouth's own movement: one that moves more like a speaker's is never called silent, and one
+# that moves less never speaking, whatever the others do.
+MAX_SILENT_EVIDENCE, MIN_SPEAKING_EVIDENCE = 0.0, -0.5
 MIN_BOUND = 0.8  # confidence from which a voice is taken to be that subject's
 
 Verdict = Literal["speaking", "not_speaking", "unknown"]
@@ -63,7 +64,7 @@ class Seen:
     def verdict(self) -> Verdict:
         if self.evidence is None:
             return "unknown"
-        if self.probability >= SPEAKING:
+        if self.probability >= SPEAKING and self.evidence >= MIN_SPEAKING_EVIDENCE:
             return "speaking"
         return "not_speaking" if self.yields and self.probability <= SILENT else "unknown"
 

@@ -89,6 +89,15 @@ def test_lips_closed_for_long_do_not_speak(seconds, is_silent):
     assert not_speaking(film) == ((Silent(span(0, seconds), "eyes", "P1"),) if is_silent else ())
 
 
+def test_closed_lips_of_a_small_face_are_not_believed():
+    film = {"eyes": closed(60), "ears": sounds((0, 12))}
+    for side, is_silent in ((40.0, False), (90.0, True)):
+        boxed = [
+            replace(one, evidence={**one.evidence, "box": [5.0, 5.0, side, side + 9]}) for one in film["eyes"]
+        ]
+        assert bool(not_speaking(film | {"eyes": boxed})) == is_silent
+
+
 def test_lips_that_open_once_in_a_while_are_not_closed():
     gaps = [0.1 if i % 8 in (0, 1) else 0.004 for i in range(60)]
     film = {"eyes": shown([STILL] * 60, gaps=gaps), "ears": sounds((0, 12))}
