@@ -5,8 +5,11 @@ them. Decoding is in ``mesh``.
 """
 
 import math
+import os
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +31,8 @@ OVERLAP = 0.35
 WINDOW = 2.2  # around a known face, in its sizes
 MAX_IOU = 0.3
 VOUCH_SCORE, VOUCH_PRESENCE = 0.75, 0.75
+STANDARD_ERROR = 2
+NOTICE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,34 @@ class Networks:
 def _interpreter(model: bytes) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
+    with _without_notice():
+        interpreter = Interpreter(model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
     return interpreter
+
+
+@contextmanager
+def _without_notice() -> Iterator[None]:
+    """Keep LiteRT's notice off the terminal: it cannot be asked not to write it.
+
+    All else that is written to the standard error meanwhile, by whatever thread, follows afterwards.
+    """
+    try:
+        terminal = os.dup(STANDARD_ERROR)
+    except OSError:  # there is none
+        yield
+        return
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, STANDARD_ERROR)
+            os.close(terminal)
+            written.seek(0)
+            rest = b"".join(line for line in written if line.strip() != NOTICE)
+            if rest:
+                os.write(STANDARD_ERROR, rest)
 
 
 def _run(interpreter: Any, values: NDArray[np.float32]) -> list[NDArray[np.float32]]:

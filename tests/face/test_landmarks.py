@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 
 import cv2
@@ -50,9 +52,13 @@ def portrait():
 
 
 @pytest.fixture
-def landmarker(tmp_path, monkeypatch):
+def cache_with_landmarker(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     put_landmarker()
+
+
+@pytest.fixture
+def landmarker(cache_with_landmarker):
     return load_backend(DETECTORS, "landmarks", "cpu")
 
 
@@ -84,6 +90,19 @@ def test_a_face_that_another_detector_has_seen_is_measured(landmarker, portrait)
     shape = landmarker.shape(portrait, (176.0, 64.0, 96.0, 96.0))
     assert shape is not None and shape.blendshapes[mesh.BLENDSHAPES.index("mouthSmileLeft")] > 0.5
     assert landmarker.shape(portrait, (20.0, 300.0, 96.0, 96.0)) is None
+
+
+def test_loading_leaves_the_terminal_alone(cache_with_landmarker):
+    """In a process of its own, since the library gives its notice once."""
+    code = (
+        "import os; from pipeline.face import landmarks\n"
+        "with landmarks._without_notice(): os.write(2, b'of another thread\\n')\n"
+        "landmarks.networks()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert done.stderr == b"of another thread\n"
+    closed = f"import os; os.close(2); {code.splitlines()[0].split('; ')[1]}; landmarks.networks()"
+    subprocess.run([sys.executable, "-c", closed], check=True)
 
 
 @pytest.mark.parametrize("degrees", [-25, 25])
