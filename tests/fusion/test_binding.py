@@ -83,6 +83,15 @@ def test_a_mouth_that_moves_alike_in_pauses_has_less_evidence():
     assert names(binding(film, turns)) == {"S1": "P2"}
 
 
+def test_many_who_pass_by_do_not_outweigh_who_speaks():
+    film = dialogue()
+    for i in range(30):
+        film["eyes"] += shown([STILL] * 4, start_s=0.4 * i, subject=f"P{i + 3}")
+    bound = binding(film, TURNS)
+    assert names(bound) == {"S1": "P1", "S2": "P2"}
+    assert all(one.confidence > 0.8 for one in bound)
+
+
 def test_nothing_to_bind():
     assert binding(dialogue(), ()) == ()
     assert binding({}, TURNS) == (Bound("S1", None, 0.5), Bound("S2", None, 0.5))
