@@ -207,17 +207,10 @@ def _judged(
     bound: Mapping[str, Bound],
 ) -> list[Seen]:
     """Those in view of one modality in one piece of time under one voice."""
+    priors, elsewhere = _priors(modality, speaker, [subject for subject, _ in together], bound)
     odds = [0.0 if of.evidence is None else of.evidence for _, of in together]
-    binding = bound.get(speaker) if speaker is not None else None
-    priors, elsewhere = [1.0] * len(together), OFF_SCREEN
-    if binding is not None and binding.modality in (None, modality):
-        rest = (1 - binding.confidence) / len(together)
-        mine = [binding.subject is not None and subject == binding.subject for subject, _ in together]
-        priors = [binding.confidence if is_mine else rest for is_mine in mine]
-        elsewhere = rest if any(mine) else binding.confidence
-    weights = [prior * math.exp(value) for prior, value in zip(priors, odds, strict=True)]
+    weights = [prior * math.exp(value) for (prior, _), value in zip(priors, odds, strict=True)]
     total = sum(weights) + elsewhere
-    known_elsewhere = elsewhere / total if binding is not None else 0.0
     first, second = (*sorted(weights, reverse=True), 0.0)[:2]
     # The highest of the others, without looking through all of them for each.
     return [
@@ -228,11 +221,37 @@ def _judged(
             of.evidence,
             of.closed,
             weight / total,
-            max(known_elsewhere, (second if weight == first else first) / total),
+            max(elsewhere if knows else 0.0, second if weight == first else first) / total,
             speaker,
         )
-        for (subject, of), weight in zip(together, weights, strict=True)
+        for (subject, of), weight, (_, knows) in zip(together, weights, priors, strict=True)
     ]
+
+
+def _priors(
+    modality: str, speaker: str | None, in_view: Sequence[str | None], bound: Mapping[str, Bound]
+) -> tuple[list[tuple[float, bool]], float]:
+    """How likely each in view is to be the speaker before its mouth is looked at, and that none of them is.
+
+    With each: whether the voice is known not to be its own, so that somebody out of view may be its rival. A
+    subject bound to no voice may be one that is bound, seen in another shot.
+    """
+    binding = bound.get(speaker) if speaker is not None else None
+    if binding is None or binding.modality not in (None, modality):
+        return [(1.0, False)] * len(in_view), OFF_SCREEN
+    sure = binding.confidence
+    if binding.modality is None:
+        return [((1 - sure) / len(in_view), True)] * len(in_view), sure
+    if binding.subject in in_view:
+        rest = (1 - sure) / len(in_view)
+        return [(sure if one == binding.subject else rest, False) for one in in_view], rest
+    others = {
+        one.subject: one.confidence
+        for name, one in bound.items()
+        if name != speaker and one.modality == modality
+    }
+    priors = [(1 - others[one], True) if one in others else (1.0, False) for one in in_view]
+    return priors, OFF_SCREEN
 
 
 def subjects(

@@ -250,6 +250,16 @@ def test_who_is_alone_in_view_while_another_ones_voice_speaks():
     assert not_speaking(moving, [turn(0, 8, "S1")], BOUND) == ()  # its mouth says otherwise
 
 
+def test_who_is_bound_to_no_voice_may_be_the_speaker_in_another_shot():
+    """Persons get a new name after a cut: only a face whose own voice is known is known not to speak."""
+    film = {"eyes": shown([STILL] * 40, subject="P3"), "ears": sounds((0, 8))}
+    assert not_speaking(film, [turn(0, 8, "S1")], BOUND) == ()
+    film["eyes"] += shown([TALKS] * 40, subject="P4")
+    assert [one.subject for one in not_speaking(film, [turn(0, 8, "S1")], BOUND)] == ["P3"]
+    verdicts = {(one.subject, one.verdict) for one in mouths(film, [turn(0, 8, "S1")], BOUND)}
+    assert verdicts == {("P3", "not_speaking"), ("P4", "speaking")}
+
+
 def test_who_is_in_view_while_a_voice_off_screen_speaks():
     film = {"eyes": shown([STILL] * 40), "ears": sounds((0, 8))}
     bound = (Bound("S1", None, 0.95),)
