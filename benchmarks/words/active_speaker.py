@@ -185,7 +185,7 @@ def scored(path: Path, faces: Sequence[Face], detector: str, folder: Path) -> li
         for seconds, all_seen, all_silent in zip(counts, seen, silent, strict=True):
             own = [one for one in all_seen if one.subject == who]
             quiet = [one.span for one in all_silent if one.subject == who]
-            for second, verdict in _by_second(own, quiet):
+            for second, verdict in by_second(own, quiet):
                 if (truth := face.at(second)) is not None:
                     seconds[truth, verdict] += 1
         is_own = bound is not None and bound.subject == who
@@ -194,7 +194,7 @@ def scored(path: Path, faces: Sequence[Face], detector: str, folder: Path) -> li
     return result
 
 
-def _by_second(own: Sequence[Seen], quiet: Sequence[Span]) -> Iterator[tuple[int, str]]:
+def by_second(own: Sequence[Seen], quiet: Sequence[Span]) -> Iterator[tuple[int, str]]:
     """Each second in which someone is heard, and what is said of the face in most of it."""
     pieces: dict[int, Counter[str]] = {}
     for one in own:

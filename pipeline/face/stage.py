@@ -66,7 +66,7 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     times: list[int] = []
     samples: list[FaceSample] = []
-    shapes: list[tuple[float, ...]] = []
+    shapes: list[NDArray[np.float16]] = []  # an hour of them as Python numbers would be 100 MB
     shots, log = CutFinder(), DecodingLog()
     seen_frames = _tracked(media_path(inputs), info, settings, shots, log) if info.has_video else ()
     with (out / "crops.bin").open("wb") as crops:
@@ -78,11 +78,11 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
                 samples.append(seen.sample(f"track {number}", scale, crops.tell(), len(shapes)))
                 crops.write(seen.jpeg)
                 if (shape := seen.detection.shape) is not None:
-                    shapes.append((*shape.blendshapes, *shape.pose_deg))
+                    shapes.append(np.array((*shape.blendshapes, *shape.pose_deg), np.float16))
     np.save(out / "frames.npy", np.array(times, np.int64))
     np.save(out / CUTS_FILE, shots.finish())
     if shapes:
-        np.save(out / "shapes.npy", np.array(shapes, np.float16))
+        np.save(out / "shapes.npy", np.stack(shapes))
     write_records(out / "samples.jsonl", FaceSample, numbered(samples))
     write_sentences(out / LOSSES_FILE, log.losses())
 
