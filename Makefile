@@ -12,7 +12,7 @@ override ARGS := $(value ARGS)
 export VIDEO ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help analyze test lint check fuzz fuzz-slice faults check-data bench bench-conflict sample accept clean
+.PHONY: help analyze test lint check fuzz fuzz-slice faults check-data bench bench-conflict bench-words sample accept clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -65,6 +65,9 @@ bench: $(VENV)/installed-dev
 
 bench-conflict: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.conflict $$ARGS
+
+bench-words: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.words $$ARGS
 
 sample: $(VENV)/installed-dev
 	$(BIN)/python -m tests.made.sample inputs

@@ -94,7 +94,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
-            3,
+            4,
             "pipeline.text.stage:run_transcript",
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
@@ -179,7 +179,7 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
     "transcript": (
         "transcript",
-        frozenset({"source", "whisper_model", "word_times", "language", "min_speech_share"}),
+        frozenset({"source", "whisper_model", "language", "script", "min_speech_share"}),
     ),
     "text": ("text", frozenset({"backend"})),
     "moments": ("fusion", frozenset({"gap_s"})),

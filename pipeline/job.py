@@ -46,6 +46,8 @@ PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
     "imageio-ffmpeg",
+    "faster-whisper",
+    "ctranslate2",
     "openai-whisper",
     "torch",
     "transformers",

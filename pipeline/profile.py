@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.config import AUTO, TRAINED, Config, ConfigError
@@ -160,21 +159,22 @@ def _detector_digest(detector: str) -> tuple[str, tuple[Source, ...]]:
 
 
 def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[Source, ...]]:
-    """Changes when Whisper's weights appear or change, so that a pull after a first run takes effect.
+    """Changes when a recogniser's weights appear or change, so that a pull after a first run takes effect.
 
     Raises:
-        ModelError: Whisper is insisted on, by name or by the full profile without subtitles, and not here.
+        ModelError: a recogniser is insisted on, by name or by the full profile without subtitles, and is not
+            here.
     """
-    from pipeline.text.whisper_speech import weights_path
+    from pipeline.text import faster_whisper_speech, whisper_speech
 
-    path = weights_path(config.transcript.whisper_model)
-    source = config.transcript.source
-    insisted = source == "whisper" or (config.run.profile == FULL and source == AUTO and not has_subtitles)
-    if insisted and not path.is_file():
-        raise ModelError(
-            f"Whisper's weights are not at {path}; run "
-            f"`emotion-pipeline models pull whisper-{config.transcript.whisper_model}`"
-        )
-    whisper, files = _files_digest([path]) if path.is_file() else ("", ())
-    sphinx = version("pocketsphinx") if find_spec("pocketsphinx") else ""
-    return f"whisper {whisper} pocketsphinx {sphinx}", files
+    source, size = config.transcript.source, config.transcript.whisper_model
+    weights = faster_whisper_speech.weights(size)
+    openai = whisper_speech.weights_path(size)
+    is_full = config.run.profile == FULL and source == AUTO and not has_subtitles
+    if not weights and (source == faster_whisper_speech.SOURCE or (is_full and not openai.is_file())):
+        raise ModelError(faster_whisper_speech.missing(size))
+    if source == whisper_speech.SOURCE and not openai.is_file():
+        raise ModelError(whisper_speech.missing(size))
+    faster, files = _files_digest(weights) if weights else ("", ())
+    whisper, more = _files_digest([openai]) if openai.is_file() else ("", ())
+    return f"faster-whisper {faster} whisper {whisper}", tuple(dict.fromkeys((*files, *more)))

@@ -14,6 +14,7 @@ US_PER_S = 1_000_000
 # What a user chooses by name; here, where the command line can read it without loading the settings.
 Profile = Literal["auto", "compact", "full"]
 FilmStyle = Literal["full", "minimal", "subtitles"]
+ChineseScript = Literal["auto", "simplified", "traditional"]
 ExportFormat = Literal[
     "elan", "textgrid", "vtt", "srt", "ass", "parquet", "session", "label-studio", "edl", "fcpxml"
 ]

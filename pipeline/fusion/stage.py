@@ -178,7 +178,11 @@ def run_analysis(
         abstentions=read_records(inputs["conflicts"] / "abstentions.jsonl", Abstention),
         models={
             m: read_record(folder / CARD_FILE, ModelCard)
-            for m, folder in [*((m, inputs[m]) for m in read), (MODALITY, inputs["fuse"])]
+            for m, folder in [
+                *((m, inputs[m]) for m in read),
+                *(("transcript", inputs[m]) for m in ("transcript",) if m in inputs),
+                (MODALITY, inputs["fuse"]),
+            ]
             if (folder / CARD_FILE).is_file()
         },
         warnings=tuple(

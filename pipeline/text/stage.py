@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
 from pipeline.media.mend import media_path
+from pipeline.media.recording import Recording
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
@@ -27,7 +27,8 @@ from pipeline.records import (
     write_records,
     write_sentences,
 )
-from pipeline.text.backends import BACKENDS, reading_of
+from pipeline.text.backends import BACKENDS, RECOGNISER_CARDS, reading_of
+from pipeline.text.chunks import sound_of
 from pipeline.text.corrections import Correction, within
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
@@ -39,7 +40,7 @@ MODALITY = "text"
 def run_transcript(
     inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
 ) -> None:
-    """Write ``transcript.json``, and what was noted and lost on the way.
+    """Write ``transcript.json``, what was noted and lost on the way, and the card of what recognised it.
 
     Raises:
         ConfigError, ModelError, MediaError: see ``transcribe``.
@@ -57,7 +58,7 @@ def run_transcript(
         media=media,
         settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
-        waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
+        sound=sound_of(Recording(inputs["audio"] / AUDIO_FILE)),
         progress=progress,
         subtitles=inputs.get("subtitles"),
     )
@@ -68,6 +69,9 @@ def run_transcript(
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
     _write(out, transcript)
+    if transcript.utterances and transcript.source in RECOGNISER_CARDS:
+        module, function = RECOGNISER_CARDS[transcript.source].split(":")
+        write_record(out / CARD_FILE, getattr(import_module(module), function)(settings.section))
     progress(1.0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import TextSection, TranscriptSection
-from pipeline.models.cards import CACHE_VARIABLE, shipped_card
+from pipeline.models.cards import CACHE_VARIABLE, file_sha256, shipped_card
 from pipeline.records import (
     CARD_FILE,
     LOSSES_FILE,
@@ -23,6 +23,7 @@ from pipeline.text.corrections import Correction
 from pipeline.text.stage import read_utterances, run_text, run_transcript
 from pipeline.text.transcribe import TranscriptSettings
 from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Utterance
+from tests.text.checkpoints import tiny_whisper
 from tests.text.requests import media, span
 
 SRT = (
@@ -186,3 +187,19 @@ def test_a_corrected_transcript_is_taken_as_it_is_with_the_card_of_its_recognise
     assert (out / WARNINGS_FILE).read_text() == f"{made.note}\n"
     assert (out / LOSSES_FILE).read_text() == "1 corrected line lies after the video's end.\n"
     assert (out / CARD_FILE).exists() == is_recognised
+
+
+def test_what_recognised_the_words_leaves_its_card_and_subtitles_leave_none(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    weights = tiny_whisper(tmp_path / "cache" / "whisper" / "base.pt")
+    sound = (np.random.default_rng(0).normal(size=160_000) * 0.1).astype(np.float32)
+    np.save(inputs["audio"] / "audio.npy", sound)
+    transcript, _ = run_both(inputs, TranscriptSection(language="en"))
+    assert transcript.source == "whisper" and transcript.utterances
+    card = read_record(inputs["transcript"] / CARD_FILE, ModelCard)
+    assert (card.id, card.modality, card.sha256) == ("whisper-base", "transcript", file_sha256(weights))
+    (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
+    (inputs["transcript"] / CARD_FILE).unlink()
+    run_both({**inputs, "subtitles": tmp_path / "film.srt"}, TranscriptSection())
+    assert not (inputs["transcript"] / CARD_FILE).exists()
