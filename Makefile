@@ -12,7 +12,7 @@ override ARGS := $(value ARGS)
 export VIDEO ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help analyze test lint check fuzz fuzz-slice faults check-data bench bench-conflict sample accept clean
+.PHONY: help analyze test lint check fuzz fuzz-slice faults check-data bench bench-conflict bench-words sample accept clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,13 +21,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts -c constraints.txt -e .
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts -c constraints.txt --no-deps rapidocr
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 	@$(BIN)/emotion-pipeline models pull --best-effort
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # Partly done (3) is said by the command in a sentence; make would end with an error line of its own.
@@ -65,6 +64,9 @@ bench: $(VENV)/installed-dev
 
 bench-conflict: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.conflict $$ARGS
+
+bench-words: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.words $$ARGS
 
 sample: $(VENV)/installed-dev
 	$(BIN)/python -m tests.made.sample inputs

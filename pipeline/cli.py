@@ -21,7 +21,7 @@ from pipeline import (
     cli_train_voice,
 )
 from pipeline.terminal import Parser, UnprintedError, harmless, open_streams, say, say_aside
-from pipeline.types import ExportFormat, FilmStyle, Profile
+from pipeline.types import ChineseScript, ExportFormat, FilmStyle, Profile
 
 TRAINING_COMMANDS = ("train", "evaluate", "export")  # may need the packages of the extra `train`
 TRAINING_HINT = "install the training tools with `pip install -c constraints.txt -e '.[train]'`"
@@ -124,7 +124,14 @@ def _video_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--audio-track", type=int, metavar="N", help="which sound track to read, from 1; that of --language"
     )
-    command.add_argument("--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt or .ass")
+    command.add_argument(
+        "--script",
+        choices=get_args(ChineseScript),
+        help="Chinese characters; auto leaves subtitles as written",
+    )
+    command.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="subtitles: .srt, .vtt, .ass or .csv"
+    )
     command.add_argument("--only", metavar="LIST", help="some of face,voice,text")
     command.add_argument("--no-video", action="store_true", help="skip the annotated film")
     command.add_argument("--style", choices=get_args(FilmStyle), help="how much the film shows; full")
@@ -246,7 +253,9 @@ def _config(arguments: argparse.Namespace) -> Any:
     if arguments.keep_no_faces:
         flags.setdefault("run", {})["keep_no_faces"] = True
     if arguments.language:
-        flags["transcript"] = {"language": arguments.language}
+        flags.setdefault("transcript", {})["language"] = arguments.language
+    if arguments.script:
+        flags.setdefault("transcript", {})["script"] = arguments.script
     if arguments.audio_track is not None:
         flags["media"] = {"audio_track": arguments.audio_track}
     if arguments.no_video:

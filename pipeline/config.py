@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.types import ExportFormat, FilmStyle, Profile
+from pipeline.types import ChineseScript, ExportFormat, FilmStyle, Profile
 
 X264Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
@@ -44,7 +44,10 @@ class FaceSection(Section):
     sample_fps: Annotated[float, Field(gt=0)] | Literal["all"] = Field(
         5.0, description="Frames read per second; `all` reads every one."
     )
-    detector: str = Field(AUTO, description="`haar`, `yunet`, or `auto`: YuNet when it was fetched.")
+    detector: str = Field(
+        AUTO,
+        description="`landmarks`, `yunet`, `haar`, or `auto`: the first of these that is on this machine.",
+    )
     backend: str = Field(AUTO, description="`compact`, `deepface`, `convnext`, a model folder or a hub id.")
     min_face_px: int = Field(32, ge=8, description="Smaller faces are passed over.")
     hold_s: float = Field(1.0, ge=0, description="A person lost for no longer keeps the id.")
@@ -89,16 +92,21 @@ class VoiceSection(Section):
 
 
 class TranscriptSection(Section):
-    source: Literal["auto", "file", "stream", "whisper", "pocketsphinx"] = Field(
+    source: Literal["auto", "file", "stream", "burned-in", "faster-whisper", "whisper"] = Field(
         "auto", description="Where words come from; `auto` takes the first of these that there is."
     )
-    whisper_model: str = Field("base", description="Size of the Whisper model.")
-    word_times: bool = Field(
-        False, description="Whisper: also the time of each word, at about twice the cost."
+    whisper_model: str = Field(
+        "base",
+        description="Whisper model: `base`, another listed size, or a folder (a `.pt` file for `whisper`).",
     )
     language: str | None = Field(None, description="Spoken language (`zh`, `en`); unset: detected.")
+    script: ChineseScript = Field(
+        "auto",
+        description="Chinese characters; `auto`: subtitles as written, recognised words in the script that "
+        "most of them are in.",
+    )
     min_speech_share: float = Field(
-        0.2, ge=0, le=1, description="Whisper text over a smaller share of speech is dropped and counted."
+        0.2, ge=0, le=1, description="Recognised text over a smaller share of speech is dropped and counted."
     )
     device: str = _device()
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from pipeline.engine.files import write_state
 from pipeline.engine.store import SCRATCH_PREFIX
 from pipeline.graph import PICTURING, WRITES
-from pipeline.plan import ARTIFACTS, WORK, UsageError
-from pipeline.publish import LOCK, OURS_IN_WORK, RUN_FILE, owns_work, published, read_run
+from pipeline.plan import ARTIFACTS, CORRECTIONS, WORK, UsageError
+from pipeline.publish import LOCK, OURS_IN_WORK, owns_work, published
+from pipeline.run_record import RUN_FILE, read_run
 
 PICTURES = tuple(pattern for stage in PICTURING for pattern in WRITES.get(stage, ()))
 
@@ -35,7 +36,8 @@ class Erasure:
 def survey(folder: Path, everything: bool) -> Erasure:
     """Say what an erasure of ``folder`` would remove, and touch nothing.
 
-    Without ``everything``: the cache, which holds face crops, and the results that show the picture.
+    Without ``everything``: the cache, which holds face crops, and the results that show the picture; what a
+    person corrected stays with the words.
 
     Raises:
         UsageError: the folder is not there, not ours, or cannot be read.
@@ -47,7 +49,11 @@ def survey(folder: Path, everything: bool) -> Erasure:
         is_ours = bool(inside) and owns_work(folder)
     except OSError as error:
         raise UsageError(f"cannot look into {folder} ({error.strerror}); name a folder of results") from None
-    cache = tuple(path for path in inside if is_ours and path.name in OURS_IN_WORK)
+    cache = tuple(
+        path
+        for path in inside
+        if is_ours and path.name in OURS_IN_WORK and (everything or not _holds_corrections(path))
+    )
     if not cache and read_run(folder) is None:
         raise UsageError(f"{folder} is not a folder of results of ours; name one, as outputs/vlog")
     ours = published(folder) & {name for name in present if _is_file(folder / name)}
@@ -101,6 +107,15 @@ def drop_pictures(artifacts: Path) -> None:
 def artifacts_of(folder: Path) -> Path:
     """Where the artifacts of an output folder lie."""
     return folder / WORK / ARTIFACTS
+
+
+def _holds_corrections(path: Path) -> bool:
+    """Whether a part of the work folder keeps a transcript that a person corrected."""
+    if path.name != CORRECTIONS:
+        return False
+    from pipeline.corrections import FILES, kept_file
+
+    return any(one.is_file() for one in (kept_file(path), *(path / name for name in FILES)))
 
 
 def _shows_picture(name: str) -> bool:

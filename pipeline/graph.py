@@ -92,8 +92,8 @@ STAGES: tuple[Stage, ...] = in_order(
     (
         _stage("probe", 3, "pipeline.media.probe:run", ("source",)),
         _stage("audio", 2, "pipeline.media.audio:run", ("source", "probe")),
-        _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
-        _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
+        _stage("faces", 3, "pipeline.face.stage:run_faces", ("source", "probe")),
+        _stage("face", 3, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
         _stage("speakers", 1, "pipeline.voice.stage:run_speakers", ("audio", "speech", "probe")),
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
@@ -107,7 +107,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage(
             "moments",
-            4,
+            5,
             "pipeline.fusion.stage:run_moments",
             ("probe",),
             ("transcript", "speakers", *OBSERVING),
@@ -115,20 +115,20 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",
-            4,
+            5,
             "pipeline.fusion.stage:run_conflicts",
             ("moments",),
             ("faces", "speakers", *OBSERVING),  # faces: where the picture is cut
         ),
         _stage(
             "analysis",
-            5,
+            6,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
             ("transcript", "audio", "faces", "speakers", *OBSERVING),  # audio, faces: what of them was lost
         ),
         _stage("tables", 5, "pipeline.writers.table:run", ("analysis",)),
-        _stage("captions", 3, "pipeline.writers.captions:run", ("analysis",)),
+        _stage("captions", 4, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
         _stage("stills", 1, "pipeline.writers.stills:run", ("source", "probe", "analysis"), ("blur",)),
@@ -163,7 +163,7 @@ PICTURING = ("faces", "stills", "film", "report", *CREATOR_PACK)
 WRITES: Mapping[str, tuple[str, ...]] = {
     "analysis": ("analysis.json",),
     "tables": ("integrated.csv", "conflicts.csv", "faces.csv", "voice.csv"),
-    "captions": ("transcript.srt",),
+    "captions": ("transcript.srt", "transcript.vtt", "transcript.csv", "transcript_words.csv"),
     "picture": ("timeline.png",),
     "film": ("annotated.mp4",),
     "report": ("report.html",),
@@ -191,7 +191,7 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
     "transcript": (
         "transcript",
-        frozenset({"source", "whisper_model", "word_times", "language", "min_speech_share"}),
+        frozenset({"source", "whisper_model", "language", "script", "min_speech_share"}),
     ),
     "text": ("text", frozenset({"backend"})),
     "moments": ("fusion", frozenset({"gap_s"})),

@@ -6,8 +6,8 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,21 @@ from pipeline.erase import artifacts_of, drop_pictures
 from pipeline.graph import STAGE_NAMES, WRITERS
 from pipeline.memory import give_back
 from pipeline.models.cards import ModelError, one_sentence
-from pipeline.plan import ARTIFACTS, WORK, Choice, Plan, Request, UsageError, choose, plan
-from pipeline.publish import ERRORS, RUN_FILE, Made, claimed, publish, read_run, require_ours, withdraw_unused
+from pipeline.plan import (
+    ARTIFACTS,
+    CORRECTIONS,
+    WORK,
+    Choice,
+    Plan,
+    Request,
+    UsageError,
+    choose,
+    plan,
+    standing_of,
+)
+from pipeline.publish import ERRORS, Made, claimed, publish, require_ours, spared, withdraw_unused
 from pipeline.records import ANALYSIS_FILE, LOSSES_FILE, WARNINGS_FILE, read_record
+from pipeline.run_record import RUN_FILE, read_run
 from pipeline.terminal import say_aside
 from pipeline.types import Analysis
 
@@ -34,6 +46,8 @@ PACKAGES = (
     "emotion-pipeline",
     "ffmpeg-python",
     "imageio-ffmpeg",
+    "faster-whisper",
+    "ctranslate2",
     "openai-whisper",
     "torch",
     "transformers",
@@ -91,7 +105,7 @@ def run(
         require_ours(request.folder, request.video, (stage.name for stage in choice.stages))
         with claimed(request.folder, waiting) as is_new:
             try:
-                return _run(choice, on_event, begin)
+                return _run(_with_corrections_kept(choice), on_event, begin)
             except Exception as error:
                 sentence = _trouble(error, request.folder) if isinstance(error, OSError) else None
                 if is_new:
@@ -110,6 +124,19 @@ class _StoppedError(RuntimeError):
     """The run cannot go on, in one sentence; unlike after a UsageError, its finished stages are kept."""
 
 
+def _with_corrections_kept(choice: Choice) -> Choice:
+    """Keep what a person corrected before anything can be written over it.
+
+    The choice is made once more where another run ended, or a file was saved, since it was made.
+    """
+    from pipeline.corrections import keep
+
+    if standing_of(choice.request) != choice.corrections:
+        choice = choose(choice.request)
+    keep(choice.request.folder / WORK / CORRECTIONS, choice.corrections)
+    return choice
+
+
 def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float) -> Result:
     from pipeline.media.container import MediaError
 
@@ -123,22 +150,24 @@ def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float) -
             raise _StoppedError(sentence) from error
     settings.check_watched()
     replaced = _other_video(folder, planned.sources["source"].digest)
-    files = publish(folder, _made(outcome))
-    kept = {artifact.path for artifact in outcome.artifacts.values()}
-    planned.store.sweep(kept, KEPT_PER_STAGE, STAGE_NAMES)
     analysis = (
         read_record(outcome.artifacts["analysis"].path / ANALYSIS_FILE, Analysis)
         if "analysis" in outcome.artifacts
         else None
     )
+    made = _made(outcome)
+    files, unread = _publish(choice, planned.sources["source"].digest, made, analysis)
+    kept = {artifact.path for artifact in outcome.artifacts.values()}
+    planned.store.sweep(kept, KEPT_PER_STAGE, STAGE_NAMES)
     losses = _losses(outcome, analysis)
     result = Result(
         analysis=analysis,
         out=folder,
         files=files,
-        missing=_missing(outcome, folder / WORK / ERRORS),
+        missing=_missing(outcome, folder / WORK / ERRORS) | unread,
         warnings=(
             *replaced,
+            *choice.corrections.notes,
             *_repaired(outcome),
             *dict.fromkeys((*losses, *_sentences(outcome, WARNINGS_FILE))),
         ),
@@ -146,8 +175,43 @@ def _run(choice: Choice, on_event: Callable[[StageEvent], None], begin: float) -
         seconds=round(time.perf_counter() - begin, 2),
         losses=losses,
     )
-    write_state(folder / RUN_FILE, _run_facts(planned, outcome, result))
+    facts = _run_facts(planned, outcome, result)
+    facts["corrected"] = asdict(choice.corrected.facts) if choice.corrected is not None else None
+    facts["digests"] = {name: file.digest for name, file in made.items()}
+    write_state(folder / RUN_FILE, facts)
     return result
+
+
+def _publish(
+    choice: Choice, video: str, made: Mapping[str, Made], analysis: Analysis | None
+) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """Publish, and write down what a person may now edit: the files, and those edited too late to be read."""
+    from pipeline.corrections import FILES, NO_WORDS, RECOGNISER, Published, record
+
+    folder, state = choice.request.folder, choice.corrections
+    home = folder / WORK / CORRECTIONS
+    digests = {name: made[name].digest for name in FILES if name in made}
+    before = state.published or Published(video, {}, NO_WORDS)
+    transcript = analysis.transcript if analysis is not None else before.transcript
+    card = analysis.models.get(RECOGNISER) if analysis is not None else before.card
+    is_corrected = choice.corrected is not None if analysis is not None else before.is_corrected
+
+    def note(kept: Mapping[str, Iterable[str]]) -> None:
+        both = {name: [*kept.get(name, ()), *([digests[name]] if name in digests else [])] for name in FILES}
+        both = {name: list(dict.fromkeys(of_one)) for name, of_one in both.items() if of_one}
+        if both or home.is_dir():
+            record(home, Published(video, both, transcript, is_corrected, card))
+
+    def replaceable(name: str) -> frozenset[str] | None:
+        known = state.replaceable(name)
+        return known if known is None or name not in digests else known | {digests[name]}
+
+    note(before.digests)
+    files = publish(folder, made, replaceable)
+    late = spared(folder, made, [name for name in FILES if state.published is not None])
+    note({name: before.digests.get(name, ()) for name in late})
+    reason = "it was edited during the run and is left as it is; run the same command again to have it read"
+    return files, dict.fromkeys(late, reason)
 
 
 def _made(outcome: Outcome) -> dict[str, Made]:

@@ -15,11 +15,13 @@ from pipeline.graph import MODALITIES, OBSERVING, key_of, section_of, stages_for
 from pipeline.profile import Resolved, resolve
 from pipeline.types import ExportFormat
 
-if TYPE_CHECKING:  # it brings the video library, which the command line does without
+if TYPE_CHECKING:  # they bring the video library, which the command line does without
+    from pipeline.corrections import Standing
+    from pipeline.text.corrections import Correction
     from pipeline.text.transcribe import TranscriptSettings
 
 WORK = ".work"
-ARTIFACTS, DIGESTS = "artifacts", "digests.json"  # in WORK
+ARTIFACTS, DIGESTS, CORRECTIONS = "artifacts", "digests.json", "corrections"  # in WORK
 SAMPLE = "sample.mp4"
 ALL = "all"  # of the export formats
 INPUTS = Path("inputs")
@@ -47,7 +49,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A request that can be met: models and stages chosen, nothing written yet."""
+    """A request that can be met: models and stages chosen, nothing written yet.
+
+    ``corrections`` of the transcript are those of earlier runs; ``corrected`` is the one that is used.
+    """
 
     request: Request
     modalities: tuple[str, ...]
@@ -56,6 +61,8 @@ class Choice:
     subtitles: Path | None
     transcript: "TranscriptSettings"
     readings: Source | None
+    corrections: "Standing"
+    corrected: "Correction | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +140,23 @@ def choose(request: Request) -> Choice:
         sounds = inventory(container).sounds
     if request.out is None:
         _check_names_a_folder(request.video)
-    config = _with_given_transcript(request)
-    _check_modalities("run.only (--only)", config.run.only)
-    _check_modalities("fusion.weights", config.fusion.weights)
-    modalities = tuple(m for m in OBSERVING if m in (config.run.only or OBSERVING))
-    _check_blur(config, modalities)
+    _check_modalities("run.only (--only)", request.config.run.only)
+    _check_modalities("fusion.weights", request.config.fusion.weights)
+    modalities = tuple(m for m in OBSERVING if m in (request.config.run.only or OBSERVING))
+    _check_blur(request.config, modalities)
+    corrections = standing_of(request)
+    corrected = corrections.correction if request.transcript is None and "text" in modalities else None
+    config = _with_words_of_a_file(request, corrected is not None)
     ranked = ranked_sounds(sounds, StreamChoice(config.transcript.language, config.media.audio_track))
     sound_language = ranked[0].language if ranked else None
-    subtitles, transcript = _subtitles(request, config, sound_language, "text" in modalities)
-    resolved = resolve(config, modalities, subtitles is not None)
+    subtitles, transcript = _subtitles(
+        request, config, sound_language, "text" in modalities and corrected is None
+    )
+    transcript = replace(transcript, is_corrected=corrected is not None)
+    if request.transcript is not None and corrections.correction is not None:
+        note = f"{request.transcript.name} is read, as asked, and not the transcript corrected by hand."
+        transcript = replace(transcript, note=note)
+    resolved = resolve(config, modalities, subtitles is not None or corrected is not None)
     readings = config.conflict.readings
     return Choice(
         request=request,
@@ -151,7 +166,26 @@ def choose(request: Request) -> Choice:
         subtitles=subtitles,
         transcript=transcript,
         readings=None if readings is None else _checked_readings(readings),
+        corrections=corrections,
+        corrected=corrected,
     )
+
+
+def standing_of(request: Request) -> "Standing":
+    """Which corrections of the transcript lie in the request's folder.
+
+    Raises:
+        MediaError: an edited transcript cannot be read.
+        SourceChangedError, UsageError: nor can the video.
+    """
+    from pipeline.corrections import standing
+
+    work = request.folder / WORK
+
+    def video_digest() -> str:
+        return _read(request.video, work / DIGESTS, remember=False).digest
+
+    return standing(request.folder, work / CORRECTIONS, video_digest)
 
 
 def plan(choice: Choice, *, remember: bool = True) -> Plan:
@@ -163,6 +197,7 @@ def plan(choice: Choice, *, remember: bool = True) -> Plan:
         SourceChangedError: a file is being written to.
         UsageError: one cannot be read.
     """
+    from pipeline.corrections import kept_file
     from pipeline.media.streams import StreamChoice
 
     request, config, modalities = choice.request, choice.resolved.config, choice.modalities
@@ -171,6 +206,9 @@ def plan(choice: Choice, *, remember: bool = True) -> Plan:
     sources = {"source": _read(request.video, memory, remember)}
     if choice.subtitles is not None:
         sources["subtitles"] = _read(choice.subtitles, memory, remember)
+    artifacts = {name: source.artifact for name, source in sources.items()}
+    if choice.corrected is not None:
+        artifacts["subtitles"] = Artifact(kept_file(work / CORRECTIONS), choice.corrected.digest)
     settings = {stage.name: section_of(stage.name, config) for stage in choice.stages}
     keys: dict[str, Any] = {
         stage.name: {**key_of(stage.name, config), "model": choice.resolved.models.get(stage.name, "")}
@@ -193,7 +231,7 @@ def plan(choice: Choice, *, remember: bool = True) -> Plan:
         request=request,
         resolved=choice.resolved,
         stages=choice.stages,
-        sources={name: source.artifact for name, source in sources.items()},
+        sources=artifacts,
         watched=watched,
         settings=settings,
         keys=keys,
@@ -217,9 +255,9 @@ def _check_names_a_folder(video: Path) -> None:
         )
 
 
-def _with_given_transcript(request: Request) -> Config:
-    """The settings; a transcript that was given wins over the source they name."""
-    if request.transcript is None:
+def _with_words_of_a_file(request: Request, is_corrected: bool) -> Config:
+    """The settings; a transcript that was given, or corrected, wins over the source they name."""
+    if request.transcript is None and not is_corrected:
         return request.config
     transcript = request.config.transcript.model_copy(update={"source": "file"})
     return request.config.model_copy(update={"transcript": transcript})

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.config import AUTO, TRAINED, Config, ConfigError
@@ -19,7 +18,7 @@ from pipeline.models.load import TRANSFORMERS
 from pipeline.records import CARD_FILE
 
 COMPACT, FULL = "compact", "full"
-HAAR, YUNET = "haar", "yunet"
+HAAR, YUNET, LANDMARKS = "haar", "yunet", "landmarks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +146,19 @@ def _detector(config: Config) -> str:
         return asked
     if config.run.profile == COMPACT:
         return HAAR
-    return YUNET if config.run.profile == FULL or known_for(YUNET).is_here else HAAR
+    here = [name for name in (LANDMARKS, YUNET) if known_for(name).is_here]
+    return here[0] if here else LANDMARKS if config.run.profile == FULL else HAAR
 
 
 def _detector_digest(detector: str) -> tuple[str, tuple[Source, ...]]:
-    if detector == HAAR:
-        return f"OpenCV {version('opencv-contrib-python-headless')}", ()
-    return _files_digest(_listed_files(known_for(detector)))
+    """Digest of a detector, and of the landmarker, which measures the faces of any where it is here."""
+    landmarker = known_for(LANDMARKS)
+    measured = detector == LANDMARKS or landmarker.is_here
+    names = {detector: known_for(detector)} if detector != HAAR else {}
+    names |= {LANDMARKS: landmarker} if measured else {}
+    digest, files = _files_digest([path for model in names.values() for path in _listed_files(model)])
+    libraries = ["opencv-contrib-python-headless"] * (detector == HAAR) + ["ai-edge-litert"] * measured
+    return json_digest([[f"{name} {version(name)}" for name in libraries], digest]), files
 
 
 def _speakers_digest() -> tuple[str, tuple[Source, ...]]:
@@ -168,21 +173,25 @@ def _speakers_digest() -> tuple[str, tuple[Source, ...]]:
 
 
 def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[Source, ...]]:
-    """Changes when Whisper's weights appear or change, so that a pull after a first run takes effect.
+    """Changes when a recogniser's weights appear or change, so that a pull after a first run takes effect.
 
     Raises:
-        ModelError: Whisper is insisted on, by name or by the full profile without subtitles, and not here.
+        ModelError: a recogniser is insisted on, by name or by the full profile without subtitles, and is not
+            here.
     """
-    from pipeline.text.whisper_speech import weights_path
+    from pipeline.text import faster_whisper_speech, whisper_speech
 
-    path = weights_path(config.transcript.whisper_model)
-    source = config.transcript.source
-    insisted = source == "whisper" or (config.run.profile == FULL and source == AUTO and not has_subtitles)
-    if insisted and not path.is_file():
-        raise ModelError(
-            f"Whisper's weights are not at {path}; run "
-            f"`emotion-pipeline models pull whisper-{config.transcript.whisper_model}`"
-        )
-    whisper, files = _files_digest([path]) if path.is_file() else ("", ())
-    sphinx = version("pocketsphinx") if find_spec("pocketsphinx") else ""
-    return f"whisper {whisper} pocketsphinx {sphinx}", files
+    source, size = config.transcript.source, config.transcript.whisper_model
+    weights = faster_whisper_speech.weights(size)
+    openai = whisper_speech.weights_path(size)
+    is_full = config.run.profile == FULL and source == AUTO and not has_subtitles
+    if not weights and (source == faster_whisper_speech.SOURCE or (is_full and not openai.is_file())):
+        raise ModelError(faster_whisper_speech.missing(size))
+    if source == whisper_speech.SOURCE and not openai.is_file():
+        raise ModelError(whisper_speech.missing(size))
+    faster, files = _files_digest(weights) if weights else ("", ())
+    whisper, more = _files_digest([openai]) if openai.is_file() else ("", ())
+    reader = known_for("burned-in")
+    burned, reading = _files_digest(_listed_files(reader)) if reader.is_here else ("", ())
+    digest = f"burned-in {burned} faster-whisper {faster} whisper {whisper}"
+    return digest, tuple(dict.fromkeys((*reading, *files, *more)))

@@ -4,12 +4,11 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -28,25 +27,12 @@ from pipeline.engine.lock import is_lock, only_writer
 from pipeline.engine.sources import has_memory
 from pipeline.engine.store import Store, is_artifact
 from pipeline.graph import STAGE_NAMES, WRITES
-from pipeline.plan import ARTIFACTS, DIGESTS, WORK, UsageError
+from pipeline.plan import ARTIFACTS, CORRECTIONS, DIGESTS, WORK, UsageError
+from pipeline.run_record import RUN_FILE, read_run
 
-RUN_FILE = "run.json"
 PUBLISHED, LOCK, ERRORS = "published.json", "lock", "errors"  # in WORK
-OURS_IN_WORK = frozenset({ARTIFACTS, DIGESTS, PUBLISHED, LOCK, ERRORS})
+OURS_IN_WORK = frozenset({ARTIFACTS, DIGESTS, PUBLISHED, LOCK, ERRORS, CORRECTIONS})
 NAMES = TypeAdapter(list[str])
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """What of an earlier run's ``run.json`` matters to a later one."""
-
-    video: str
-    sha256: str
-    files: list[str]
-    stages: dict[str, Any]
-
-
-RECORDS = TypeAdapter(RunRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +41,6 @@ class Made:
 
     path: Path
     digest: str
-
-
-def read_run(folder: Path) -> RunRecord | None:
-    """The record of the run that filled ``folder``; None when there is none, or none that is ours."""
-    return read_state(folder / RUN_FILE, RECORDS)
 
 
 def require_ours(folder: Path, video: Path, stages: Iterable[str]) -> None:
@@ -180,12 +161,17 @@ def withdraw_unused(folder: Path) -> None:
         folder.rmdir()
 
 
-def publish(folder: Path, made: Mapping[str, Made]) -> tuple[Path, ...]:
+def publish(
+    folder: Path,
+    made: Mapping[str, Made],
+    replaceable: Callable[[str], Collection[str] | None] = lambda name: None,
+) -> tuple[Path, ...]:
     """Copy files into the output folder under their names; returns their paths there.
 
     A file that lies there with the same bytes is left alone, one that was edited or damaged is replaced. A
     result of an earlier run that is not among them is removed, so that everything in the folder belongs
-    together; its artifact stays in the store.
+    together; its artifact stays in the store. Where ``replaceable`` gives digests for a name, a file there
+    with another digest stays (:func:`spared` names it).
 
     Raises:
         UsageError: a file of the same name lies there that no run of ours made, or a copy came out damaged.
@@ -195,16 +181,30 @@ def publish(folder: Path, made: Mapping[str, Made]) -> tuple[Path, ...]:
     for name in sorted(set(made) - previous):
         if (folder / name).exists():
             raise _not_ours(folder / name)
+
+    def may_go(name: str) -> bool:
+        digests = replaceable(name)
+        return digests is None or not (folder / name).is_file() or file_digest(folder / name) in digests
+
     # Said before it is done, so that a run killed in between still knows its own files.
     write_state(record, sorted(previous | {*made, RUN_FILE}))
     for name in previous - {*made, RUN_FILE}:
-        (folder / name).unlink(missing_ok=True)
+        if may_go(name):
+            (folder / name).unlink(missing_ok=True)
     outdated = {name: file for name, file in made.items() if not _is_whole(folder / name, file)}
     require_free_space(folder, _peak_bytes(folder, outdated))
     for name, file in outdated.items():
-        _copy(file, folder / name)
-    write_state(record, sorted({*made, RUN_FILE}))
+        if may_go(name):
+            _copy(file, folder / name)
+    guarded = (name for name in previous if replaceable(name) is not None)
+    write_state(record, sorted({*made, *spared(folder, made, guarded), RUN_FILE}))
     return tuple(folder / name for name in made)
+
+
+def spared(folder: Path, made: Mapping[str, Made], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``names`` under which something else lies than was made."""
+    present = (name for name in sorted(names) if (folder / name).is_file())
+    return tuple(name for name in present if name not in made or not _is_whole(folder / name, made[name]))
 
 
 def _is_whole(target: Path, file: Made) -> bool:

@@ -14,6 +14,7 @@ US_PER_S = 1_000_000
 # What a user chooses by name; here, where the command line can read it without loading the settings.
 Profile = Literal["auto", "compact", "full"]
 FilmStyle = Literal["full", "minimal", "subtitles"]
+ChineseScript = Literal["auto", "simplified", "traditional"]
 ExportFormat = Literal[
     "elan", "textgrid", "vtt", "srt", "ass", "parquet", "session", "label-studio", "edl", "fcpxml"
 ]
@@ -218,6 +219,21 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """Whose voice a speaker's is: a ``subject`` of a ``modality`` that shows mouths, or None for off screen.
+
+    ``confidence`` in [0, 1] is the posterior of it; ``seen_us`` how long a mouth was in view while that voice
+    spoke, 0 where nothing but the want of mouths speaks for it.
+    """
+
+    speaker: str
+    subject: str | None
+    confidence: float
+    modality: str | None = None
+    seen_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """All utterances of a video in order, and what was dropped on the way.
 
@@ -367,3 +383,4 @@ class Analysis:
     operating_point: float = 0.0  # evidence at which a conflict began: B / (1 + B) of its Bayes factor B
     operating_point_asked: float = 0.0  # the settings' own, raised where chance would give too many alarms
     turns: tuple[Turn, ...] = ()  # by voice; none where it was not estimated
+    bindings: tuple[Bound, ...] = ()  # of the speakers, whose voices they are

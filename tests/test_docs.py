@@ -9,6 +9,7 @@ from pipeline.fusion import channels
 from pipeline.graph import OBSERVING, PICTURING, STAGES, WRITES
 from pipeline.privacy import LIBRARY_FOLDERS, SWITCHES
 from pipeline.types import Status
+from pipeline.writers import captions
 from pipeline.writers.columns import display
 from pipeline.writers.evidence import REASONS
 from pipeline.writers.table import conflict_columns, integrated_columns, sample_columns
@@ -24,6 +25,7 @@ def test_every_column_and_status_is_explained():
     outputs = page("docs/OUTPUTS.md")
     sampled = [column for m in ("face", "voice") for column in sample_columns(display(m))]
     columns = {*integrated_columns(OBSERVING), *conflict_columns(OBSERVING)}
+    columns |= {*captions.COLUMNS, *captions.WORD_COLUMNS}
     columns |= {c for c in sampled if not c.startswith(("Smoothed_", "Raw_"))}
     assert [column for column in sorted(columns) if f"`{column}`" not in outputs] == []
     assert [s for s in Status if f"`{s}`" not in outputs] == []

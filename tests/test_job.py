@@ -143,6 +143,23 @@ def test_another_video_of_the_same_name_is_said(tmp_path, made):
     assert "held results of another video" in warning
 
 
+def test_the_recogniser_stands_beside_the_other_models(tmp_path, made, monkeypatch):
+    from pipeline.types import Span
+    from tests.text.checkpoints import tiny_whisper
+
+    monkeypatch.setattr("pipeline.voice.stage.speech_spans", lambda *_: [Span(0, 4_000_000)])
+    weights = tiny_whisper(tmp_path / "own.pt")
+    transcript = {"source": "whisper", "whisper_model": str(weights), "language": "en"}
+    result = run(
+        request(made(media.make_talking), tmp_path / "out", transcript=transcript, run={"only": ["text"]})
+    )
+    assert result.analysis.transcript.source == "whisper" and result.analysis.transcript.utterances
+    assert result.analysis.models["transcript"].id == "own"
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())["models"]["transcript"]
+    assert facts["sha256"] == result.analysis.models["transcript"].sha256
+    assert "own" in (tmp_path / "out" / "report.html").read_text()
+
+
 @pytest.mark.parametrize("source", ["stream", "whisper"])
 def test_a_transcript_that_was_given_wins_over_the_settings(source, tmp_path, made):
     spoken = tmp_path / "film.srt"

@@ -24,9 +24,11 @@ from pipeline.fusion.detect import find, seen_of
 from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.speaking import Silent, mouths, of_speakers
 from pipeline.labels import EMOTIONS
+from pipeline.media.subtitles import parse_whole
 from pipeline.review.foils import foils
 from pipeline.review.propose import Judged, propose
 from pipeline.summary import modality_facts
+from pipeline.text.corrections import Edited, corrected
 from pipeline.text.transcribe import over_speech
 from pipeline.types import (
     US_PER_S,
@@ -41,7 +43,7 @@ from pipeline.types import (
 )
 from pipeline.voice.activity import speech_spans
 from pipeline.voice.windows import windows
-from pipeline.writers.captions import srt
+from pipeline.writers.captions import srt, vtt
 from pipeline.writers.evidence import compared_us
 from pipeline.writers.exports.cues import cues
 from pipeline.writers.exports.markers import markers
@@ -239,6 +241,14 @@ def marked(n: int) -> Work:
     return lambda: propose(judged, 0.9, 0.5)
 
 
+def corrections(film: Analysis) -> object:
+    """Every other line corrected, in the file that a person saved."""
+    before = film.transcript
+    cues, names = parse_whole(vtt(before.utterances).encode(), "a")
+    edited = tuple(replace(c, text=f"{c.text}!") if i % 2 else c for i, c in enumerate(cues))
+    return corrected(Edited(edited, names), before, before)
+
+
 def speech(n: int) -> Work:
     probabilities = np.tile(np.repeat([0.9, 0.0], 20), n).astype(np.float32)
     return lambda: windows(speech_spans(probabilities, 0.5, 10**12), 2_000_000, 1_000_000, 400_000)
@@ -261,6 +271,7 @@ CASES: dict[str, tuple[Callable[[int], Work], int]] = {
     "baselines": (baselines, 3000),
     "tables": (of(all_tables), 200),
     "captions": (of(lambda film: srt(film.transcript.utterances)), 200),
+    "corrections": (of(corrections), 100),
     "compared": (of(compared_us), 200),
     "page": (of(page), 200),
     "script": (of(film_script), 50),

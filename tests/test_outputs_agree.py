@@ -60,7 +60,8 @@ def test_every_result_has_a_name_that_is_known_before_anything_runs(result: Resu
     patterns = [pattern for stage in WRITES.values() for pattern in stage]
     names = [path.name for path in result.files]
     assert [name for name in names if not any(fnmatchcase(name, pattern) for pattern in patterns)] == []
-    assert [p for p in patterns if not any(fnmatchcase(name, p) for name in names)] == []
+    missing = [p for p in patterns if not any(fnmatchcase(name, p) for name in names)]
+    assert missing == ["transcript_words.csv"]  # subtitles hold no times of words
 
 
 def test_the_sheet_is_the_record(result: Result, sheet: list[dict[str, str]]) -> None:

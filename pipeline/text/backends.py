@@ -17,8 +17,15 @@ BACKENDS: Mapping[str, str] = {
 TRANSCRIBERS: Mapping[str, str] = {
     "file": "pipeline.text.captions:from_file",
     "stream": "pipeline.text.captions:from_stream",
+    "burned-in": "pipeline.text.burned_in:transcribe",
+    "faster-whisper": "pipeline.text.faster_whisper_speech:transcribe",
     "whisper": "pipeline.text.whisper_speech:transcribe",
-    "pocketsphinx": "pipeline.text.pocketsphinx_speech:transcribe",
+}
+# Sources whose words a model makes: what says, from the settings, which model.
+RECOGNISER_CARDS: Mapping[str, str] = {
+    "burned-in": "pipeline.text.burned_in:card",
+    "faster-whisper": "pipeline.text.faster_whisper_speech:card",
+    "whisper": "pipeline.text.whisper_speech:card",
 }
 
 

@@ -1,12 +1,8 @@
 """How far the text of an utterance can be trusted: where it came from, and how much of it there is."""
 
-import math
-
 from pipeline.text.transcribe import is_suspicious
 from pipeline.types import Utterance
 
-# Share of words PocketSphinx gets right in conversational English, roughly.
-_POCKETSPHINX = 0.5
 _SUSPICIOUS = 0.2
 # From this much text on, length no longer limits; one syllable says little by itself.
 _ENOUGH_UNITS = 6
@@ -19,14 +15,10 @@ def text_quality(utterance: Utterance) -> float:
 
 
 def source_quality(utterance: Utterance) -> float:
-    """1 for subtitles; for Whisper the mean token probability times the probability that somebody speaks."""
+    """Expected fraction of right words: 1 for subtitles, the calibrated confidence of recognised words."""
     if is_suspicious(utterance):
         return _SUSPICIOUS
-    if utterance.source == "pocketsphinx":
-        return _POCKETSPHINX
-    if utterance.avg_logprob is None:
-        return 1.0
-    return math.exp(min(0.0, utterance.avg_logprob)) * (1.0 - (utterance.no_speech_prob or 0.0))
+    return 1.0 if utterance.confidence is None else utterance.confidence
 
 
 def length_quality(text: str) -> float:

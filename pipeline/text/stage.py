@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.config import TextSection
 from pipeline.engine.stage import Progress
 from pipeline.media.audio import AUDIO_FILE
 from pipeline.media.mend import media_path
+from pipeline.media.recording import Recording
 from pipeline.models.load import load_backend
 from pipeline.overlap import speakers_during
 from pipeline.records import (
@@ -29,7 +29,9 @@ from pipeline.records import (
     write_records,
     write_sentences,
 )
-from pipeline.text.backends import BACKENDS, reading_of
+from pipeline.text.backends import BACKENDS, RECOGNISER_CARDS, reading_of
+from pipeline.text.chunks import sound_of
+from pipeline.text.corrections import Correction, within
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Turn, Utterance
@@ -40,17 +42,25 @@ MODALITY = "text"
 def run_transcript(
     inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
 ) -> None:
-    """Write ``transcript.json``, and what was noted and lost on the way.
+    """Write ``transcript.json``, what was noted and lost on the way, and the card of what recognised it.
 
     Raises:
         ConfigError, ModelError, MediaError: see ``transcribe``.
     """
+    media = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
+    if settings.is_corrected:
+        correction = read_record(inputs["subtitles"], Correction)
+        _write(out, within(correction.transcript, media.duration_us))
+        if correction.card is not None and correction.is_recognised:
+            write_record(out / CARD_FILE, correction.card)
+        progress(1.0)
+        return
     request = Request(
         source=media_path(inputs),
-        media=read_record(inputs["probe"] / MEDIA_FILE, MediaInfo),
+        media=media,
         settings=settings.section,
         speech=read_records(inputs["speech"] / SPEECH_FILE, Span),
-        waveform=lambda: np.load(inputs["audio"] / AUDIO_FILE),
+        sound=sound_of(Recording(inputs["audio"] / AUDIO_FILE)),
         progress=progress,
         subtitles=inputs.get("subtitles"),
         turns=read_records(inputs["speakers"] / TURNS_FILE, Turn) if "speakers" in inputs else (),
@@ -62,10 +72,17 @@ def run_transcript(
         note=" ".join(filter(None, (settings.note, transcript.note))),
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
+    _write(out, transcript)
+    if transcript.utterances and transcript.source in RECOGNISER_CARDS:
+        module, function = RECOGNISER_CARDS[transcript.source].split(":")
+        write_record(out / CARD_FILE, getattr(import_module(module), function)(settings.section))
+    progress(1.0)
+
+
+def _write(out: Path, transcript: Transcript) -> None:
     write_record(out / TRANSCRIPT_FILE, transcript)
     write_sentences(out / WARNINGS_FILE, [transcript.note])
     write_sentences(out / LOSSES_FILE, transcript.losses)
-    progress(1.0)
 
 
 def named(utterance: Utterance, turns: Sequence[Turn]) -> Utterance:

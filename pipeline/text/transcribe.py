@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import AUTO, TranscriptSection
+from pipeline.config import AUTO, ConfigError, TranscriptSection
 from pipeline.media.container import MediaError
 from pipeline.media.language import line_language, normal_code, transcript_language
+from pipeline.models.cards import ModelError
 from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
+from pipeline.text.script import in_script
+from pipeline.text.word_alignment import with_word_times
 from pipeline.types import MediaInfo, Span, Status, Transcript, Turn, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
@@ -20,12 +23,13 @@ MAX_COMPRESSION_RATIO = 2.4
 MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
 NO_SOURCE = "none"
-SPOKEN_SOURCES = frozenset({"whisper", "pocketsphinx"})
+SPOKEN_SOURCES = frozenset({"faster-whisper", "whisper"})
+READ_SOURCES = frozenset({"burned-in"})  # words without times, read by a model
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a source may need. ``waveform`` reads 16 kHz mono float32, sample 0 at clock 0, when called.
+    """What a source may need. ``sound`` reads 16 kHz mono float32 samples of a span of the media clock.
 
     ``turns`` say who speaks when, as far as that is known.
     """
@@ -34,7 +38,7 @@ class Request:
     media: MediaInfo
     settings: TranscriptSection
     speech: tuple[Span, ...]
-    waveform: Callable[[], npt.NDArray[np.float32]]
+    sound: Callable[[Span], npt.NDArray[np.float32]]
     progress: Callable[[float], None]
     subtitles: Path | None = None
     turns: tuple[Turn, ...] = ()
@@ -42,19 +46,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSettings:
-    """The config section, and what the plan knows of subtitle files: which was chosen, which unreadable."""
+    """The config section, and what the plan knows of subtitle files: which was chosen, which unreadable.
+
+    ``is_corrected``: the file is no subtitles but the transcript that a person corrected.
+    """
 
     section: TranscriptSection
     note: str = ""
     loss: str = ""
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a source found, before gating; ``language`` as the source says."""
+    """What a source found, before gating; ``language`` as the source says, and how probable it holds that."""
 
     utterances: tuple[Utterance, ...]
     language: str | None = None
+    language_probability: float | None = None
     note: str = ""
     losses: tuple[str, ...] = ()
 
@@ -85,6 +94,8 @@ def transcribe(request: Request) -> Transcript:
         if heard is None:
             continue
         transcript = settle(heard, name, request)
+        if name in READ_SOURCES and transcript.utterances:
+            transcript = _timed(transcript, request)
         notes.append(transcript.note)
         losses += transcript.losses
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
@@ -97,6 +108,36 @@ def transcribe(request: Request) -> Transcript:
     return Transcript(
         (), Status.NO_TRANSCRIPT, NO_SOURCE, note=" ".join(filter(None, notes)), losses=tuple(losses)
     )
+
+
+def _timed(transcript: Transcript, request: Request) -> Transcript:
+    """The transcript with the times of its words, where a recogniser that is here hears them.
+
+    What was read stays as it is; a recogniser that cannot be loaded costs the times alone.
+    """
+    settings = request.settings.model_copy(update={"source": AUTO, "language": transcript.language})
+    for name in TRANSCRIBERS:
+        if name not in SPOKEN_SOURCES:
+            continue
+        module, function = TRANSCRIBERS[name].split(":")
+        try:
+            heard: Heard | None = getattr(import_module(module), function)(
+                replace(request, settings=settings)
+            )
+        except (ConfigError, ModelError) as error:
+            return replace(
+                transcript, note=f"{transcript.note} When each word is said is not known: {error}."
+            )
+        if heard is None:
+            continue
+        recognised = [word for utterance in heard.utterances for word in utterance.words]
+        timed = with_word_times(transcript.utterances, recognised)
+        lines = sum(bool(utterance.words) for utterance in timed)
+        times = f"The times of the words in {lines} of {len(timed)} lines are as {name} heard them."
+        return replace(
+            transcript, utterances=timed, note=f"{transcript.note} {times}" if lines else transcript.note
+        )
+    return transcript
 
 
 def settle(heard: Heard, source: str, request: Request) -> Transcript:
@@ -112,6 +153,9 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     language = transcript_language(
         [u.text for u in lines], normal_code(request.settings.language) or heard.language
     )
+    lines = [replace(u, language=line_language(u.text, language)) for u in lines]
+    if request.settings.script != AUTO:
+        lines = list(in_script(lines, request.settings.script))
     notes = [heard.note]
     if dropped:
         notes.append(f"{dropped} recognised line{'s' if dropped > 1 else ''} over non-speech dropped.")
@@ -120,10 +164,11 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     if not lines and not heard.losses:
         notes.append(_EMPTY[source in SPOKEN_SOURCES].format(source=source))
     return Transcript(
-        utterances=tuple(replace(u, language=line_language(u.text, language)) for u in lines),
+        utterances=tuple(lines),
         status=Status.OK if lines else Status.NO_TRANSCRIPT,
         source=source,
         language=language,
+        language_probability=None if normal_code(request.settings.language) else heard.language_probability,
         dropped_over_silence=dropped,
         note=" ".join(note for note in notes if note),
         losses=heard.losses,
@@ -170,7 +215,7 @@ def _advice(request: Request) -> str:
     if pictures:
         return (
             f"The subtitles in the film are pictures of text ({', '.join(pictures)}), which cannot be read: "
-            "give a subtitle file with --transcript, or run `emotion-pipeline models pull whisper`."
+            "give a subtitle file with --transcript, or run `emotion-pipeline models pull`."
         )
     if not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
@@ -178,5 +223,5 @@ def _advice(request: Request) -> str:
         return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     return (
         "No subtitles with words and no speech recogniser: give a subtitle file with --transcript, or run "
-        "`emotion-pipeline models pull whisper`, or for English speech add --language en."
+        "`emotion-pipeline models pull`."
     )

@@ -1,50 +1,94 @@
-"""Speech to text with openai-whisper, from weights already on this machine."""
+"""Speech to text with openai-whisper, from weights already on this machine.
 
-import math
+Its own file (``base.pt``) where there is one, else the weights of faster-whisper of the same size, which are
+the same numbers in another file.
+"""
+
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.media.language import normal_code
-from pipeline.models.cards import ModelError, cache_folder
+from pipeline.config import TranscriptSection
+from pipeline.models.cards import ModelError, cache_folder, file_sha256
+from pipeline.models.known import checked_files, find_known
+from pipeline.text import faster_whisper_speech as faster
+from pipeline.text.ctranslate2_weights import read_variables, whisper_dimensions, whisper_state
+from pipeline.text.recognise import Decoded, Samples, heard
 from pipeline.text.transcribe import Heard, Request
-from pipeline.types import US_PER_S, Span, Utterance, Word
+from pipeline.types import US_PER_S, ModelCard, Span, Word
 
 SOURCE = "whisper"
+CONVERTED = "model.bin"  # CTranslate2's file
 
 
 def weights_path(model: str) -> Path:
-    """Where the weights of a size (``base``) are expected; a path to a ``.pt`` file is itself."""
-    return Path(model) if model.endswith(".pt") else cache_folder() / "whisper" / f"{model}.pt"
+    """The weights of a size (``base``): openai's file, or faster-whisper's where only that is here.
+
+    A path to a ``.pt`` file is itself; where nothing is here, it is where openai's file is expected.
+    """
+    if model.endswith(".pt"):
+        return Path(model)
+    expected = cache_folder() / "whisper" / f"{model}.pt"
+    if not expected.is_file():
+        converted = [path for path in faster.weights(model) if path.name == CONVERTED]
+        return converted[0] if converted else expected
+    return expected
+
+
+def missing(model: str) -> str:
+    """The sentence for weights that are not here."""
+    pull = f"run `emotion-pipeline models pull whisper-{model}`"
+    return f"Whisper's weights are not at {weights_path(model)}; {pull}"
+
+
+def card(settings: TranscriptSection) -> ModelCard:
+    """The card of the model that the settings name, which must be here."""
+    path = weights_path(settings.whisper_model)
+    if path.name == CONVERTED:
+        return faster.card(settings)
+    known = find_known(f"whisper-{settings.whisper_model}")
+    if known is not None and known.is_here:
+        return known.card()
+    return ModelCard(
+        id=path.stem,
+        modality="transcript",
+        revision="local",
+        sha256=file_sha256(path),
+        licence="see the model's own page",
+        labels=(),
+        canonical={},
+        source=str(path),
+    )
 
 
 def transcribe(request: Request) -> Heard | None:
-    """Recognised segments, with word times where asked for; None with ``auto`` when the weights are not here.
+    """Recognised lines with the time of every word; None with ``auto`` when the weights are not here.
 
     Raises:
         ModelError: Whisper was asked for and its weights are not here or cannot be read.
+        ConfigError: the model does not know the language.
     """
     path = weights_path(request.settings.whisper_model)
     if not path.is_file():
         if request.settings.source == SOURCE:
-            raise ModelError(
-                f"Whisper's weights are not at {path}; run "
-                f"`emotion-pipeline models pull whisper-{request.settings.whisper_model}`"
-            )
+            raise ModelError(missing(request.settings.whisper_model))
         return None
     if not request.speech:
         return Heard(())
-    result = _recognise(load_model(path, request.settings.device), request)
-    return Heard(tuple(map(_utterance, result["segments"])), language=str(result["language"]))
+    engine = OpenaiWhisper(load_model(path, request.settings.device))
+    return heard(engine, request, SOURCE, card(request.settings).id)
 
 
 def load_model(path: Path, device: str) -> Any:
-    """Whisper's own loader on a local file; the head choice for word times is the one of its size.
+    """Whisper on a local file; the heads that follow the sound are those known for its size.
 
     Raises:
-        ModelError: the file holds no Whisper model.
+        ModelError: the file holds no Whisper model, or not the one it was published as.
     """
+    if path.name == CONVERTED:
+        return _converted(path, device)
     import whisper
 
     try:
@@ -53,54 +97,128 @@ def load_model(path: Path, device: str) -> Any:
         raise ModelError(
             f"{path} is not a Whisper model ({type(error).__name__}); delete it and pull it again"
         ) from error
-    # Which attention heads follow the sound is known for the library's own sizes; any other model, also one
-    # under such a name, keeps the default: all heads of the upper half.
-    heads = getattr(whisper, "_ALIGNMENT_HEADS", {}).get(path.stem)
+    return _with_heads(model, path.stem)
+
+
+def _converted(path: Path, device: str) -> Any:
+    import torch
+    from whisper.model import ModelDimensions, Whisper
+
+    known = find_known(str(path.parent))
+    if known is not None:
+        path = checked_files(known)[CONVERTED]
+    variables = read_variables(path)
+    model = Whisper(ModelDimensions(**whisper_dimensions(variables)))
+    state = {
+        name: torch.from_numpy(value.astype("float32")) for name, value in whisper_state(variables).items()
+    }
+    model.load_state_dict(state)
+    return _with_heads(model.to(device), path.parent.name.removeprefix("faster-whisper-"))
+
+
+def _with_heads(model: Any, size: str) -> Any:
+    """Any other model, also one under such a name, keeps the default: all heads of the upper half."""
+    import whisper
+
+    heads = getattr(whisper, "_ALIGNMENT_HEADS", {}).get(size)
     if heads is not None:
         with suppress(RuntimeError):
             model.set_alignment_heads(heads)
     return model
 
 
-def _recognise(model: Any, request: Request) -> dict[str, Any]:
-    """Seeded: when a segment fails Whisper's checks it is decoded again by sampling."""
-    import torch
+class OpenaiWhisper:
+    """A model of openai-whisper, one chunk at a time: its own features, search and alignment."""
 
-    language = normal_code(request.settings.language)
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # Whisper leaves its vocabulary file for the garbage collector to close.
-        warnings.simplefilter("ignore", ResourceWarning)
-        torch.manual_seed(0)
-        result: dict[str, Any] = model.transcribe(
-            request.waveform(),
-            language=language,
-            word_timestamps=request.settings.word_times,
-            condition_on_previous_text=False,  # or one invented line breeds the next
-            fp16=request.settings.device != "cpu",
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    @property
+    def languages(self) -> frozenset[str]:
+        from whisper.tokenizer import LANGUAGES
+
+        return frozenset(
+            list(LANGUAGES)[: self._model.num_languages] if self._model.is_multilingual else ["en"]
         )
-    return result
+
+    def encode(self, samples: Samples) -> tuple[Any, int]:
+        """The encoder's output and how many frames of it are sound."""
+        import torch
+        from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
+
+        mel = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=N_SAMPLES)
+        window = pad_or_trim(mel, N_FRAMES).to(self._model.device)
+        with torch.no_grad():
+            features = self._model.encoder(window.unsqueeze(0))[0]
+        return features, min(N_FRAMES, samples.size // faster.HOP_SAMPLES)
+
+    def language_probabilities(self, encoded: tuple[Any, int]) -> Mapping[str, float]:
+        from whisper.decoding import detect_language
+
+        if not self._model.is_multilingual:
+            return {"en": 1.0}
+        with _vocabulary_left_open():
+            _, probabilities = detect_language(self._model, encoded[0])
+        return dict(probabilities)
+
+    def decode(self, encoded: tuple[Any, int], language: str, may_repeat: bool) -> Decoded:
+        from whisper.decoding import DecodingOptions, decode
+        from whisper.timing import find_alignment
+        from whisper.tokenizer import get_tokenizer
+
+        features, frames = encoded
+        options = DecodingOptions(
+            language=language,
+            beam_size=faster.BEAM_SIZE,
+            temperature=0.0,
+            # This library cannot forbid repetition; without time stamps most loops do not come about.
+            without_timestamps=not may_repeat,
+            fp16=False,
+        )
+        with _vocabulary_left_open():
+            tokenizer = get_tokenizer(
+                self._model.is_multilingual,
+                num_languages=self._model.num_languages,
+                language=language,
+                task="transcribe",
+            )
+            result = decode(self._model, features, options)
+            text = [token for token in result.tokens if token < tokenizer.eot]
+            model = _Encoded(self._model, features)
+            words = find_alignment(model, tokenizer, text, features, frames) if text else []
+        return Decoded(
+            words=tuple(
+                Word(_span(word.start, word.end), word.word, round(float(word.probability), 4))
+                for word in words
+                if word.tokens != [tokenizer.eot]
+            ),
+            avg_logprob=float(result.avg_logprob),
+            no_speech_prob=float(result.no_speech_prob),
+            line_ends=faster.line_ends(result.tokens, tokenizer.eot, [len(word.tokens) for word in words]),
+        )
 
 
-def _utterance(segment: dict[str, Any]) -> Utterance:
-    return Utterance(
-        span=_span(segment["start"], segment["end"]),
-        text=str(segment["text"]).strip(),
-        language=None,
-        source=SOURCE,
-        words=tuple(
-            Word(_span(word["start"], word["end"]), str(word["word"]).strip())
-            for word in segment.get("words", ())
-        ),
-        avg_logprob=_finite(segment["avg_logprob"]),
-        no_speech_prob=_finite(segment["no_speech_prob"]),
-        compression_ratio=_finite(segment["compression_ratio"]),
-    )
+class _Encoded:
+    """The model to the library's alignment, which would encode the sound once more."""
+
+    def __init__(self, model: Any, features: Any) -> None:
+        self._model, self._features = model, features
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, mel: Any, tokens: Any) -> Any:
+        return self._model.decoder(tokens, self._features.unsqueeze(0))
+
+
+@contextmanager
+def _vocabulary_left_open() -> Iterator[None]:
+    """The library leaves its vocabulary file for the garbage collector to close."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
 
 
 def _span(start_s: float, end_s: float) -> Span:
     start_us = max(0, round(float(start_s) * US_PER_S))
     return Span(start_us, max(start_us, round(float(end_s) * US_PER_S)))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(float(value)) else None

@@ -6,7 +6,6 @@ apostrophe where the sheet is written; rows hold the text as it was said.
 """
 
 import csv
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
 from pipeline.overlap import Overlaps, speakers_during
 from pipeline.records import ANALYSIS_FILE, BOX_KEY, SPEECH_SHARE_KEY, read_record
+from pipeline.spreadsheet import guarded
 from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores, Turn
 from pipeline.writers.columns import (
     BEST_FRAME,
@@ -54,9 +54,6 @@ from pipeline.writers.facts import (
 from pipeline.writers.persons import naming
 
 Row = dict[str, str]
-
-FORMULA = ("=", "+", "-", "@")
-IGNORED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})  # white space and marks before what a spreadsheet reads
 
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
@@ -268,14 +265,7 @@ def _plain(value: float) -> str:
 
 def text_cell(text: str) -> str:
     """One line that no spreadsheet runs as a formula."""
-    return _harmless(one_line(text))
-
-
-def _harmless(cell: str) -> str:
-    first = next((c for c in cell if unicodedata.category(c) not in IGNORED), "")
-    # Spreadsheets for Chinese and Japanese take full-width ＝＋－＠ for = + - @; other forms fold likewise.
-    formula = unicodedata.normalize("NFKC", first).startswith(FORMULA)
-    return f"'{cell}" if formula or cell.startswith(("\t", "\r", "\n")) else cell
+    return guarded(one_line(text))
 
 
 def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -285,4 +275,4 @@ def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None
         pen = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         pen.writeheader()
         for row in rows:
-            pen.writerow(row | {column: _harmless(row[column]) for column in texts if column in row})
+            pen.writerow(row | {column: guarded(row[column]) for column in texts if column in row})

@@ -5,13 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.corrections import RECORDS as EDITABLE
 from pipeline.engine import files
 from pipeline.engine.files import copy_private, private_folder, read_state, sweep_parts, write_state
 from pipeline.engine.sources import MEMORY
 from pipeline.engine.store import MANIFESTS
-from pipeline.publish import NAMES, RECORDS
+from pipeline.publish import NAMES
+from pipeline.run_record import RECORDS
+from pipeline.text.corrections import CORRECTIONS
 
-KINDS = {"memory": MEMORY, "manifest": MANIFESTS, "published": NAMES, "run": RECORDS}
+KINDS = {
+    "memory": MEMORY,
+    "manifest": MANIFESTS,
+    "published": NAMES,
+    "run": RECORDS,
+    "editable": EDITABLE,
+    "kept": CORRECTIONS,
+}
 DAMAGES = {
     "empty": b"",
     "not JSON": b"{",

@@ -11,7 +11,7 @@ from pipeline.media.container import MediaError
 from pipeline.media.cues import Cue, plain_text, spoken_lines
 from pipeline.media.encode import ffmpeg_exe
 from pipeline.media.probe import probe
-from pipeline.media.subtitles import Subtitles, extract_stream, parse_subtitles, read_subtitles
+from pipeline.media.subtitles import Subtitles, extract_stream, parse_subtitles, parse_whole, read_subtitles
 from pipeline.types import US_PER_S
 from tests.conftest import Made
 from tests.made import media
@@ -237,3 +237,91 @@ def test_styles_and_voices_of_a_stream_are_kept(
 def test_a_stream_that_is_no_text_is_said(made: Made) -> None:
     with pytest.raises(MediaError, match="cannot be read as text"):
         extract_stream(made("plain.mp4"), 0)
+
+
+TABLE = "Start_Time,End_Time,Speaker,Content\n0.500,1.200,Anna,first line\n1.500,2.500,,第二行，好\n"
+ROWS = ((500_000, 1_200_000, "first line", "Anna"), (1_500_000, 2_500_000, "第二行，好", None))
+
+
+def cells(subtitles: Subtitles) -> tuple[tuple[int, int, str, str | None], ...]:
+    return tuple((cue.start_us, cue.end_us, cue.text, cue.speaker) for cue in subtitles.cues)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("separator", "encoding"),
+    [(",", "utf-8-sig"), (";", "gbk"), ("\t", "utf-16"), (";", "utf-8"), ("|", "utf-8-sig"), (",", "big5")],
+)
+def test_a_transcript_as_spreadsheets_save_it(separator: str, encoding: str, end: str) -> None:
+    data = TABLE.replace(",", separator).replace("\n", end).encode(encoding)
+    assert cells(parse_subtitles(data, "a")) == ROWS
+    cues, names_speakers = parse_whole(data, "a")
+    assert cells(Subtitles(cues, "a")) == ROWS and names_speakers
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ('END_TIME;Content;start_time\n"1,25";"say ""so"",\nthen; yes";0,5\n;;\n', 'say "so", then; yes'),
+        ("Start_Time,End_Time,Content,More\n00:00:00.5,0:01.25,'=1+1,x\n\n", "=1+1"),
+        ('Start_Time,End_Time,Content\n"0.5,1.25,""Well, well"""\n', "Well, well"),
+        ("\n\nStart_Time , End_Time,Content\n0.5,1.25,so\n2,3,\n", "so"),
+    ],
+    ids=["comma for the point", "time codes", "one cell a row", "empty"],
+)
+def test_tables_that_people_save(table: str, text: str) -> None:
+    assert parse_whole(table.encode(), "a") == ((Cue(500_000, 1_250_000, text),), False)
+
+
+def test_a_table_without_the_columns_is_no_transcript() -> None:
+    with pytest.raises(MediaError, match=r"give an \.srt, \.vtt, \.ass or \.csv"):
+        parse_subtitles(b"Start,End,Content\n1,2,a\n", "a")
+
+
+def test_a_damaged_row_costs_that_row_unless_all_are_wanted() -> None:
+    data = TABLE.replace("0.500", "0.5 s").encode()
+    assert (cells(parse_subtitles(data, "a")), parse_subtitles(data, "a").damaged) == (ROWS[1:], 1)
+    with pytest.raises(MediaError, match=r"a cannot be read: line 2 has the time '0\.5 s'\.$"):
+        parse_whole(data, "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("1\n00:00:01,000 --> 00:00:02,000\na\n\nb\n", "line 5 stands below no times (b)"),
+        ("1\n00:00:01,000 --> 00:0x:02,000\na\n", "line 2 has times that cannot be read"),
+        ("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:0l,000 --> 00:00:03,000\nb", "line 6 has times"),
+        ("1\n00:00:02,000 --> 00:00:01,000\na\n", "line 2 ends before it starts"),
+        ("my notes\n", "line 1 stands below no times"),
+        ("", "there is no line with times and words"),
+        ("1\n00:00:02,000 --> 00:00:03,000\n\n", "there is no line with times and words"),
+        ("Start_Time,End_Time,Content\n1,2,a\n,,b\n", "line 3 has no times"),
+        ("Start_Time,End_Time,Content\n1,2,a\n4,3,b\n", "line 3 ends before it starts (4 to 3)"),
+        ('Start_Time,End_Time,Content\n1,2,"a\n2,3,b\n', 'line 2 has a quotation mark (")'),
+        ('Start_Time,End_Time,Content\n1,2,"a\nb"\n3,x,c\n', "line 4 has the time 'x'"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(text: str, what: str) -> None:
+    with pytest.raises(MediaError) as raised:
+        parse_whole(text.encode(), "a")
+    assert f"a cannot be read: {what}" in str(raised.value) and len(str(raised.value).splitlines()) == 1
+
+
+def test_characters_that_cannot_be_read_are_named_too() -> None:
+    data = "1\n00:00:01,000 --> 00:00:02,000\n好的\n谢谢大家来看我们的比赛\n".encode().replace(
+        "看".encode(), b"\xe7"
+    )
+    with pytest.raises(MediaError, match="line 4 holds characters that cannot be read; save it as UTF-8"):
+        parse_whole(data, "a")
+
+
+def test_what_an_editor_may_leave_is_read_whole() -> None:
+    text = (
+        "WEBVTT\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nNOTE my\nremark\n\nintro\n"
+        "00:01.000 --> 00:02.000 line:0\n<v.loud Anna &amp; Bob>first\nsecond</v>\n\n7\n\n"
+        "00:03.000 --> 00:04.000\n42 --> 43\n\n00:05.000 --> 00:06.000\n\n"
+    )
+    first = Cue(1_000_000, 2_000_000, "first\nsecond</v>", speaker="Anna & Bob")
+    assert parse_whole(text.encode(), "a") == ((first, Cue(3_000_000, 4_000_000, "42 --> 43")), True)
+    tight = "1\r\n00:00:01,000 --> 00:00:02,000\r\nfirst\r\n2\r\n00:00:03,000 --> 00:00:04,000\r\nsecond"
+    assert [cue.text for cue in parse_whole(tight.encode(), "a")[0]] == ["first", "second"]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import TranscriptSection
+from pipeline.text.chunks import sound_of
 from pipeline.text.transcribe import Request
 from pipeline.types import MediaInfo, Span, SubtitleStream
 
@@ -35,16 +36,17 @@ def request(
     info: MediaInfo | None = None,
     language: str | None = None,
     whisper_model: str = "base",
+    script: str = "auto",
 ) -> Request:
     samples = np.zeros(160_000, np.float32) if waveform is None else waveform
     return Request(
         source=Path("film.mp4"),
         media=info or media(len(samples) / 16_000),
         settings=TranscriptSection(
-            source=source, language=language, whisper_model=whisper_model, word_times=True
+            source=source, language=language, whisper_model=whisper_model, script=script
         ),
         speech=tuple(speech),
-        waveform=lambda: samples,
+        sound=sound_of(samples),
         progress=lambda share: None,
         subtitles=subtitles,
     )

@@ -78,4 +78,4 @@ def test_an_unknown_name_lists_the_choices(tmp_path: Path) -> None:
 
 
 def test_transcript_sources_are_tried_in_the_order_of_the_design() -> None:
-    assert list(TRANSCRIBERS) == ["file", "stream", "whisper", "pocketsphinx"]
+    assert list(TRANSCRIBERS) == ["file", "stream", "burned-in", "faster-whisper", "whisper"]

@@ -39,20 +39,3 @@ def test_a_real_interview_is_mostly_calm_talk(data_root: Path) -> None:
     assert answers.count("neutral") >= len(lines) / 2
     assert "happy" not in answers
     assert answers[6] == "fear"
-
-
-def test_pocketsphinx_on_a_clear_recording(data_root: Path) -> None:
-    import av
-
-    from pipeline.text.transcribe import transcribe
-    from tests.text.requests import request, span
-
-    with av.open(str(data_root / "asr" / "jfk.flac")) as container:
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=16_000)
-        parts = [f.to_ndarray()[0] for frame in container.decode(audio=0) for f in resampler.resample(frame)]
-    samples = np.concatenate(parts).astype(np.float32)
-    transcript = transcribe(
-        request(waveform=samples, speech=[span(0.2, len(samples) / 16_000)], language="en")
-    )
-    words = " ".join(u.text for u in transcript.utterances).split()
-    assert len({"fellow", "americans", "ask", "country", "you", "can", "do", "for"} & set(words)) >= 4

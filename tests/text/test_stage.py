@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.config import TextSection, TranscriptSection
-from pipeline.models.cards import CACHE_VARIABLE
+from pipeline.models.cards import CACHE_VARIABLE, file_sha256, shipped_card
 from pipeline.records import (
+    CARD_FILE,
     LOSSES_FILE,
+    MEDIA_FILE,
+    TRANSCRIPT_FILE,
     TURNS_FILE,
     WARNINGS_FILE,
     read_record,
@@ -17,9 +20,11 @@ from pipeline.records import (
     write_records,
 )
 from pipeline.text.compact import load
+from pipeline.text.corrections import Correction
 from pipeline.text.stage import read_utterances, run_text, run_transcript
 from pipeline.text.transcribe import TranscriptSettings
 from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Turn, Utterance
+from tests.text.checkpoints import tiny_whisper
 from tests.text.requests import media, span
 
 SRT = (
@@ -173,3 +178,37 @@ def test_utterances_are_read_as_speech() -> None:
         reading([utterance.text], ["en"]) for reading in (model.of_speech, model)
     )
     assert observation.scores == spoken_scores != any_text
+
+
+@pytest.mark.parametrize("is_recognised", [True, False])
+def test_a_corrected_transcript_is_taken_as_it_is_with_the_card_of_its_recogniser(is_recognised, tmp_path):
+    write_record(tmp_path / MEDIA_FILE, media(3.0))
+    source = "whisper" if is_recognised else "file"
+    lines = tuple(Utterance(span(i, i + 1), "[laughs]", "en", source) for i in (0, 2, 4))
+    made = Transcript(lines, Status.OK, "whisper", "en", note="Corrected by hand: 1 of 3 lines differ.")
+    card = shipped_card("text_compact")
+    write_record(tmp_path / "kept.json", Correction("0", "transcript.srt", made, made, 1, 0, card))
+    settings = TranscriptSettings(TranscriptSection(), is_corrected=True)
+    out = tmp_path / "out"
+    out.mkdir()
+    run_transcript({"probe": tmp_path, "subtitles": tmp_path / "kept.json"}, settings, out, lambda f: None)
+    assert read_record(out / TRANSCRIPT_FILE, Transcript).utterances == lines[:2]
+    assert (out / WARNINGS_FILE).read_text() == f"{made.note}\n"
+    assert (out / LOSSES_FILE).read_text() == "1 corrected line lies after the video's end.\n"
+    assert (out / CARD_FILE).exists() == is_recognised
+
+
+def test_what_recognised_the_words_leaves_its_card_and_subtitles_leave_none(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    weights = tiny_whisper(tmp_path / "cache" / "whisper" / "base.pt")
+    sound = (np.random.default_rng(0).normal(size=160_000) * 0.1).astype(np.float32)
+    np.save(inputs["audio"] / "audio.npy", sound)
+    transcript, _ = run_both(inputs, TranscriptSection(language="en"))
+    assert transcript.source == "whisper" and transcript.utterances
+    card = read_record(inputs["transcript"] / CARD_FILE, ModelCard)
+    assert (card.id, card.modality, card.sha256) == ("whisper-base", "transcript", file_sha256(weights))
+    (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
+    (inputs["transcript"] / CARD_FILE).unlink()
+    run_both({**inputs, "subtitles": tmp_path / "film.srt"}, TranscriptSection())
+    assert not (inputs["transcript"] / CARD_FILE).exists()

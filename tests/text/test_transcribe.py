@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from pipeline.config import ConfigError
 from pipeline.media.container import MediaError
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
-from pipeline.text.pocketsphinx_speech import cut
 from pipeline.text.quality import length_quality, source_quality, text_quality
-from pipeline.text.transcribe import Heard, is_suspicious, over_speech, settle, transcribe
+from pipeline.text.transcribe import Heard, Request, is_suspicious, over_speech, settle, transcribe
 from pipeline.text.whisper_speech import load_model, weights_path
-from pipeline.types import Status, SubtitleStream, Utterance
+from pipeline.types import Status, SubtitleStream, Utterance, Word
 from tests.made import media as films
 from tests.text.checkpoints import tiny_whisper
 from tests.text.requests import S, media, request, span
@@ -96,23 +95,25 @@ def test_then_whisper_with_words_and_numbers(cache: Path) -> None:
     tiny_whisper(cache / "whisper" / "base.pt")
     asked = request(waveform=noise(4), speech=[span(0, 4)], language="en")
     transcript = transcribe(asked)
-    (heard,) = transcript.utterances
+    heard = transcript.utterances[0]
     assert (transcript.source, heard.text, heard.language) == ("whisper", "hello there", "en")
-    assert 0 <= heard.span.start_us < heard.span.end_us <= 2 * S
+    assert 0 <= heard.span.start_us < heard.span.end_us <= 4 * S
     assert [word.text for word in heard.words] == ["hello", "there"]
+    assert all(0 <= (word.probability or -1) <= 1 for word in heard.words)
     assert heard.avg_logprob is not None and heard.avg_logprob > -0.5
     assert heard.no_speech_prob is not None and heard.compression_ratio is not None
+    assert heard.confidence is not None
+    assert "Words recognised by" in transcript.note
     assert transcribe(asked) == transcript
 
 
-def test_whisper_text_over_silence_is_dropped_and_counted(cache: Path) -> None:
-    """Two windows of 30 s; somebody speaks in the second only, yet the model hears the same in both."""
+def test_only_speech_is_sent(cache: Path) -> None:
+    """Two stretches, each of which the model hears the same in: none of the words lies between them."""
     tiny_whisper(cache / "whisper" / "base.pt")
-    asked = request(waveform=noise(40), speech=[span(30, 40)], language="en")
+    asked = request(waveform=noise(60), speech=[span(0, 25), span(35, 60)], language="en")
     transcript = transcribe(asked)
-    assert transcript.dropped_over_silence == 1
-    assert [u.span.start_us >= 30 * S for u in transcript.utterances] == [True]
-    assert "1 recognised line" in transcript.note
+    assert transcript.utterances
+    assert not any(u.span.overlap_us(span(25, 35)) for u in transcript.utterances)
 
 
 def test_without_speech_whisper_is_not_asked(cache: Path) -> None:
@@ -122,40 +123,12 @@ def test_without_speech_whisper_is_not_asked(cache: Path) -> None:
     assert (transcript.status, transcript.utterances) == (Status.NO_TRANSCRIPT, ())
 
 
-def test_whisper_segments_keep_their_numbers(cache: Path) -> None:
-    from pipeline.text.whisper_speech import _utterance
-
-    segment = {
-        "start": 1.0, "end": 2.0, "text": " Hello there.", "avg_logprob": -0.25, "no_speech_prob": 0.1,
-        "compression_ratio": 1.1, "words": [{"start": 1.0, "end": 1.4, "word": " Hello"}],
-    }  # fmt: skip
-    heard = _utterance(segment)
-    assert (heard.text, heard.span, heard.words[0].text) == ("Hello there.", span(1, 2), "Hello")
-    assert (heard.avg_logprob, heard.no_speech_prob, heard.compression_ratio) == (-0.25, 0.1, 1.1)
-
-
 def test_whisper_is_loaded_by_its_own_loader_and_damage_is_one_sentence(tmp_path: Path) -> None:
     model = load_model(tiny_whisper(tmp_path / "tiny.pt"), "cpu")
     assert model.dims.n_text_layer == 1
     (tmp_path / "bad.pt").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="pull it again"):
         load_model(tmp_path / "bad.pt", "cpu")
-
-
-def test_whisper_s_second_tries_are_seeded_and_leave_other_random_numbers_alone() -> None:
-    import torch
-
-    from pipeline.text.whisper_speech import _recognise
-
-    class Sampler:
-        def transcribe(self, waveform: object, **options: object) -> dict[str, object]:
-            return {"segments": [], "language": "en", "drawn": float(torch.rand(()))}
-
-    first = _recognise(Sampler(), request())["drawn"]
-    torch.rand(3)
-    before = torch.random.get_rng_state()
-    assert _recognise(Sampler(), request())["drawn"] == first
-    assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_whisper_never_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,31 +155,11 @@ def test_without_any_source_the_note_says_what_to_do() -> None:
 
 @pytest.mark.parametrize(
     ("source", "advice"),
-    [("file", "--transcript"), ("stream", "'auto'"), ("pocketsphinx", "--language en")],
+    [("file", "--transcript"), ("stream", "'auto'")],
 )
 def test_a_source_asked_for_that_cannot_work_is_an_error(source: str, advice: str) -> None:
     with pytest.raises(ConfigError, match=advice):
         transcribe(request(source=source, speech=[span(0, 1)]))
-
-
-def test_pocketsphinx_hears_english_speech_and_says_how_far_to_trust_it() -> None:
-    from tests.voice.spoken import spoken
-
-    samples = spoken("hello world, this is a small test")
-    end = len(samples) / 16_000
-    transcript = transcribe(request(waveform=samples, speech=[span(0, end)], language="en-US"))
-    assert transcript.source == "pocketsphinx"
-    assert len(transcript.utterances[0].text.split()) >= 3
-    assert "wrong" in transcript.note
-    assert all(w.span.end_us <= end * S + 50_000 for w in transcript.utterances[0].words)
-    assert source_quality(transcript.utterances[0]) < 1
-
-
-def test_long_speech_is_cut_into_equal_parts() -> None:
-    parts = cut([span(1, 2), span(10, 42)])
-    assert len(parts) == 4
-    assert [p.start_us for p in parts[1:]] == [round(10 * S + i * 32 * S / 3 - 0.5) for i in range(3)]
-    assert parts[-1].end_us == 42 * S
 
 
 def test_text_with_too_little_speech_under_it_is_dropped_and_counted() -> None:
@@ -232,6 +185,22 @@ def test_many_lines_over_many_stretches_of_speech_take_no_square_of_time() -> No
 
 def test_subtitles_are_never_gated_by_speech() -> None:
     assert settle(Heard((line(0, 2),)), "file", request(speech=[])).dropped_over_silence == 0
+
+
+def test_written_chinese_is_converted_only_where_that_is_asked() -> None:
+    lines = (line(0, 1, text="我很開心"), line(1, 2, text="我很开心"))
+    kept, simplified, traditional = (
+        [u.text for u in settle(Heard(lines), "file", request(script=script)).utterances]
+        for script in ("auto", "simplified", "traditional")
+    )
+    assert kept == ["我很開心", "我很开心"]
+    assert simplified == ["我很开心"] * 2 and traditional == ["我很開心"] * 2
+
+
+def test_how_sure_the_language_is_goes_into_the_transcript() -> None:
+    heard = Heard((line(0, 2),), language="en", language_probability=0.87)
+    assert settle(heard, "whisper", request(speech=[span(0, 2)])).language_probability == 0.87
+    assert settle(heard, "whisper", request(speech=[span(0, 2)], language="de")).language_probability is None
 
 
 def test_lines_are_clipped_to_the_film_and_sorted() -> None:
@@ -269,11 +238,51 @@ def test_what_looks_invented(numbers: dict[str, float], expected: bool) -> None:
 
 
 def test_quality_falls_with_doubt_and_with_shortness() -> None:
-    sure = line(0, 1, text="我真的很开心啊", avg_logprob=-0.1, no_speech_prob=0.01)
-    unsure = replace(sure, avg_logprob=-1.0)
+    sure = line(0, 1, text="我真的很开心啊", confidence=0.9)
+    unsure = replace(sure, confidence=0.4)
     assert 1 > source_quality(sure) > source_quality(unsure) > 0
-    assert source_quality(replace(sure, avg_logprob=None, source="file")) == 1
+    assert source_quality(replace(sure, confidence=None, source="file")) == 1
     assert length_quality("嗯") == pytest.approx(0.4)
     assert length_quality("I am so very glad today") == 1 == length_quality("我真的很开心")
     assert length_quality("…") == 0
     assert text_quality(replace(sure, compression_ratio=3.0)) == pytest.approx(0.2)
+
+
+def read_in_the_picture(asked: Request) -> Heard:
+    return Heard((Utterance(span(1, 3), "多謝你", None, "burned-in"),), note="Read in the picture.")
+
+
+def recognised(asked: Request) -> Heard:
+    assert (asked.settings.source, asked.settings.language) == ("auto", "zh")
+    words = tuple(Word(span(1.5 + i / 2, 2 + i / 2), text, 0.9) for i, text in enumerate("多写你"))
+    return Heard((Utterance(span(1.5, 3), "多写你", None, "faster-whisper", words),))
+
+
+def damaged(asked: Request) -> Heard:
+    raise ModelError("the weights are damaged")
+
+
+@pytest.mark.parametrize(
+    ("recogniser", "starts", "note"),
+    [
+        (
+            "recognised",
+            [1_500_000, 2_000_000, 2_500_000],
+            "in 1 of 1 lines are as faster-whisper heard them.",
+        ),
+        ("damaged", [], "When each word is said is not known: the weights are damaged."),
+    ],
+)
+def test_words_read_in_the_picture_get_the_times_at_which_they_are_heard(
+    recogniser: str, starts: list[int], note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {"burned-in": "read_in_the_picture", "faster-whisper": recogniser}
+    monkeypatch.setattr(
+        "pipeline.text.transcribe.TRANSCRIBERS", {n: f"{__name__}:{f}" for n, f in sources.items()}
+    )
+    transcript = transcribe(request(speech=[span(1, 3)]))
+    (utterance,) = transcript.utterances
+    assert (transcript.source, utterance.text) == ("burned-in", "多謝你")
+    assert [word.span.start_us for word in utterance.words] == starts
+    assert transcript.note.startswith("Read in the picture.") and transcript.note.endswith(note)
+    assert transcript.losses == ()
