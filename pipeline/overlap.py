@@ -44,10 +44,11 @@ class Overlaps:
         return sorted(shared)
 
 
-def speakers_during(span: Span, turns: Iterable[Turn]) -> tuple[str, ...]:
-    """Who speaks in ``span``, whoever speaks most first; of two alike, whoever starts first."""
+def speakers_during(span: Span, turns: Iterable[Turn], min_us: int = 1) -> tuple[str, ...]:
+    """Who speaks for ``min_us`` in ``span``, who speaks most first; of two alike, who starts first."""
     spoken_us: dict[str, int] = {}
     for turn in turns:
         if common_us := turn.span.overlap_us(span):
             spoken_us[turn.speaker] = spoken_us.get(turn.speaker, 0) + common_us
-    return tuple(sorted(spoken_us, key=lambda name: -spoken_us[name]))
+    present = (name for name, common_us in spoken_us.items() if common_us >= min_us)
+    return tuple(sorted(present, key=lambda name: -spoken_us[name]))

@@ -55,6 +55,8 @@ from pipeline.writers.persons import naming
 
 Row = dict[str, str]
 
+MIN_SPOKEN_US = 250_000  # a turn that reaches a little into a pause is nobody speaking there
+
 
 def run(inputs: Mapping[str, Path], settings: Any, out: Path, progress: Progress) -> None:
     """Stage ``tables``: every spreadsheet of one analysis."""
@@ -116,10 +118,10 @@ def integrated_rows(analysis: Analysis) -> Iterator[Row]:
 
 
 def speaker_cell(moment: Moment, turns: Sequence[Turn]) -> str:
-    """Who says the words of a row; without words, everyone who speaks in it, whoever speaks most first."""
+    """Who says the words of a row; without them, everyone who speaks in it, whoever speaks most first."""
     if moment.utterance and moment.utterance.speaker:
         return one_line(moment.utterance.speaker)
-    return " ".join(speakers_during(moment.span, turns))
+    return " ".join(speakers_during(moment.span, turns, MIN_SPOKEN_US))
 
 
 def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str]) -> Row:

@@ -103,6 +103,7 @@ def test_who_speaks_most_comes_first():
     assert speakers_during(Span(0, 12), spoken_turns) == ("S2", "S1")
     assert speakers_during(Span(2, 6), spoken_turns) == ("S1", "S2")
     assert speakers_during(Span(10, 20), spoken_turns) == ()
+    assert speakers_during(Span(0, 12), spoken_turns, 5) == ("S2",)
 
 
 def test_a_line_gets_its_voice_unless_the_subtitles_name_somebody():
