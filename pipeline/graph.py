@@ -99,7 +99,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
         ),
-        _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
+        _stage("text", 5, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage("moments", 5, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
