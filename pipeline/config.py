@@ -44,7 +44,10 @@ class FaceSection(Section):
     sample_fps: Annotated[float, Field(gt=0)] | Literal["all"] = Field(
         5.0, description="Frames read per second; `all` reads every one."
     )
-    detector: str = Field(AUTO, description="`haar`, `yunet`, or `auto`: YuNet when it was fetched.")
+    detector: str = Field(
+        AUTO,
+        description="`landmarks`, `yunet`, `haar`, or `auto`: the first of these that is on this machine.",
+    )
     backend: str = Field(AUTO, description="`compact`, `deepface`, `convnext`, a model folder or a hub id.")
     min_face_px: int = Field(32, ge=8, description="Smaller faces are passed over.")
     hold_s: float = Field(1.0, ge=0, description="A person lost for no longer keeps the id.")

@@ -88,8 +88,8 @@ STAGES: tuple[Stage, ...] = in_order(
     (
         _stage("probe", 3, "pipeline.media.probe:run", ("source",)),
         _stage("audio", 2, "pipeline.media.audio:run", ("source", "probe")),
-        _stage("faces", 2, "pipeline.face.stage:run_faces", ("source", "probe")),
-        _stage("face", 2, "pipeline.face.stage:run_face", ("faces", "probe")),
+        _stage("faces", 3, "pipeline.face.stage:run_faces", ("source", "probe")),
+        _stage("face", 3, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
@@ -100,18 +100,18 @@ STAGES: tuple[Stage, ...] = in_order(
             ("subtitles",),
         ),
         _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 4, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage("moments", 5, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",
-            4,
+            5,
             "pipeline.fusion.stage:run_conflicts",
             ("moments",),
             ("faces", *OBSERVING),  # faces: where the picture is cut
         ),
         _stage(
             "analysis",
-            4,
+            5,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
             ("transcript", "audio", "faces", *OBSERVING),  # audio, faces: what of them was lost

@@ -18,7 +18,7 @@ from pipeline.models.load import TRANSFORMERS
 from pipeline.records import CARD_FILE
 
 COMPACT, FULL = "compact", "full"
-HAAR, YUNET = "haar", "yunet"
+HAAR, YUNET, LANDMARKS = "haar", "yunet", "landmarks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +143,19 @@ def _detector(config: Config) -> str:
         return asked
     if config.run.profile == COMPACT:
         return HAAR
-    return YUNET if config.run.profile == FULL or known_for(YUNET).is_here else HAAR
+    here = [name for name in (LANDMARKS, YUNET) if known_for(name).is_here]
+    return here[0] if here else LANDMARKS if config.run.profile == FULL else HAAR
 
 
 def _detector_digest(detector: str) -> tuple[str, tuple[Source, ...]]:
-    if detector == HAAR:
-        return f"OpenCV {version('opencv-contrib-python-headless')}", ()
-    return _files_digest(_listed_files(known_for(detector)))
+    """Digest of a detector, and of the landmarker, which measures the faces of any where it is here."""
+    landmarker = known_for(LANDMARKS)
+    measured = detector == LANDMARKS or landmarker.is_here
+    names = {detector: known_for(detector)} if detector != HAAR else {}
+    names |= {LANDMARKS: landmarker} if measured else {}
+    digest, files = _files_digest([path for model in names.values() for path in _listed_files(model)])
+    libraries = ["opencv-contrib-python-headless"] * (detector == HAAR) + ["ai-edge-litert"] * measured
+    return json_digest([[f"{name} {version(name)}" for name in libraries], digest]), files
 
 
 def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[Source, ...]]:
@@ -171,4 +177,7 @@ def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[
         raise ModelError(whisper_speech.missing(size))
     faster, files = _files_digest(weights) if weights else ("", ())
     whisper, more = _files_digest([openai]) if openai.is_file() else ("", ())
-    return f"faster-whisper {faster} whisper {whisper}", tuple(dict.fromkeys((*files, *more)))
+    reader = known_for("burned-in")
+    burned, reading = _files_digest(_listed_files(reader)) if reader.is_here else ("", ())
+    digest = f"burned-in {burned} faster-whisper {faster} whisper {whisper}"
+    return digest, tuple(dict.fromkeys((*reading, *files, *more)))

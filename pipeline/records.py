@@ -22,6 +22,7 @@ ANALYSIS_FILE = "analysis.json"
 TRANSCRIPT_FILE = "transcript.json"
 SPEECH_FILE = "speech.jsonl"
 OBSERVATIONS_FILE = "observations.jsonl"
+TURNS_FILE = "turns.jsonl"  # who speaks when: a ``Turn`` a line
 CUTS_FILE = "cuts.npy"  # int64 µs: times of the first sampled frame after each cut
 CARD_FILE = "card.json"  # the ModelCard of the back-end that made the observations
 WARNINGS_FILE = "warnings.txt"  # one sentence a line, for the person who runs it
@@ -31,6 +32,8 @@ LOSSES_FILE = "losses.txt"  # one sentence a line: what of the input was lost or
 BOX_KEY = "box"  # of the face: [x, y, width, height] in display pixels
 FRAME_TIME_KEY = "time_us"  # time stamp of the frame it was read from
 MOUTH_MOTION_KEY = "mouth_motion"  # how much the mouth changed, >= 0
+JAW_OPEN_KEY = "jaw_open"  # the blendshape of that name, 0 to 1
+LIP_GAP_KEY = "lip_gap"  # opening between the lips over the width between the eyes' outer corners, >= 0
 SPEECH_SHARE_KEY = "speech_share"  # how much of it is speech, 0 to 1
 DOUBTFUL_KEY = "doubtful"  # why what it was read from may be invented
 

@@ -219,6 +219,21 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """Whose voice a speaker's is: a ``subject`` of a ``modality`` that shows mouths, or None for off screen.
+
+    ``confidence`` in [0, 1] is the posterior of it; ``seen_us`` how long a mouth was in view while that voice
+    spoke, 0 where nothing but the want of mouths speaks for it.
+    """
+
+    speaker: str
+    subject: str | None
+    confidence: float
+    modality: str | None = None
+    seen_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """All utterances of a video in order, and what was dropped on the way.
 
@@ -367,3 +382,4 @@ class Analysis:
     abstentions: tuple[Abstention, ...] = ()
     operating_point: float = 0.0  # evidence at which a conflict began: B / (1 + B) of its Bayes factor B
     operating_point_asked: float = 0.0  # the settings' own, raised where chance would give too many alarms
+    bindings: tuple[Bound, ...] = ()  # of the speakers, whose voices they are

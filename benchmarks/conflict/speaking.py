@@ -34,7 +34,6 @@ from benchmarks.conflict.speaking_cases import (
     worse,
 )
 from benchmarks.made_clips import data_root
-from pipeline.fusion.speaking import STILL
 from pipeline.media.cuts import cut_indices, distance, histograms
 from pipeline.media.frames import iter_frames
 from pipeline.media.probe import probe
@@ -105,7 +104,7 @@ def rates(found: Sequence[Case]) -> str:
 
 
 def faces(found: Sequence[Case]) -> str:
-    """Every face, with the range of its median motion; ``STILL`` is the threshold."""
+    """Every face, with the range of its median motion."""
     rows = [
         [
             one.detector,
@@ -120,7 +119,7 @@ def faces(found: Sequence[Case]) -> str:
         if one.frames and "," not in one.clip
     ]
     columns = ("detector", "clip", "person", "face", "frames", "silent", "moving", "unknown")
-    return table_of((*columns, f"median motion in 3 s (still: < {STILL})"), rows)
+    return table_of((*columns, "median motion in 3 s"), rows)
 
 
 def joined_cuts(videos: Sequence[Path], frames: int = 10) -> tuple[int, int, int]:

@@ -108,20 +108,26 @@ def worse(video: Path, side_px: float, folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def detectors(data: Path, folder: Path) -> Iterator[tuple[str, ...]]:
-    """The detectors that can be had: YuNet's weights lie in the data folder."""
+    """The detectors that can be had: YuNet lies in the data folder, the landmarker in the cache."""
     weights = data / "models" / "yunet_n_dynamic.onnx"
-    if not weights.is_file():
-        yield ("haar",)
-        return
     before = os.environ.get(CACHE_VARIABLE)
+    landmarker = known_for("landmarks")
+    pulled = [landmarker.home / file.path for file in landmarker.files] if landmarker.is_here else []
     os.environ[CACHE_VARIABLE] = str(folder / "models")
     try:
-        published = known_for("yunet")
+        names, published = ["haar"], known_for("yunet")
         known = replace(published, files=(RemoteFile(published.files[0].path),))  # these weights are others
-        known.home.mkdir(parents=True)
-        shutil.copy(weights, known.home / known.files[0].path)
+        if weights.is_file():
+            names.append("yunet")
+            known.home.mkdir(parents=True)
+            shutil.copy(weights, known.home / known.files[0].path)
+        if pulled:
+            names.append("landmarks")
+            landmarker.home.mkdir(parents=True)
+            for path in pulled:
+                shutil.copy(path, landmarker.home)
         with patch("pipeline.face.yunet.known_for", return_value=known):
-            yield "haar", "yunet"
+            yield tuple(names)
     finally:
         os.environ.pop(CACHE_VARIABLE)
         if before is not None:

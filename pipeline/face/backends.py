@@ -20,6 +20,7 @@ BACKENDS = {
     "transformers": "pipeline.face.transformers_image:load",
 }
 DETECTORS = {
+    "landmarks": "pipeline.face.landmarks:load",
     "haar": "pipeline.face.haar:load",
     "yunet": "pipeline.face.yunet:load",
 }
@@ -34,6 +35,21 @@ class FaceBackend(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FaceShape:
+    """How a face is held and what its muscles do, whatever its size and position.
+
+    ``blendshapes`` are the 52 values of ``mesh.BLENDSHAPES`` in [0, 1], ``jaw_open`` the one of that name;
+    ``lip_gap`` ≥ 0 is the opening between the lips over the width between the outer corners of the eyes;
+    ``pose_deg`` yaw, pitch and roll in degrees.
+    """
+
+    blendshapes: tuple[float, ...]
+    lip_gap: float
+    jaw_open: float
+    pose_deg: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """A face: ``box`` [x, y, width, height] and ``landmarks`` in pixels of the image it was found in.
 
@@ -43,6 +59,7 @@ class Detection:
     box: Box
     score: float
     landmarks: tuple[Point, ...] | None = None
+    shape: FaceShape | None = None
 
 
 class FaceDetector(Protocol):

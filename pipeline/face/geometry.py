@@ -91,6 +91,7 @@ def moved(detection: Detection, scale: float, x: float, y: float) -> Detection:
         (bx * scale + x, by * scale + y, width * scale, height * scale),
         detection.score,
         landmarks and tuple((px * scale + x, py * scale + y) for px, py in landmarks),
+        detection.shape,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.face.backends import Box, Point
-from pipeline.records import BOX_KEY, FRAME_TIME_KEY, MOUTH_MOTION_KEY
+from pipeline.records import BOX_KEY, FRAME_TIME_KEY, JAW_OPEN_KEY, LIP_GAP_KEY, MOUTH_MOTION_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class FaceSample:
     ``followed`` says that the detector missed the face in this frame and its looks alone told where it was.
     The crop is ``crop_length`` bytes of ``crops.bin`` from ``crop_offset``. ``mouth_motion`` ≥ 0 is how much
     the mouth changed since the person's sighting some 200 ms before (``mouth.change``); None without one.
+    ``jaw_open`` and ``lip_gap`` are the mouth's opening (``backends.FaceShape``), and ``shape_row`` the row
+    of ``shapes.npy`` that holds the whole shape; None where it was not measured.
     """
 
     time_us: int
@@ -33,10 +35,17 @@ class FaceSample:
     crop_offset: int
     crop_length: int
     mouth_motion: float | None = None
+    jaw_open: float | None = None
+    lip_gap: float | None = None
+    shape_row: int | None = None
 
     def evidence(self) -> dict[str, Any]:
         """What an observation says about the frame it rests on."""
-        seen = {} if self.mouth_motion is None else {MOUTH_MOTION_KEY: self.mouth_motion}
+        mouth = {
+            MOUTH_MOTION_KEY: self.mouth_motion,
+            JAW_OPEN_KEY: self.jaw_open,
+            LIP_GAP_KEY: self.lip_gap,
+        }
         return {
             BOX_KEY: [round(side, 1) for side in self.box],
             FRAME_TIME_KEY: self.time_us,
@@ -45,7 +54,7 @@ class FaceSample:
             "size_px": self.size_px,
             "sharpness": self.sharpness,
             "frontality": self.frontality,
-            **seen,
+            **{key: value for key, value in mouth.items() if value is not None},
         }
 
 

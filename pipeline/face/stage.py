@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pipeline.face.baseline import ROW_S, relative_to_own
 from pipeline.face.persons import FaceSample, numbered, smoothed
 from pipeline.labels import to_scores
 from pipeline.media.mend import media_path
+from pipeline.models.known import known_for
 from pipeline.models.load import load_backend
 from pipeline.records import (
     CARD_FILE,
@@ -33,11 +34,12 @@ from pipeline.records import (
 from pipeline.types import US_PER_S, MediaInfo, ModelCard, Observation, Scores, Span, Status
 
 if TYPE_CHECKING:
-    from pipeline.face.track import Found
+    from pipeline.face.track import Found, ShapeOf
     from pipeline.media.cuts import CutFinder
     from pipeline.media.frames import DecodingLog
 
 MODALITY = "face"
+LANDMARKS = "landmarks"
 # Frames are brought down to this longer side: a face a twentieth as wide still fills a model's input.
 WORKING_PX = 1280
 # A last frame stands as long as frames usually do; from this many times that on, the picture has ended.
@@ -52,6 +54,9 @@ OWN_BASELINE = (
 def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progress: Progress) -> None:
     """Write ``frames.npy`` (sampled times), ``cuts.npy``, ``samples.jsonl``, ``crops.bin`` (JPEG files).
 
+    And ``shapes.npy``, float16 (n, 55), where the Face Landmarker is on this machine: of each row's face the
+    52 values of ``mesh.BLENDSHAPES``, then yaw, pitch and roll in degrees (``FaceSample.shape_row``).
+
     Raises:
         ModelError: the chosen detector is not on this machine.
     """
@@ -61,6 +66,7 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
     info = read_record(inputs["probe"] / MEDIA_FILE, MediaInfo)
     times: list[int] = []
     samples: list[FaceSample] = []
+    shapes: list[NDArray[np.float16]] = []  # an hour of them as Python numbers would be 100 MB
     shots, log = CutFinder(), DecodingLog()
     seen_frames = _tracked(media_path(inputs), info, settings, shots, log) if info.has_video else ()
     with (out / "crops.bin").open("wb") as crops:
@@ -69,10 +75,14 @@ def run_faces(inputs: Mapping[str, Path], settings: FaceSection, out: Path, prog
                 times.append(time_us)
                 progress(min(1.0, time_us / max(1, info.duration_us)))
             for number, seen in certain:
-                samples.append(seen.sample(f"track {number}", scale, crops.tell()))
+                samples.append(seen.sample(f"track {number}", scale, crops.tell(), len(shapes)))
                 crops.write(seen.jpeg)
+                if (shape := seen.detection.shape) is not None:
+                    shapes.append(np.array((*shape.blendshapes, *shape.pose_deg), np.float16))
     np.save(out / "frames.npy", np.array(times, np.int64))
     np.save(out / CUTS_FILE, shots.finish())
+    if shapes:
+        np.save(out / "shapes.npy", np.stack(shapes))
     write_records(out / "samples.jsonl", FaceSample, numbered(samples))
     write_sentences(out / LOSSES_FILE, log.losses())
 
@@ -91,12 +101,24 @@ def _tracked(
 
     _, scale = canvas_size(info, WORKING_PX)
     detector: FaceDetector = load_backend(DETECTORS, settings.detector, settings.device)
+    shape_of = _shape_of(settings, detector)
     hold_us = round(settings.hold_s * US_PER_S)
-    tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px)
+    tracker = Tracker(detector, hold_us, settings.min_face_px * scale, settings.crop_px, shape_of)
     for frame in ahead(iter_frames(source, info, settings.sample_fps, WORKING_PX, log)):
         shots.step(frame.time_us, frame.image)
         yield frame.time_us, frame.scale, tracker.step(frame.time_us, frame.image)
     yield None, scale, tracker.finish()
+
+
+def _shape_of(settings: FaceSection, detector: FaceDetector) -> "ShapeOf | None":
+    """What measures faces whose shape the detector does not tell; None where its weights are not here."""
+    landmarker: Any = detector
+    if settings.detector != LANDMARKS:
+        if not known_for(LANDMARKS).is_here:
+            return None
+        landmarker = load_backend(DETECTORS, LANDMARKS, settings.device)
+    measure: ShapeOf = landmarker.shape
+    return measure
 
 
 def run_face(inputs: Mapping[str, Path], settings: FaceSection, out: Path, progress: Progress) -> None:

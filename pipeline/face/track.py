@@ -1,6 +1,7 @@
 """From faces in single frames to persons: pure but for the detector it is given."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.face import crop
-from pipeline.face.backends import Box, Detection, FaceDetector, Image
+from pipeline.face.backends import Box, Detection, FaceDetector, FaceShape, Image
 from pipeline.face.geometry import Square, centre, cut_square, iou, moved, near, size, square_of
 from pipeline.face.mouth import Face, Mouth, prepared
 from pipeline.face.persons import FaceSample
@@ -39,8 +40,12 @@ class Sighting:
     face: Face = field(repr=False, compare=False)
     mouth_motion: float | None = None
 
-    def sample(self, track: str, scale: float, offset: int) -> FaceSample:
-        """The record of it; one display pixel is ``scale`` image pixels, the crop lies at ``offset``."""
+    def sample(self, track: str, scale: float, offset: int, shape_row: int | None) -> FaceSample:
+        """The record of it; one display pixel is ``scale`` image pixels.
+
+        The crop lies at ``offset``, the shape of the face, if there is one, in ``shape_row``.
+        """
+        shape = self.detection.shape
         found = moved(self.detection, 1 / scale, 0, 0)
         size_px = square_of(found).side
         return FaceSample(
@@ -59,6 +64,9 @@ class Sighting:
             crop_offset=offset,
             crop_length=len(self.jpeg),
             mouth_motion=None if self.mouth_motion is None else round(self.mouth_motion, 4),
+            jaw_open=None if shape is None else round(shape.jaw_open, 4),
+            lip_gap=None if shape is None else round(shape.lip_gap, 4),
+            shape_row=None if shape is None else shape_row,
         )
 
 
@@ -86,6 +94,7 @@ class _Remembered:
 
 
 Found = tuple[int, Sighting]
+ShapeOf = Callable[[Image, Box], FaceShape | None]
 
 
 class Tracker:
@@ -95,8 +104,17 @@ class Tracker:
     within ``hold_us``: a face that is gone leaves nothing behind.
     """
 
-    def __init__(self, detector: FaceDetector, hold_us: int, least_px: float, crop_px: int) -> None:
+    def __init__(
+        self,
+        detector: FaceDetector,
+        hold_us: int,
+        least_px: float,
+        crop_px: int,
+        shape_of: ShapeOf | None = None,
+    ) -> None:
+        """``shape_of`` measures faces whose detector does not tell their shape."""
         self._detector = detector
+        self._shape_of = shape_of
         self._hold_us = hold_us
         self._least_px = least_px
         self._crop_px = crop_px
@@ -203,6 +221,8 @@ class Tracker:
         frame.taken.append(found.box)
         cut = crop.cut(frame.image, square_of(found), self._crop_px)
         looks = crop.looks(cut, found.landmarks)
+        if found.shape is None and self._shape_of is not None:
+            found = replace(found, shape=self._shape_of(frame.image, found.box))
         return Sighting(frame.time_us, found, followed, looks, crop.encoded(cut), prepared(cut))
 
     def _is_large(self, found: Detection) -> bool:

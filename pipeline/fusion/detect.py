@@ -17,7 +17,17 @@ from pipeline.fusion.readings import ReadingRule
 from pipeline.fusion.reliability import unmeasured
 from pipeline.fusion.speaking import Silent, not_speaking, of_speakers
 from pipeline.records import MOUTH_MOTION_KEY
-from pipeline.types import US_PER_S, Abstention, Conflict, ModelCard, Moment, Observation, Reliability
+from pipeline.types import (
+    US_PER_S,
+    Abstention,
+    Bound,
+    Conflict,
+    ModelCard,
+    Moment,
+    Observation,
+    Reliability,
+    Turn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +71,23 @@ def seen_of(
     cards: Mapping[str, ModelCard],
     cuts_us: Sequence[int],
     stretch_s: float,
+    *,
+    turns: Sequence[Turn] = (),
+    bindings: Sequence[Bound] = (),
 ) -> Seen:
     """What the detector looks at, from what the stages before it leave.
 
     ``observations`` has every modality of the moments, none for one that failed; ``cards`` those of the
-    models that read them.
+    models that read them; ``turns`` say who is heard when, and ``bindings`` whose voices they are.
     """
-    still = not_speaking(observations)
+    still = not_speaking(observations, turns, bindings)
     return Seen(
-        stretches=finer(moments, of_speakers(observations, still), round(stretch_s * US_PER_S), cuts_us),
+        stretches=finer(
+            moments,
+            of_speakers(observations, still, turns, bindings),
+            round(stretch_s * US_PER_S),
+            cuts_us,
+        ),
         observations=observations,
         reliabilities={name: _reliability(cards.get(name)) for name in observations},
         apart=apart_of(observations, still),

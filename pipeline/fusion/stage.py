@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.config import TRAINED, ConflictSection, FusionSection
 from pipeline.engine.stage import Progress
 from pipeline.fusion.align import align
+from pipeline.fusion.binding import binding
 from pipeline.fusion.detect import Seen, find, seen_of
 from pipeline.fusion.fuse import fuse
 from pipeline.fusion.learned import MODALITY, fuse_learned, load_for_moments, mixed, model_files
@@ -22,6 +23,7 @@ from pipeline.records import (
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     TRANSCRIPT_FILE,
+    TURNS_FILE,
     WARNINGS_FILE,
     read_record,
     read_records,
@@ -32,6 +34,7 @@ from pipeline.types import (
     US_PER_S,
     Abstention,
     Analysis,
+    Bound,
     Conflict,
     Fused,
     MediaInfo,
@@ -40,9 +43,11 @@ from pipeline.types import (
     Observation,
     Status,
     Transcript,
+    Turn,
 )
 
 MOMENTS_FILE = "moments.jsonl"
+BINDINGS_FILE = "bindings.jsonl"
 
 
 def run_moments(
@@ -50,6 +55,7 @@ def run_moments(
 ) -> None:
     """Align everything that could be made; a modality whose stage failed shows as failed.
 
+    Also ``bindings.jsonl``: whose voice each speaker's is.
     ``settings`` is the fusion section and the modalities asked for.
     """
     section, modalities = settings
@@ -65,9 +71,24 @@ def run_moments(
         else ()
         for modality in modalities
     }
-    talking = of_speakers(observations, not_speaking(observations))
+    turns = turns_of(inputs)
+    bindings = binding(observations, turns)
+    still = not_speaking(observations, turns, bindings)
+    talking = of_speakers(observations, still, turns, bindings)
     moments = align(info.duration_us, spoken, talking, round(section.gap_s * US_PER_S))
     write_records(out / MOMENTS_FILE, Moment, moments)
+    write_records(out / BINDINGS_FILE, Bound, bindings)
+
+
+def turns_of(inputs: Mapping[str, Path]) -> tuple[Turn, ...]:
+    """Who is heard when; none where no stage has found that out."""
+    path = inputs["speakers"] / TURNS_FILE if "speakers" in inputs else None
+    return read_records(path, Turn) if path is not None and path.is_file() else ()
+
+
+def bindings_of(inputs: Mapping[str, Path]) -> tuple[Bound, ...]:
+    """Whose voices the speakers' are, as the stage `moments` left it."""
+    return read_records(inputs["moments"] / BINDINGS_FILE, Bound)
 
 
 def run_fuse(inputs: Mapping[str, Path], settings: FusionSection, out: Path, progress: Progress) -> None:
@@ -111,7 +132,16 @@ def _seen(inputs: Mapping[str, Path], settings: ConflictSection) -> Seen:
         for name in names
         if name in inputs and (inputs[name] / CARD_FILE).is_file()
     }
-    return seen_of(moments, observations, cards, cuts_of(inputs.values()), settings.stretch_s)
+    cuts = cuts_of(inputs.values())
+    return seen_of(
+        moments,
+        observations,
+        cards,
+        cuts,
+        settings.stretch_s,
+        turns=turns_of(inputs),
+        bindings=bindings_of(inputs),
+    )
 
 
 def cuts_of(folders: Iterable[Path]) -> list[int]:
@@ -138,6 +168,7 @@ def run_analysis(
         if "transcript" in inputs
         else Transcript((), Status.NOT_REQUESTED, "none"),
         observations={m: read_records(inputs[m] / OBSERVATIONS_FILE, Observation) for m in read},
+        bindings=bindings_of(inputs),
         moments=read_records(inputs["moments"] / MOMENTS_FILE, Moment),
         fused=read_records(inputs["fuse"] / "fused.jsonl", Fused),
         conflicts=read_records(inputs["conflicts"] / "conflicts.jsonl", Conflict),

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import combinations, pairwise
 from statistics import median
@@ -52,8 +52,9 @@ MAX_TOGETHER = 0.2  # of the time of a second band: both at once are not one tra
 MIN_OVER_SPEECH = 0.5  # of the time of the lines
 SPEECH_MARGIN_US = 300_000
 MAX_RUN_HEIGHTS = 0.6
-# After so much time with lines they are given up where they hold less than this part of the words needed.
-MIN_JUDGED_US, HOPELESS = 10 * US_PER_S, 0.5
+# After so much time with lines they are given up where they hold less than this part of the words needed, and
+# after so much speech where they cover less than this part of what they must.
+MIN_JUDGED_US, MAX_BARE_US, HOPELESS = 10 * US_PER_S, 120 * US_PER_S, 0.5
 # A piece of fewer words (or characters) is one with the next one, where that follows at once.
 MIN_UNITS, MAX_PIECE_GAP_US, MAX_JOINED_US = 4, 250_000, 6 * US_PER_S
 MAX_GAP_US = 450_000  # a line not read for so long, as over a bright background, went on
@@ -61,6 +62,7 @@ MAX_STRIPS = 3
 STRIP_MARGIN_HEIGHTS = 1.0
 MIN_FRAME_FRACTION = 0.25  # of pictures within speech that hold subtitles
 MAX_ROWS = 4  # at a time: two languages of two lines each
+MAX_ROWS_READ = 6  # a picture with more is a page of text, which is not read
 
 # Dots that trail off end no sentence.
 _SENTENCE_END = re.compile(r"[!?。！？]$|(?<![.…])\.$")
@@ -81,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The rows of one sampled picture; a row seen unchanged is the same object again."""
+    """The rows of one sampled picture; a row that was not read anew is the same object again."""
 
     time_us: int
     rows: tuple[Row, ...]
@@ -107,13 +109,12 @@ class Line:
 
 @dataclass(slots=True)
 class _Track:
-    """A line while it is followed: every reading once per time it was made, and how often it was seen."""
+    """A line while it is followed, with what each sample shows of it."""
 
     rows: list[Row]
     start_us: int
     last_us: int
     end_us: int
-    seen: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,7 +462,7 @@ def verdict(lines: Sequence[Line], speech: Sequence[Span], min_texts: int = 2) -
     reasons = (
         (_texts(lines, min_texts) < min_texts, "the same writing stands all the time"),
         (mean_score(lines) < MIN_MEAN_SCORE, "it cannot be read with confidence"),
-        (sum(line.span.duration_us for line in lines) > MAX_ROWS * _time_us(lines), "it is a page of text"),
+        (_is_page(lines), "it is a page of text"),
         (median(line.span.duration_us for line in lines) > MAX_MEDIAN_LINE_US, "its lines stand too long"),
         (least < 1, "there are fewer words in it than are spoken in the time"),
         (most > 1, "there are more words in it than can be spoken in the time"),
@@ -523,15 +524,23 @@ def letters_per_second(lines: Sequence[Line]) -> tuple[float, float]:
 def is_hopeless(lines: Sequence[Line], speech: Sequence[Span], until_us: int, min_coverage: float) -> bool:
     """Whether lines read until some time rule out that subtitles stand over as much of the speech as needed.
 
-    Either too much of the speech went by without a line, or the lines hold far too few words for it.
+    Either too much of the speech went by without a line (that is certain), or hardly any of two minutes of it
+    had one, or the lines hold far too few words, or there is a page of them.
     """
     total_us = sum(span.duration_us for span in speech)
     past = [Span(s.start_us, min(s.end_us, until_us)) for s in speech if s.start_us < until_us]
     past_us = sum(span.duration_us for span in past)
     shown = united(line.span for line in lines)
-    if past_us * (1 - fraction_over(past, shown)) > (1 - min_coverage) * total_us:
+    covered = fraction_over(past, shown)
+    if past_us * (1 - covered) > (1 - min_coverage) * total_us:
         return True
-    return _time_us(lines) > MIN_JUDGED_US and letters_per_second(lines)[0] < HOPELESS
+    if past_us > MAX_BARE_US and covered < HOPELESS * min_coverage:
+        return True
+    return _time_us(lines) > MIN_JUDGED_US and (letters_per_second(lines)[0] < HOPELESS or _is_page(lines))
+
+
+def _is_page(lines: Sequence[Line]) -> bool:
+    return sum(line.span.duration_us for line in lines) > MAX_ROWS * _time_us(lines)
 
 
 def mean_score(lines: Sequence[Line]) -> float:

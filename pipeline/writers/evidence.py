@@ -22,7 +22,7 @@ REASONS: Mapping[str, str] = {
     "low_quality": "picture or sound too poor",
     "undecided": "the model names no emotion",
     "doubtful_transcript": "the recognised words may be invented",
-    "not_speaking": "the mouth keeps still while someone is heard",
+    "not_speaking": "this face is not the one that is heard",
 }
 
 

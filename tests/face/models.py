@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
@@ -106,3 +107,17 @@ def yunet_net(path: Path, height: int | str, width: int | str, cells: int, hit: 
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return path
+
+
+# Where the Face Landmarker's file is on this machine, whatever a test says about the cache later.
+LANDMARKER = known_for("landmarks").home / known_for("landmarks").files[0].path
+
+
+def put_landmarker() -> None:
+    """Put the landmarker into the cache a test has chosen; the test is skipped where it was never fetched."""
+    if not LANDMARKER.is_file():
+        pytest.skip(f"the Face Landmarker is not in {LANDMARKER.parent}; see `emotion-pipeline models pull`")
+    home = known_for("landmarks").home
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / LANDMARKER.name).exists():
+        (home / LANDMARKER.name).symlink_to(LANDMARKER)

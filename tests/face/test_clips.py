@@ -10,7 +10,7 @@ from pipeline.face.persons import FaceSample
 from pipeline.models.cards import CACHE_VARIABLE
 from pipeline.records import read_records
 from pipeline.types import US_PER_S, Status
-from tests.face.models import another_yunet
+from tests.face.models import another_yunet, put_landmarker
 from tests.face.test_stage import SETTINGS, observations, run_both
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -34,6 +34,8 @@ def clip(request, data_root, tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "models"))
     if request.param == "yunet":
         shutil.copy(data_root / "models" / "yunet_n_dynamic.onnx", another_yunet(monkeypatch))
+    if request.param == "landmarks":
+        put_landmarker()
     settings = SETTINGS.model_copy(update={"detector": request.param})
 
     def run(name):

@@ -9,7 +9,7 @@ from pipeline.face.geometry import iou, near, square_of
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.models.known import known_for
 from pipeline.models.load import load_backend
-from tests.face.models import another_yunet, yunet_net
+from tests.face.models import another_yunet, put_landmarker, yunet_net
 
 FACE = (176.0, 64.0, 96.0, 96.0)  # the astronaut's
 
@@ -144,17 +144,64 @@ def test_yunet_that_is_not_here_says_what_to_do(tmp_path, monkeypatch):
         load_backend(DETECTORS, "yunet", "cpu")
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("name", DETECTORS)
-def test_detectors_agree_on_a_real_face(name, data_root, tmp_path, monkeypatch, portrait):
+WITH_DATA = {"yunet"}  # whose weights lie in the shared data
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.data] * (name in WITH_DATA)) for name in DETECTORS]
+)
+def real(request, tmp_path, monkeypatch):
+    """Each detector with its real weights, where they can be had."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    another_yunet(monkeypatch).symlink_to(data_root / "models" / "yunet_n_dynamic.onnx")
-    detector = load_backend(DETECTORS, name, "cpu")
-    found = detector.scan(portrait, 320)
-    assert len(found) == 1
-    square = square_of(found[0])
-    assert (square.x, square.y) == (pytest.approx(224, abs=10), pytest.approx(114, abs=12))
-    assert square.side == pytest.approx(100, rel=0.2)
-    again = detector.search(portrait, found[0].box)
-    assert again is not None and near(again.box, found[0].box, 0.1, 1.2)
-    assert detector.vouch(portrait, found[0].box)
+    if request.param == "landmarks":
+        put_landmarker()
+    if request.param == "yunet":
+        weights = request.getfixturevalue("data_root") / "models" / "yunet_n_dynamic.onnx"
+        another_yunet(monkeypatch).symlink_to(weights)
+    return load_backend(DETECTORS, request.param, "cpu")
+
+
+class TestEveryDetector:
+    """What the protocol says, of all of them."""
+
+    def test_a_real_face(self, real, portrait):
+        (found,) = real.scan(portrait, 320)
+        square = square_of(found)
+        assert (square.x, square.y) == (pytest.approx(224, abs=10), pytest.approx(114, abs=12))
+        assert square.side == pytest.approx(100, rel=0.2)
+        again = real.search(portrait, found.box)
+        assert again is not None and near(again.box, found.box, 0.1, 1.2)
+        assert real.vouch(portrait, found.box)
+
+    def test_two_faces_of_different_size_in_a_wide_picture(self, real, portrait):
+        wide = np.full((512, 1200, 3), 90, np.uint8)
+        wide[:, :512] = portrait
+        wide[100:484, 800:1184] = cv2.resize(portrait, (384, 384), interpolation=cv2.INTER_AREA)
+        squares = sorted((square_of(one) for one in real.scan(wide, 480)), key=lambda one: one.x)
+        assert [one.x for one in squares] == [pytest.approx(224, abs=12), pytest.approx(968, abs=9)]
+        assert [one.side for one in squares] == [pytest.approx(100, rel=0.25), pytest.approx(75, rel=0.25)]
+
+    def test_nothing_where_nothing_is(self, real):
+        noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
+        for image in (np.full((200, 300, 3), 128, np.uint8), noise, np.zeros((10, 10, 3), np.uint8)):
+            assert real.scan(image, 480) == []
+        assert real.search(noise, (100.0, 80.0, 60.0, 60.0)) is None
+        assert not real.vouch(noise, (100.0, 80.0, 60.0, 60.0))
+
+    def test_a_known_face_again_and_none_far_away(self, real, portrait):
+        for shift_x, shift_y in ((0, 0), (12, -9), (-14, 6)):
+            box = (FACE[0] + shift_x, FACE[1] + shift_y, FACE[2], FACE[3])
+            found = real.search(portrait, box)
+            assert found is not None and near(found.box, FACE, 0.2, 1.3)
+        assert real.search(portrait, (330.0, 330.0, 96.0, 96.0)) is None
+
+    def test_equal_answers_on_any_number_of_threads(self, real, portrait, threads):
+        answers = []
+        for count in (1, 4):
+            threads(count)
+            answers.append((real.scan(portrait, 480), real.search(portrait, FACE)))
+        assert answers[0] == answers[1]
+
+    def test_a_picture_that_does_not_lie_in_one_piece(self, real, portrait):
+        mirrored = portrait[:, ::-1]
+        assert real.scan(mirrored, 320) == real.scan(np.ascontiguousarray(mirrored), 320) != []

@@ -17,7 +17,7 @@ from pipeline.face.stage import (
     run_faces,
     smoothed_scores,
 )
-from pipeline.fusion.speaking import MOVING, STILL, not_speaking
+from pipeline.fusion.speaking import not_speaking
 from pipeline.labels import canonical_map, to_scores
 from pipeline.media.probe import probe
 from pipeline.records import CARD_FILE, CUTS_FILE, WARNINGS_FILE, read_record, read_records, write_record
@@ -239,7 +239,7 @@ def test_who_talks_is_seen_and_who_listens(made, tmp_path):
         for name in ("P1", "P2")
     }
     assert all(values[0] is None and None not in values[1:] for values in motion.values())
-    assert np.median(motion["P1"][1:]) < STILL < MOVING < np.median(motion["P2"][1:])
+    assert 3 * np.median(motion["P1"][1:]) < np.median(motion["P2"][1:])
     voice = Observation(
         "voice", Span(0, 5_000_000), Status.OK, seen[0].scores, evidence={"speech_share": 1.0}
     )

@@ -13,7 +13,7 @@ from pipeline.fusion.readings import SHIPPED, load_rules
 from pipeline.fusion.reliability import unmeasured
 from pipeline.fusion.speaking import not_speaking
 from pipeline.labels import EMOTIONS, NEUTRAL
-from pipeline.records import MOUTH_MOTION_KEY, SPEECH_SHARE_KEY
+from pipeline.records import LIP_GAP_KEY, MOUTH_MOTION_KEY, SPEECH_SHARE_KEY
 from pipeline.types import Moment, Observation, Span, Status, Utterance
 from tests.fusion.conftest import SECTION, film_of, moments, peaked, reading, reliabilities, scored
 
@@ -202,7 +202,14 @@ def test_a_face_that_does_not_speak_is_not_in_conflict_with_what_is_heard():
 def mouths(motion: float) -> dict[str, list[Observation]]:
     return {
         "face": [
-            observed("face", i / 5, (i + 1) / 5, "sad", **{MOUTH_MOTION_KEY: motion}) for i in range(40)
+            observed(
+                "face",
+                i / 5,
+                (i + 1) / 5,
+                "sad",
+                **{MOUTH_MOTION_KEY: motion, LIP_GAP_KEY: motion * (i % 2) / 9},
+            )
+            for i in range(40)
         ],
         "voice": [observed("voice", i, i + 1, "happy", **{SPEECH_SHARE_KEY: 1.0}) for i in range(8)],
         "text": [observed("text", 0, 8, "happy")],

@@ -5,18 +5,33 @@ import numpy as np
 import pytest
 
 from pipeline.config import FusionSection
-from pipeline.fusion.stage import run_conflicts, run_moments
+from pipeline.fusion.stage import BINDINGS_FILE, MOMENTS_FILE, run_conflicts, run_moments
 from pipeline.labels import EMOTIONS
 from pipeline.records import (
     CARD_FILE,
     CUTS_FILE,
+    LIP_GAP_KEY,
     MEDIA_FILE,
+    MOUTH_MOTION_KEY,
     OBSERVATIONS_FILE,
+    TURNS_FILE,
     read_records,
     write_record,
     write_records,
 )
-from pipeline.types import Abstention, Conflict, MediaInfo, ModelCard, Observation, Reliability, Span, Status
+from pipeline.types import (
+    Abstention,
+    Bound,
+    Conflict,
+    MediaInfo,
+    ModelCard,
+    Moment,
+    Observation,
+    Reliability,
+    Span,
+    Status,
+    Turn,
+)
 from tests.fusion.conftest import SECTION, peaked
 
 SECOND = 1_000_000
@@ -102,3 +117,45 @@ def test_own_readings_come_first(folders, tmp_path):
         "maybe mine"
     ]
     assert [one.label for one in conflicts(folders)] == ["maybe tears of joy"]
+
+
+def dialogue(speakers: list[str]) -> list[Observation]:
+    """Two persons in view, sad P1 larger than happy P2; who speaks in each second."""
+    return [
+        Observation(
+            "face",
+            Span(at, at + SECOND // 5),
+            Status.OK,
+            peaked("sad" if who == "P1" else "happy", 0.9),
+            subject=who,
+            quality=1.0 if who == "P1" else 0.5,
+            evidence={
+                MOUTH_MOTION_KEY: 0.3 if who == speakers[at // SECOND] else 0.02,
+                LIP_GAP_KEY: 0.1 * (at // (SECOND // 5) % 2) if who == speakers[at // SECOND] else 0.0,
+            },
+        )
+        for at in range(0, LENGTH_US, SECOND // 5)
+        for who in ("P1", "P2")
+    ]
+
+
+def test_turns_bind_voices_to_faces_and_rows_show_the_speakers(folders):
+    speakers = ["P1"] * 4 + ["P2"] * 4
+    write_records(folders["face"] / OBSERVATIONS_FILE, Observation, dialogue(speakers))
+    (folders["moments"].parent / "speakers").mkdir()
+    folders["speakers"] = folders["moments"].parent / "speakers"
+    turns = [Turn(Span(0, 4 * SECOND), "S1"), Turn(Span(4 * SECOND, LENGTH_US), "S2")]
+    write_records(folders["speakers"] / TURNS_FILE, Turn, turns)
+    events = conflicts(folders)
+    bound = read_records(folders["moments"] / BINDINGS_FILE, Bound)
+    assert [(one.speaker, one.subject) for one in bound] == [("S1", "P1"), ("S2", "P2")]
+    moments = read_records(folders["moments"] / MOMENTS_FILE, Moment)
+    assert [one.by_modality["face"].subject for one in moments] == [
+        "P1" if m.span.end_us <= 4 * SECOND else "P2" for m in moments
+    ]
+    assert {one.span for one in events} == {Span(0, 4 * SECOND)}  # only P1's face contradicts the words
+
+
+def test_without_turns_no_voice_is_bound(folders):
+    conflicts(folders)
+    assert read_records(folders["moments"] / BINDINGS_FILE, Bound) == ()

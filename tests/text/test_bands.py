@@ -220,6 +220,10 @@ def test_reading_ends_where_too_little_speech_can_still_be_covered_or_too_little
     assert bands.is_hopeless(titles, speech, 12 * S, 0.6)
     assert not bands.is_hopeless(titles[:1], speech, 6 * S, 0.6)
     assert not bands.is_hopeless(SPOKEN, speech, 17 * S, 0.6)
+    assert bands.is_hopeless(SPOKEN, [span(0, 1000)], 125 * S, 0.6)
+    page = [replace(one, box=row(one.text, y).box) for one in SPOKEN for y in range(40, 340, 60)]
+    page += [replace(one, span=one.span.shifted(7 * S)) for one in page]
+    assert bands.is_hopeless(page, speech, 14 * S, 0.6)
 
 
 def test_an_hour_of_lines_takes_no_square_of_time() -> None:

@@ -212,7 +212,7 @@ def test_the_player_starts_before_the_plainest_frame_and_not_before_the_film(ana
 def test_what_was_not_compared_and_how_strictly_it_was_counted(analysis: Analysis) -> None:
     found = page(analysis)
     assert [(row.names, row.reason, row.lasts, row.share) for row in found.skipped[:2]] == [
-        ("face with voice", "the mouth keeps still while someone is heard", "1.0 s", "33%"),
+        ("face with voice", "this face is not the one that is heard", "1.0 s", "33%"),
         ("face", "no face", "0.5 s", "17%"),
     ]
     assert found.trust == (
