@@ -77,6 +77,10 @@ class VoiceSection(Section):
     speech_threshold: float = Field(
         0.5, gt=0, lt=1, description="Speech probability from which speech begins."
     )
+    speakers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="How many people speak in the video; `auto`: estimated."
+    )
+    max_speakers: int = Field(8, ge=1, description="`auto` takes no more speakers than these.")
     batch_size: int = _batch(8)
     device: str = _device()
 

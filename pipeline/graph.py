@@ -49,10 +49,14 @@ MODALITIES: Mapping[str, Modality] = {
         ("faces", "face"), "pipeline.face.backends:BACKENDS", "face", "face_compact", "convnext", boxes=True
     ),
     "voice": Modality(
-        ("audio", "speech", "voice"), "pipeline.voice.backends:BACKENDS", "voice", "voice_compact", "hubert"
+        ("audio", "speech", "speakers", "voice"),
+        "pipeline.voice.backends:BACKENDS",
+        "voice",
+        "voice_compact",
+        "hubert",
     ),
     "text": Modality(
-        ("audio", "speech", "transcript", "text"),
+        ("audio", "speech", "speakers", "transcript", "text"),
         "pipeline.text.backends:BACKENDS",
         "text",
         "text_compact",
@@ -91,32 +95,39 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("faces", 3, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 3, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
+        _stage("speakers", 1, "pipeline.voice.stage:run_speakers", ("audio", "speech", "probe")),
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
             "transcript",
             4,
             "pipeline.text.stage:run_transcript",
             ("source", "probe", "audio", "speech"),
-            ("subtitles",),
+            ("subtitles", "speakers"),
         ),
         _stage("text", 5, "pipeline.text.stage:run_text", ("transcript", "probe")),
-        _stage("moments", 5, "pipeline.fusion.stage:run_moments", ("probe",), ("transcript", *OBSERVING)),
+        _stage(
+            "moments",
+            5,
+            "pipeline.fusion.stage:run_moments",
+            ("probe",),
+            ("transcript", "speakers", *OBSERVING),
+        ),
         _stage("fuse", 1, "pipeline.fusion.stage:run_fuse", ("moments",)),
         _stage(
             "conflicts",
             5,
             "pipeline.fusion.stage:run_conflicts",
             ("moments",),
-            ("faces", *OBSERVING),  # faces: where the picture is cut
+            ("faces", "speakers", *OBSERVING),  # faces: where the picture is cut
         ),
         _stage(
             "analysis",
-            5,
+            6,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
-            ("transcript", "audio", "faces", *OBSERVING),  # audio, faces: what of them was lost
+            ("transcript", "audio", "faces", "speakers", *OBSERVING),  # audio, faces: what of them was lost
         ),
-        _stage("tables", 4, "pipeline.writers.table:run", ("analysis",)),
+        _stage("tables", 5, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 4, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),
@@ -176,6 +187,7 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "faces": ("face", frozenset({"sample_fps", "detector", "min_face_px", "hold_s", "crop_px"})),
     "face": ("face", frozenset({"backend", "smoothing_s", "hold_s", "own_baseline"})),
     "speech": ("voice", frozenset({"speech_threshold"})),
+    "speakers": ("voice", frozenset({"speakers", "max_speakers"})),
     "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
     "transcript": (
         "transcript",

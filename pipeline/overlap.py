@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipeline.types import Span
+from pipeline.types import Span, Turn
 
 
 @dataclass(slots=True)
@@ -42,3 +42,12 @@ class Overlaps:
             last = bisect_left(alike.starts_us, within.end_us, lo=first)
             shared += [alike.indexes[i] for i in range(first, last) if alike.ends_us[i] > within.start_us]
         return sorted(shared)
+
+
+def speakers_during(span: Span, turns: Iterable[Turn]) -> tuple[str, ...]:
+    """Who speaks in ``span``, whoever speaks most first; of two alike, whoever starts first."""
+    spoken_us: dict[str, int] = {}
+    for turn in turns:
+        if common_us := turn.span.overlap_us(span):
+            spoken_us[turn.speaker] = spoken_us.get(turn.speaker, 0) + common_us
+    return tuple(sorted(spoken_us, key=lambda name: -spoken_us[name]))

@@ -65,6 +65,9 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
         files += weights
     if config.fusion.strategy in TRAINED:
         digests["fuse"] = _fusion_digest(config.fusion.model, modalities)
+    if {"voice", "text"} & set(modalities):
+        digests["speakers"], weights = _speakers_digest()
+        files += weights
     digests["speech"] = f"silero-vad {version('silero-vad')}"
     sections = {
         section: getattr(config, section).model_copy(update=values) for section, values in chosen.items()
@@ -156,6 +159,17 @@ def _detector_digest(detector: str) -> tuple[str, tuple[Source, ...]]:
     digest, files = _files_digest([path for model in names.values() for path in _listed_files(model)])
     libraries = ["opencv-contrib-python-headless"] * (detector == HAAR) + ["ai-edge-litert"] * measured
     return json_digest([[f"{name} {version(name)}" for name in libraries], digest]), files
+
+
+def _speakers_digest() -> tuple[str, tuple[Source, ...]]:
+    """Changes when the speaker encoder's weights appear or change."""
+    from pipeline.voice.speaker_encoder import BACKEND, MODEL_ID
+
+    known = known_for(BACKEND)
+    if not known.is_here:
+        return "", ()
+    digest, files = _files_digest(_listed_files(known))
+    return json_digest([asdict(shipped_card(MODEL_ID)), digest]), files
 
 
 def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[Source, ...]]:

@@ -382,4 +382,5 @@ class Analysis:
     abstentions: tuple[Abstention, ...] = ()
     operating_point: float = 0.0  # evidence at which a conflict began: B / (1 + B) of its Bayes factor B
     operating_point_asked: float = 0.0  # the settings' own, raised where chance would give too many alarms
+    turns: tuple[Turn, ...] = ()  # by voice; none where it was not estimated
     bindings: tuple[Bound, ...] = ()  # of the speakers, whose voices they are

@@ -180,11 +180,12 @@ def run_analysis(
             m: read_record(folder / CARD_FILE, ModelCard)
             for m, folder in [
                 *((m, inputs[m]) for m in read),
-                *(("transcript", inputs[m]) for m in ("transcript",) if m in inputs),
+                *((m, inputs[m]) for m in ("transcript", "speakers") if m in inputs),
                 (MODALITY, inputs["fuse"]),
             ]
             if (folder / CARD_FILE).is_file()
         },
+        turns=turns_of(inputs),
         warnings=tuple(
             dict.fromkeys(
                 line

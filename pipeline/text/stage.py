@@ -12,6 +12,7 @@ from pipeline.media.audio import AUDIO_FILE
 from pipeline.media.mend import media_path
 from pipeline.media.recording import Recording
 from pipeline.models.load import load_backend
+from pipeline.overlap import speakers_during
 from pipeline.records import (
     CARD_FILE,
     DOUBTFUL_KEY,
@@ -20,6 +21,7 @@ from pipeline.records import (
     OBSERVATIONS_FILE,
     SPEECH_FILE,
     TRANSCRIPT_FILE,
+    TURNS_FILE,
     WARNINGS_FILE,
     read_record,
     read_records,
@@ -32,7 +34,7 @@ from pipeline.text.chunks import sound_of
 from pipeline.text.corrections import Correction, within
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
-from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Utterance
+from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Turn, Utterance
 
 MODALITY = "text"
 
@@ -61,10 +63,12 @@ def run_transcript(
         sound=sound_of(Recording(inputs["audio"] / AUDIO_FILE)),
         progress=progress,
         subtitles=inputs.get("subtitles"),
+        turns=read_records(inputs["speakers"] / TURNS_FILE, Turn) if "speakers" in inputs else (),
     )
     transcript = transcribe(request)
     transcript = replace(
         transcript,
+        utterances=tuple(named(u, request.turns) for u in transcript.utterances),
         note=" ".join(filter(None, (settings.note, transcript.note))),
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
@@ -79,6 +83,12 @@ def _write(out: Path, transcript: Transcript) -> None:
     write_record(out / TRANSCRIPT_FILE, transcript)
     write_sentences(out / WARNINGS_FILE, [transcript.note])
     write_sentences(out / LOSSES_FILE, transcript.losses)
+
+
+def named(utterance: Utterance, turns: Sequence[Turn]) -> Utterance:
+    """The utterance with the voice that speaks most of it; a name that the subtitles give stays."""
+    speakers = speakers_during(utterance.span, turns)
+    return replace(utterance, speaker=utterance.speaker or (speakers[0] if speakers else None))
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""The stages `speech` (where someone speaks) and `voice` (what it sounds like)."""
+"""The stages `speech` (where someone speaks), `speakers` (whose voice) and `voice` (what it sounds like)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,21 +16,30 @@ from pipeline.records import (
     MEDIA_FILE,
     OBSERVATIONS_FILE,
     SPEECH_FILE,
+    TURNS_FILE,
+    WARNINGS_FILE,
     read_record,
     read_records,
     write_record,
     write_records,
+    write_sentences,
 )
-from pipeline.types import US_PER_S, MediaInfo, Observation, Span, Status
+from pipeline.types import US_PER_S, MediaInfo, Observation, Span, Status, Turn
 from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
 from pipeline.voice.backends import BACKENDS, Samples, VoiceBackend
 from pipeline.voice.quality import window_quality
+from pipeline.voice.speaker_encoder import Encoder, encode, is_here, load_encoder
+from pipeline.voice.speakers import HOP_US, WINDOW_US, turns, voices
 from pipeline.voice.windows import Window, gaps, windows
 
 MODALITY = "voice"
 # Enough speech to know a voice by; more would only cost memory and time.
 KNOWN_SPEECH_S = 180
 KNOWN_PIECE_S = 3
+NO_ENCODER = (
+    "Voices were not told apart, since the speaker encoder is not on this machine; run "
+    "`emotion-pipeline models pull campplus`."
+)
 
 
 def run_speech(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
@@ -42,6 +51,39 @@ def run_speech(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, pr
         probabilities = speech_probabilities(audio, load_detector(), progress)
         spans = speech_spans(probabilities, settings.speech_threshold, info.duration_us)
     write_records(out / SPEECH_FILE, Span, spans)
+
+
+def run_speakers(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:
+    """Write ``turns.jsonl``: who speaks when, without turns where voices cannot be told apart; the card.
+
+    Raises:
+        ModelError: the encoder on this machine is not what was published.
+    """
+    speech = read_records(inputs["speech"] / SPEECH_FILE, Span)
+    spoken: list[Turn] = []
+    if settings.speakers == 1:
+        spoken = [Turn(span, "S1") for span in speech]
+    elif speech and not is_here():
+        write_sentences(out / WARNINGS_FILE, [NO_ENCODER])
+    elif speech:
+        encoder = load_encoder()
+        spoken = speakers_of(Recording(inputs["audio"] / AUDIO_FILE), speech, encoder, settings, progress)
+        write_record(out / CARD_FILE, encoder.card)
+    write_records(out / TURNS_FILE, Turn, spoken)
+
+
+def speakers_of(
+    audio: Sound, speech: Sequence[Span], encoder: Encoder, settings: VoiceSection, progress: Progress
+) -> list[Turn]:
+    """Turns of the voices in ``audio``, which is read window by window."""
+    cut = [window.span for window in windows(speech, WINDOW_US, HOP_US, 0)]
+    vectors = []
+    for vector in encode(encoder, audio, cut):
+        vectors.append(vector)
+        progress(len(vectors) / len(cut))
+    known = settings.speakers if isinstance(settings.speakers, int) else None
+    labels, probabilities = voices(np.array(vectors, np.float64), known, settings.max_speakers)
+    return turns(speech, cut, labels, probabilities)
 
 
 def run_voice(inputs: Mapping[str, Path], settings: VoiceSection, out: Path, progress: Progress) -> None:

@@ -29,7 +29,8 @@ KNOWN: dict[str, Display] = {
 TRANSCRIBED = "text"  # the modality that reads the utterances
 FUSED = Display("Fused", "together", None)
 
-START, END, CONTENT, PERSON = "Start_Time", "End_Time", "Content", "Person"
+START, END, CONTENT = "Start_Time", "End_Time", "Content"
+SPEAKER, PERSON = "Speaker", "Person"
 EVIDENCE, BEST_FRAME, WORDS, RULE = "Evidence", "Best_Frame", "Words", "Rule"
 READ_TOGETHER, VANISHES_IF, NOT_COMPARED = "Read_Together", "Vanishes_If", "Not_Compared"
 Kind = Literal["integer", "number", "text"]

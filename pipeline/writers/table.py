@@ -13,10 +13,10 @@ from typing import Any
 
 from pipeline.engine.stage import Progress
 from pipeline.labels import EMOTIONS
-from pipeline.overlap import Overlaps
+from pipeline.overlap import Overlaps, speakers_during
 from pipeline.records import ANALYSIS_FILE, BOX_KEY, SPEECH_SHARE_KEY, read_record
 from pipeline.spreadsheet import guarded
-from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores
+from pipeline.types import Analysis, Conflict, Fused, Moment, Observation, Scores, Turn
 from pipeline.writers.columns import (
     BEST_FRAME,
     CONFLICTS,
@@ -28,6 +28,7 @@ from pipeline.writers.columns import (
     PERSON,
     READ_TOGETHER,
     RULE,
+    SPEAKER,
     START,
     VANISHES_IF,
     WORDS,
@@ -90,6 +91,7 @@ def integrated_columns(modalities: Sequence[str]) -> list[str]:
         "Fused_Confidence",
         *(f"{p}_Weight" for p in prefixes),
         *(f"Conflict_{part}" for part in ("Kind", "Strength", "Confidence", "Reading", "Why", "Ranks")),
+        SPEAKER,
         *(f"{p}_{part}" for p in prefixes for part in ("Coverage", "Status")),
         PERSON,
         NOT_COMPARED,
@@ -100,8 +102,8 @@ def integrated_rows(analysis: Analysis) -> Iterator[Row]:
     """One row per moment; a row shows the strongest of its conflicts and the ranks of all of them."""
     shown, order = naming(analysis), ranked(analysis.conflicts)
     cells = [_conflict_cells(conflict, shown(conflict)) for conflict in order]
-    conflicts, abstentions = (
-        Overlaps(one.span for one in spanned) for spanned in (order, analysis.abstentions)
+    conflicts, abstentions, turns = (
+        Overlaps(one.span for one in spanned) for spanned in (order, analysis.abstentions, analysis.turns)
     )
     for moment, fused in zip(analysis.moments, analysis.fused, strict=True):
         row = _moment_row(moment, fused, analysis.modalities)
@@ -109,7 +111,15 @@ def integrated_rows(analysis: Analysis) -> Iterator[Row]:
             row |= {f"Conflict_{name}": cell for name, cell in cells[during[0]].items()}
             row["Conflict_Ranks"] = " ".join(str(place + 1) for place in during)
         left_out = (analysis.abstentions[i] for i in abstentions.during(moment.span))
+        row[SPEAKER] = speaker_cell(moment, [analysis.turns[i] for i in turns.during(moment.span)])
         yield row | {NOT_COMPARED: not_compared_cell(left_out, moment.span)}
+
+
+def speaker_cell(moment: Moment, turns: Sequence[Turn]) -> str:
+    """Who says the words of a row; without words, everyone who speaks in it, whoever speaks most first."""
+    if moment.utterance and moment.utterance.speaker:
+        return one_line(moment.utterance.speaker)
+    return " ".join(speakers_during(moment.span, turns))
 
 
 def _moment_row(moment: Moment, fused: Fused, requested: Sequence[str]) -> Row:

@@ -9,6 +9,7 @@ from pipeline.models import cards
 from pipeline.models.cards import WEIGHTS, ModelError, shipped_card, shipped_ids, shipped_weights
 from pipeline.models.load import load_backend
 from pipeline.voice.compact import load_weights
+from pipeline.voice.speaker_encoder import MODEL_ID as SPEAKERS
 
 SHIPPED = [modality.shipped for modality in MODALITIES.values()]
 
@@ -28,7 +29,7 @@ def flip_a_byte(path: Path) -> None:
 
 
 def test_every_modality_has_its_model_in_the_package() -> None:
-    assert sorted([*SHIPPED, FUSION]) == list(shipped_ids())
+    assert sorted([*SHIPPED, FUSION, SPEAKERS]) == list(shipped_ids())
 
 
 def test_whole_weights_are_found(copied: tuple[str, Path]) -> None:

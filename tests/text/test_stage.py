@@ -12,6 +12,7 @@ from pipeline.records import (
     LOSSES_FILE,
     MEDIA_FILE,
     TRANSCRIPT_FILE,
+    TURNS_FILE,
     WARNINGS_FILE,
     read_record,
     read_records,
@@ -22,7 +23,7 @@ from pipeline.text.compact import load
 from pipeline.text.corrections import Correction
 from pipeline.text.stage import read_utterances, run_text, run_transcript
 from pipeline.text.transcribe import TranscriptSettings
-from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Utterance
+from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Turn, Utterance
 from tests.text.checkpoints import tiny_whisper
 from tests.text.requests import media, span
 
@@ -77,6 +78,14 @@ def test_subtitles_to_observations(inputs: dict[str, Path], tmp_path: Path) -> N
     assert observations[0].evidence == {"text": "我真的好开心啊", "language": "zh"}
     assert observations[0].quality == 1
     assert observations[1].evidence["language"] == "ko"
+
+
+def test_lines_get_the_voice_that_speaks_most_of_them(inputs: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
+    inputs |= {"subtitles": tmp_path / "film.srt", "speakers": tmp_path}
+    write_records(tmp_path / TURNS_FILE, Turn, [Turn(span(0, 2.3), "S1"), Turn(span(2.3, 4.2), "S2")])
+    transcript, _ = run_both(inputs, TranscriptSection())
+    assert [line.speaker for line in transcript.utterances] == ["S1", "S2", None]
 
 
 def test_without_a_transcript_there_is_one_observation_over_the_film(inputs: dict[str, Path]) -> None:

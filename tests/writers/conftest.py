@@ -24,6 +24,7 @@ from pipeline.types import (
     State,
     Status,
     Transcript,
+    Turn,
     Utterance,
 )
 
@@ -237,6 +238,12 @@ def make_analysis() -> Analysis:
         abstentions=abstentions,
         operating_point=0.8,
         operating_point_asked=0.75,
+        turns=(
+            Turn(Span(0, 650_000), "S1", 0.9),
+            Turn(Span(650_000, 1_400_005), "S2", 0.8),
+            Turn(Span(1_900_000, 2_750_000), "S1", 0.95),
+            Turn(Span(2_700_000, 3_000_000), "S2", 0.6),
+        ),
     )
 
 

@@ -140,6 +140,16 @@ def test_a_row_shows_its_strongest_conflict(analysis: Analysis) -> None:
     assert "Conflict_Kind" not in rows[2]
 
 
+def test_the_speaker_is_whom_the_line_names_else_who_speaks_in_the_row(analysis: Analysis) -> None:
+    first, *others = analysis.moments
+    assert first.utterance is not None
+    line = replace(first.utterance, speaker="ANNA\n")
+    moments = (replace(first, utterance=line), *others)
+    rows = list(tables(replace(analysis, moments=moments))["integrated.csv"][1])
+    assert [row["Speaker"] for row in rows] == ["ANNA", "S2", "", "S1", "S2 S1"]
+    assert not any(row["Speaker"] for row in tables(replace(analysis, turns=()))["integrated.csv"][1])
+
+
 def test_a_film_without_anything(analysis: Analysis, tmp_path: Path) -> None:
     empty = replace(
         analysis, modalities=(), observations={}, moments=(), fused=(), conflicts=(), models={}, warnings=()
