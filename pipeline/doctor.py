@@ -56,11 +56,6 @@ def _libraries() -> Iterator[Finding]:
     yield Finding(
         "speech activity (silero-vad)", find_spec("silero_vad") is not None, "no voice", needed=True
     )
-    yield Finding(
-        "pocketsphinx",
-        find_spec("pocketsphinx") is not None,
-        "no transcript of English without Whisper weights",
-    )
 
 
 def _font() -> Iterator[Finding]:

@@ -104,7 +104,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("source", "probe", "audio", "speech"),
             ("subtitles", "speakers"),
         ),
-        _stage("text", 4, "pipeline.text.stage:run_text", ("transcript", "probe")),
+        _stage("text", 5, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage(
             "moments",
             5,

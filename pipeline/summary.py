@@ -105,7 +105,7 @@ def as_text(result: Result) -> str:
     """The summary for a person."""
     lines = [] if result.analysis is None else _found(result.analysis)
     lines += [f"lost: {one_line(loss)}" for loss in result.losses]
-    lines += [f"warning: {one_line(line)}" for line in result.warnings if line not in result.losses]
+    lines += [f"note: {one_line(line)}" for line in result.warnings if line not in result.losses]
     lines += [f"missing: {stage}: {one_line(why)}" for stage, why in result.missing.items()]
     if result.files:
         lines += ["", f"results in {result.out}/", *(f"  {path.name}" for path in result.files)]

@@ -244,10 +244,10 @@ class Transcript:
     status: Status
     source: str
     language: str | None = None
-    language_probability: float | None = None  # None: given, or not estimated
     dropped_over_silence: int = 0
     note: str = ""
     losses: tuple[str, ...] = ()
+    language_probability: float | None = None  # None: given, or not estimated
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from pipeline.types import US_PER_S, Span, Word
 LONG_WORD_US = 360_000  # a shorter one holds no pause worth the name
 FRAME_US = 20_000
 MIN_PAUSE_FRAMES = 6  # closures of stops are shorter than 0.12 s
-# A last part shorter than 0.08 s is the onset of the next word if a part before it is long enough for a word.
-MIN_VOICED_FRAMES, MIN_WORD_FRAMES = 4, 8
+# A last part shorter than 0.16 s is the onset of the next word if a part before it is long enough for a word.
+MIN_WORD_FRAMES = 8
 # Between the sound's quiet (10th percentile) and its loud frames (90th), in decibels, where a pause begins.
 PAUSE_LEVEL = 0.3
 MIN_RANGE_DB = 12.0  # less between quiet and loud: noise hides the pauses
@@ -58,8 +58,7 @@ def _voiced(span: Span, is_quiet: NDArray[np.bool_]) -> Span:
     if not runs:
         return span
     whole = [run for run in runs if run[1] - run[0] >= MIN_WORD_FRAMES]
-    is_onset = runs[-1][1] - runs[-1][0] < MIN_VOICED_FRAMES and whole
-    start, end = ((first + edge) * FRAME_US for edge in (whole[-1] if is_onset else runs[-1]))
+    start, end = ((first + edge) * FRAME_US for edge in (whole or runs)[-1])
     kept_us = max(start, span.start_us)
     return Span(kept_us, max(kept_us, min(end, span.end_us)))
 
