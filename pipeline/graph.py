@@ -56,7 +56,7 @@ MODALITIES: Mapping[str, Modality] = {
         "hubert",
     ),
     "text": Modality(
-        ("audio", "speech", "speakers", "transcript", "text"),
+        ("audio", "speech", "words", "speakers", "transcript", "text"),
         "pipeline.text.backends:BACKENDS",
         "text",
         "text_compact",
@@ -98,12 +98,13 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("speakers", 1, "pipeline.voice.stage:run_speakers", ("audio", "speech", "probe")),
         _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage(
-            "transcript",
-            4,
-            "pipeline.text.stage:run_transcript",
+            "words",
+            1,
+            "pipeline.text.stage:run_words",
             ("source", "probe", "audio", "speech"),
-            ("subtitles", "speakers"),
+            ("subtitles",),
         ),
+        _stage("transcript", 4, "pipeline.text.stage:run_transcript", ("words",), ("speakers",)),
         _stage("text", 5, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage(
             "moments",
@@ -125,7 +126,7 @@ STAGES: tuple[Stage, ...] = in_order(
             6,
             "pipeline.fusion.stage:run_analysis",
             ("probe", *FOUND),
-            ("transcript", "audio", "faces", "speakers", *OBSERVING),  # audio, faces: what of them was lost
+            ("words", "transcript", "audio", "faces", "speakers", *OBSERVING),  # of some only what was lost
         ),
         _stage("tables", 5, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 4, "pipeline.writers.captions:run", ("analysis",)),
@@ -189,7 +190,7 @@ SETTINGS: Mapping[str, tuple[str, frozenset[str]]] = {
     "speech": ("voice", frozenset({"speech_threshold"})),
     "speakers": ("voice", frozenset({"speakers", "max_speakers"})),
     "voice": ("voice", frozenset({"backend", "window_s", "hop_s", "min_speech_s"})),
-    "transcript": (
+    "words": (
         "transcript",
         frozenset({"source", "whisper_model", "language", "script", "min_speech_share"}),
     ),

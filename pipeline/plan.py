@@ -216,9 +216,10 @@ def plan(choice: Choice, *, remember: bool = True) -> Plan:
     }
     settings["probe"] = StreamChoice(config.transcript.language, config.media.audio_track)
     keys["probe"] |= {"language": config.transcript.language}
-    if "transcript" in settings:
-        settings["transcript"] = replace(choice.transcript, section=config.transcript)
-        keys["transcript"] |= {"note": choice.transcript.note, "loss": choice.transcript.loss}
+    if "words" in settings:
+        settings["words"] = settings["transcript"] = replace(choice.transcript, section=config.transcript)
+        keys["words"] |= {"note": choice.transcript.note, "loss": choice.transcript.loss}
+        keys["transcript"] |= {"is_corrected": choice.transcript.is_corrected}
     settings["moments"] = (config.fusion, modalities)
     settings["analysis"] = (request.video.stem, modalities)
     watched = (*sources.values(), *choice.resolved.files)

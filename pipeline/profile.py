@@ -61,7 +61,7 @@ def resolve(config: Config, modalities: tuple[str, ...], has_subtitles: bool) ->
         digests["faces"], weights = _detector_digest(detector)
         files += weights
     if "text" in modalities:
-        digests["transcript"], weights = _recogniser_digest(config, has_subtitles)
+        digests["words"], weights = _recogniser_digest(config, has_subtitles)
         files += weights
     if config.fusion.strategy in TRAINED:
         digests["fuse"] = _fusion_digest(config.fusion.model, modalities)

@@ -26,7 +26,7 @@ from tests.made import media
 
 SRT, VTT, CSV = FILES
 WORDS = ("we", "one", "it")
-FOLLOWING = {"transcript", "text", "moments", "fuse", "conflicts", "analysis"}
+FOLLOWING = {"words", "transcript", "text", "moments", "fuse", "conflicts", "analysis"}
 OBSERVING = {"probe", "audio", "speech", "voice", "faces", "face"}
 HOME = Path(".work", "corrections")
 recognised: list[str] = []
@@ -279,7 +279,7 @@ def test_explain_says_what_would_run_and_writes_nothing(out, video):
     config = config_from_mapping({"film": {"enabled": False}})
     stages = dict(explain(Request(video, config, out)))
     assert {stages[name] for name in OBSERVING} == {"already done"}
-    assert stages["transcript"].startswith("would run: changed:") and not (out / HOME / SRT).exists()
+    assert stages["words"].startswith("would run: changed:") and not (out / HOME / SRT).exists()
 
 
 def test_results_of_another_video_take_no_correction_with_them(out, video, made):

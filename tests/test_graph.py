@@ -46,7 +46,7 @@ def test_the_blur_needs_every_channel_that_tells_where_faces_are(monkeypatch):
 
 def test_the_source_is_shown_by_no_other_stage():
     reading = {stage.name for stage in STAGES if "source" in stage.needs}
-    assert reading - SHOWING == {"probe", "audio", "faces", "transcript", "highlights"}
+    assert reading - SHOWING == {"probe", "audio", "faces", "words", "highlights"}
 
 
 def test_only_the_exports_asked_for():

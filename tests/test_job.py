@@ -115,10 +115,10 @@ def test_auto_takes_a_model_for_one_language_only_when_told_so():
 
 def test_weights_that_appear_or_change_are_in_the_key(tmp_path):
     config = config_from_mapping({"transcript": {"whisper_model": str(tmp_path / "own.pt")}})
-    keys = [resolve(config, ("text",), True).models["transcript"]]
+    keys = [resolve(config, ("text",), True).models["words"]]
     for content in (b"one", b"two!"):
         (tmp_path / "own.pt").write_bytes(content)
-        keys.append(resolve(config, ("text",), True).models["transcript"])
+        keys.append(resolve(config, ("text",), True).models["words"])
     assert len(set(keys)) == 3
 
 

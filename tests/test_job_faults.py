@@ -28,9 +28,12 @@ def slow(value: str):
     return pytest.param(value, marks=pytest.mark.slow)
 
 
-@pytest.fixture(autouse=True)
-def without_fetched_models(monkeypatch, tmp_path):
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no-models"))
+@pytest.fixture(autouse=True, scope="module")
+def without_fetched_models(tmp_path_factory):
+    """For the whole module: what one fixture leaves is run again by many tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("no-models")))
+        yield
 
 
 @pytest.fixture

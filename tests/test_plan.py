@@ -30,7 +30,7 @@ def test_subtitles_that_only_lie_beside_the_film_and_cannot_be_read_are_a_loss(t
     (tmp_path / "talk.srt").write_bytes(b"no subtitles")
     planned = plan(choose(Request(video, out=tmp_path / "out")))
     assert "subtitles" not in planned.sources
-    assert "talk.srt" in planned.settings["transcript"].loss
+    assert "talk.srt" in planned.settings["words"].loss
     with pytest.raises(MediaError, match=r"talk\.srt"):
         choose(Request(video, out=tmp_path / "out", transcript=tmp_path / "talk.srt"))
 
@@ -42,7 +42,7 @@ def test_which_subtitles_of_several_are_read_is_said(tmp_path, made):
         (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:01,000\nJa.\n")
     planned = plan(choose(Request(video, out=tmp_path / "out")))
     assert planned.sources["subtitles"].path.name == "talk.srt"
-    assert "talk.de.srt" in planned.settings["transcript"].note
+    assert "talk.de.srt" in planned.settings["words"].note
 
 
 def test_explain_writes_nothing_into_a_work_folder(tmp_path, made):

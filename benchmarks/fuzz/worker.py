@@ -62,9 +62,9 @@ def subtitles(task: Mapping[str, Any]) -> dict[str, Any]:
         before = {"path": task["video"], "out": f"{task['before']}-{os.getpid()}"}
         _silent[task["video"]] = _made({**answer}, before, settings, SILENT, {})
     ready = _silent[task["video"]]
-    made = _made(answer, task, settings, ("transcript",), ready)
-    if "transcript" in made:
-        transcript = json.loads((made["transcript"] / "transcript.json").read_text(encoding="utf-8"))
+    made = _made(answer, task, settings, ("words",), ready)
+    if "words" in made:
+        transcript = json.loads((made["words"] / "transcript.json").read_text(encoding="utf-8"))
         answer["text"] = " ".join(line["text"] for line in transcript["utterances"])
     return answer
 

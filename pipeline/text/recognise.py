@@ -19,9 +19,9 @@ from pipeline.text.confidence import confidence
 from pipeline.text.repetition import NEVER_SPOKEN, SELDOM_SPOKEN, compression_ratio, loops
 from pipeline.text.script import in_script, usual_script
 from pipeline.text.transcribe import Heard, Request
-from pipeline.text.utterances import span_of, speaker_of, utterances
+from pipeline.text.utterances import span_of, utterances
 from pipeline.text.word_times import without_pauses
-from pipeline.types import US_PER_S, Span, Turn, Utterance, Word
+from pipeline.types import US_PER_S, Span, Utterance, Word
 
 VOTE_US = 60 * US_PER_S
 MAX_COMPRESSION_RATIO = 2.4  # Whisper's own limit, the default of its ``transcribe``
@@ -92,7 +92,6 @@ def recognise(
     source: str,
     end_us: int,
     language: str | None = None,
-    turns: Sequence[Turn] = (),
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Recognised:
     """What is said where ``speech`` says that somebody speaks; nothing is sent where nobody does.
@@ -102,7 +101,6 @@ def recognise(
         speech: stretches of speech, in order and apart.
         end_us: length of the sound.
         language: what is spoken, as a user names it; None: the vote decides.
-        turns: who speaks when, as far as that is known.
 
     Raises:
         ConfigError: the engine does not know the language.
@@ -138,7 +136,7 @@ def recognise(
             looped += dropped
             mean = sum(word.probability or 0.0 for word in decoded.words) / max(1, len(decoded.words))
             decoded = replace(decoded, words=without_pauses(decoded.words, samples))
-            for line in _lines(decoded, rest, speech, turns, source):
+            for line in _lines(decoded, rest, speech, source):
                 if _is_invented(line, mean, min_evidence):
                     invented += 1
                 else:
@@ -159,7 +157,6 @@ def heard(engine: Engine, request: Request, source: str, model: str) -> Heard:
         source=source,
         end_us=request.media.duration_us,
         language=request.settings.language,
-        turns=request.turns,
         progress=request.progress,
     )
     return Heard(
@@ -254,9 +251,7 @@ def _repeats(decoded: Decoded) -> bool:
     return too_compressible or bool(loops([word.text for word in decoded.words]))
 
 
-def _lines(
-    decoded: Decoded, chunk: Chunk, speech: Sequence[Span], turns: Sequence[Turn], source: str
-) -> Iterator[Utterance]:
+def _lines(decoded: Decoded, chunk: Chunk, speech: Sequence[Span], source: str) -> Iterator[Utterance]:
     """The chunk's words on the video's clock, as utterances."""
     near = [one for one in speech if one.overlap_us(Span(chunk.pieces[0].start_us, chunk.pieces[-1].end_us))]
     placed: list[Word] = []
@@ -268,7 +263,7 @@ def _lines(
         span = Span(start_us, max(span.end_us, start_us + MIN_WORD_US))
         placed.append(replace(word, span=span))
         earliest_us = span.start_us
-    for words in utterances(_apart(placed), turns, line_ends):
+    for words in utterances(_apart(placed), line_ends):
         text = "".join(word.text for word in words).strip()
         if not text:
             continue
@@ -281,7 +276,6 @@ def _lines(
             avg_logprob=round(decoded.avg_logprob, 4),
             no_speech_prob=round(decoded.no_speech_prob, 4),
             compression_ratio=round(compression_ratio(text), 4),
-            speaker=speaker_of(span_of(words), turns),
             confidence=confidence(words, decoded.no_speech_prob),
         )
 

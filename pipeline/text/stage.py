@@ -1,5 +1,6 @@
 """The two stages of the text room: the transcript, and the emotion of each of its utterances."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -12,7 +13,6 @@ from pipeline.media.audio import AUDIO_FILE
 from pipeline.media.mend import media_path
 from pipeline.media.recording import Recording
 from pipeline.models.load import load_backend
-from pipeline.overlap import speakers_during
 from pipeline.records import (
     CARD_FILE,
     DOUBTFUL_KEY,
@@ -34,15 +34,16 @@ from pipeline.text.chunks import sound_of
 from pipeline.text.corrections import Correction, within
 from pipeline.text.quality import text_quality
 from pipeline.text.transcribe import Request, TranscriptSettings, is_suspicious, transcribe
+from pipeline.text.voices import named
 from pipeline.types import MediaInfo, Observation, Scores, Span, Status, Transcript, Turn, Utterance
 
 MODALITY = "text"
 
 
-def run_transcript(
+def run_words(
     inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
 ) -> None:
-    """Write ``transcript.json``, what was noted and lost on the way, and the card of what recognised it.
+    """Write ``transcript.json`` without voices, what was noted and lost on the way, the card of what read it.
 
     Raises:
         ConfigError, ModelError, MediaError: see ``transcribe``.
@@ -63,12 +64,10 @@ def run_transcript(
         sound=sound_of(Recording(inputs["audio"] / AUDIO_FILE)),
         progress=progress,
         subtitles=inputs.get("subtitles"),
-        turns=read_records(inputs["speakers"] / TURNS_FILE, Turn) if "speakers" in inputs else (),
     )
     transcript = transcribe(request)
     transcript = replace(
         transcript,
-        utterances=tuple(named(u, request.turns) for u in transcript.utterances),
         note=" ".join(filter(None, (settings.note, transcript.note))),
         losses=tuple(filter(None, (settings.loss, *transcript.losses))),
     )
@@ -85,10 +84,22 @@ def _write(out: Path, transcript: Transcript) -> None:
     write_sentences(out / LOSSES_FILE, transcript.losses)
 
 
-def named(utterance: Utterance, turns: Sequence[Turn]) -> Utterance:
-    """The utterance with the voice that speaks most of it; a name that the subtitles give stays."""
-    speakers = speakers_during(utterance.span, turns)
-    return replace(utterance, speaker=utterance.speaker or (speakers[0] if speakers else None))
+def run_transcript(
+    inputs: Mapping[str, Path], settings: TranscriptSettings, out: Path, progress: Progress
+) -> None:
+    """Write ``transcript.json`` with the voice of every line, and the card of what read it.
+
+    Apart from the stage ``words``, which takes long and needs no voices. Whoever corrected a transcript has
+    named its speakers too.
+    """
+    transcript = read_record(inputs["words"] / TRANSCRIPT_FILE, Transcript)
+    if "speakers" in inputs and not settings.is_corrected:
+        turns = read_records(inputs["speakers"] / TURNS_FILE, Turn)
+        transcript = replace(transcript, utterances=tuple(named(transcript.utterances, turns)))
+    write_record(out / TRANSCRIPT_FILE, transcript)
+    if (inputs["words"] / CARD_FILE).is_file():
+        shutil.copyfile(inputs["words"] / CARD_FILE, out / CARD_FILE)
+    progress(1.0)
 
 
 def run_text(inputs: Mapping[str, Path], settings: TextSection, out: Path, progress: Progress) -> None:

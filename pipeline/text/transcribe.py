@@ -16,7 +16,7 @@ from pipeline.overlap import Overlaps
 from pipeline.text.backends import TRANSCRIBERS
 from pipeline.text.script import in_script
 from pipeline.text.word_alignment import with_word_times
-from pipeline.types import MediaInfo, Span, Status, Transcript, Turn, Utterance
+from pipeline.types import MediaInfo, Span, Status, Transcript, Utterance
 
 # Whisper's own limits: the defaults of its `transcribe`.
 MAX_COMPRESSION_RATIO = 2.4
@@ -29,10 +29,7 @@ READ_SOURCES = frozenset({"burned-in"})  # words without times, read by a model
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a source may need. ``sound`` reads 16 kHz mono float32 samples of a span of the media clock.
-
-    ``turns`` say who speaks when, as far as that is known.
-    """
+    """What a source may need. ``sound`` reads 16 kHz mono float32 samples of a span of the media clock."""
 
     source: Path
     media: MediaInfo
@@ -41,7 +38,6 @@ class Request:
     sound: Callable[[Span], npt.NDArray[np.float32]]
     progress: Callable[[float], None]
     subtitles: Path | None = None
-    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

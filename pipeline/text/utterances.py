@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from pipeline.types import US_PER_S, Span, Turn, Word
+from pipeline.types import US_PER_S, Span, Word
 
 MAX_PAUSE_US = 600_000
 MAX_UTTERANCE_US = 12 * US_PER_S
@@ -22,30 +22,24 @@ ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 COMMA_US, LINE_END_US, EVENNESS_US = 300_000, 400_000, 600_000
 
 
-def utterances(
-    words: Sequence[Word], turns: Sequence[Turn] = (), line_ends: Collection[int] = ()
-) -> tuple[tuple[Word, ...], ...]:
+def utterances(words: Sequence[Word], line_ends: Collection[int] = ()) -> tuple[tuple[Word, ...], ...]:
     """Words in groups, in their order, each word in exactly one.
 
-    A group ends at the end of a sentence, at a pause of ``MAX_PAUSE_US``, where another voice speaks, and
-    where a text without punctuation ends a line; one of more than ``MAX_UTTERANCE_US`` is cut where a pause,
+    A group ends at the end of a sentence, at a pause of ``MAX_PAUSE_US``, and where a text without
+    punctuation ends a line; one of more than ``MAX_UTTERANCE_US`` is cut where a pause,
     a comma or a line's end and even halves speak for it. A single word may be longer.
 
     Args:
         words: ordered by start; their texts bring their own leading blanks.
-        turns: who speaks when, as far as that is known.
         line_ends: indices of words after which the recogniser ended a line.
     """
-    speakers = [speaker_of(word.span, turns) for word in words]
     ends = frozenset(line_ends)
     parts: list[range] = []
-    first, voice = 0, None
+    first = 0
     for i in range(len(words)):
-        voice = speakers[i] if speakers[i] is not None else voice
-        is_last = i + 1 == len(words)
-        if is_last or _is_end(words, first, i, ends) or _is_other(voice, speakers[i + 1]):
+        if i + 1 == len(words) or _is_end(words, first, i, ends):
             parts += _short_parts(words, range(first, i + 1), ends)
-            first, voice = i + 1, None
+            first = i + 1
     return tuple(tuple(words[i] for i in part) for part in parts)
 
 
@@ -55,15 +49,6 @@ def span_of(words: Sequence[Word]) -> Span:
     return Span(start, max(word.span.end_us for word in words))
 
 
-def speaker_of(span: Span, turns: Sequence[Turn]) -> str | None:
-    """Whose turns cover most of a span; the earlier one of two alike, None where nobody speaks."""
-    covered: dict[str, int] = {}
-    for turn in turns:
-        if shared := span.overlap_us(turn.span):
-            covered[turn.speaker] = covered.get(turn.speaker, 0) + shared
-    return max(covered, key=lambda name: covered[name]) if covered else None
-
-
 def _is_end(words: Sequence[Word], first: int, last: int, line_ends: Collection[int]) -> bool:
     """Whether words ``first`` to ``last``, which are not the last ones, end an utterance."""
     text, end_us = words[last].text, words[last].span.end_us
@@ -71,10 +56,6 @@ def _is_end(words: Sequence[Word], first: int, last: int, line_ends: Collection[
         return True
     is_line = last in line_ends and _is_unpunctuated(text)
     return is_line and end_us - words[first].span.start_us >= MIN_LINE_US
-
-
-def _is_other(voice: str | None, following: str | None) -> bool:
-    return voice is not None and following is not None and voice != following
 
 
 def ends_sentence(text: str) -> bool:

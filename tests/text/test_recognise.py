@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.config import ConfigError
 from pipeline.text.chunks import sound_of
 from pipeline.text.recognise import Decoded, Recognised, note_of, recognise, with_marks
-from pipeline.types import Span, Turn, Word
+from pipeline.types import Span, Word
 from tests.text.requests import span
 
 
@@ -148,13 +148,6 @@ def test_an_engine_that_reads_next_to_nothing_is_not_asked_for_ever() -> None:
 def test_chinese_is_written_in_one_script() -> None:
     engine = Engine(["我們說話這樣现在"], votes=[{"zh": 1.0}])
     assert texts(heard(engine)) == ["我們說話這樣現在"]
-
-
-def test_speakers_come_from_turns() -> None:
-    turns = (Turn(span(0, 3), "S1"), Turn(span(3, 9), "S2"))
-    result = heard(Engine(["one two three four"]), span(1, 5), turns=turns)
-    assert [u.speaker for u in result.utterances] == ["S1", "S2"]
-    assert [u.speaker for u in heard(Engine(["one two"])).utterances] == [None]
 
 
 def test_marks_belong_to_the_words_beside_them() -> None:

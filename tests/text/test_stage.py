@@ -21,7 +21,7 @@ from pipeline.records import (
 )
 from pipeline.text.compact import load
 from pipeline.text.corrections import Correction
-from pipeline.text.stage import read_utterances, run_text, run_transcript
+from pipeline.text.stage import read_utterances, run_text, run_transcript, run_words
 from pipeline.text.transcribe import TranscriptSettings
 from pipeline.types import ModelCard, Observation, Span, Status, Transcript, Turn, Utterance
 from tests.text.checkpoints import tiny_whisper
@@ -38,7 +38,7 @@ COMPACT = TextSection(backend="compact")
 @pytest.fixture
 def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    folders = {name: tmp_path / name for name in ("probe", "audio", "speech", "transcript", "text")}
+    folders = {name: tmp_path / name for name in ("probe", "audio", "speech", "words", "transcript", "text")}
     for folder in folders.values():
         folder.mkdir()
     write_record(folders["probe"] / "media.json", media(10))
@@ -50,6 +50,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def run_both(
     inputs: dict[str, Path], settings: TranscriptSection
 ) -> tuple[Transcript, tuple[Observation, ...]]:
+    run_words(inputs, TranscriptSettings(settings), inputs["words"], lambda share: None)
     run_transcript(inputs, TranscriptSettings(settings), inputs["transcript"], lambda share: None)
     run_text(inputs, COMPACT, inputs["text"], lambda share: None)
     return (
@@ -93,15 +94,15 @@ def test_without_a_transcript_there_is_one_observation_over_the_film(inputs: dic
     assert transcript.status is Status.NO_TRANSCRIPT
     (only,) = observations
     assert (only.status, only.span, only.scores) == (Status.NO_TRANSCRIPT, span(0, 10), None)
-    assert "--transcript" in (inputs["transcript"] / "losses.txt").read_text(encoding="utf-8")
-    assert not (inputs["transcript"] / "warnings.txt").exists()
+    assert "--transcript" in (inputs["words"] / "losses.txt").read_text(encoding="utf-8")
+    assert not (inputs["words"] / "warnings.txt").exists()
 
 
 def test_words_that_nobody_speaks_are_no_loss(inputs: dict[str, Path]) -> None:
     write_records(inputs["speech"] / "speech.jsonl", Span, ())
     run_both(inputs, TranscriptSection())
-    assert "No speech" in (inputs["transcript"] / "warnings.txt").read_text(encoding="utf-8")
-    assert not (inputs["transcript"] / "losses.txt").exists()
+    assert "No speech" in (inputs["words"] / "warnings.txt").read_text(encoding="utf-8")
+    assert not (inputs["words"] / "losses.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -136,14 +137,14 @@ def test_what_the_plan_says_and_what_is_lost_are_written_apart(
     (tmp_path / "film.srt").write_text(SRT + "\n4\n01:00:00,000 --> 01:00:01,000\nlate\n", encoding="utf-8")
     settings = TranscriptSettings(TranscriptSection(), "It was chosen.", "Another cannot be read.")
     inputs["subtitles"] = tmp_path / "film.srt"
-    run_transcript(inputs, settings, inputs["transcript"], lambda share: None)
+    run_words(inputs, settings, inputs["words"], lambda share: None)
     noted, lost = (
-        (inputs["transcript"] / name).read_text(encoding="utf-8") for name in (WARNINGS_FILE, LOSSES_FILE)
+        (inputs["words"] / name).read_text(encoding="utf-8") for name in (WARNINGS_FILE, LOSSES_FILE)
     )
     assert noted == "It was chosen.\n"
     assert lost.splitlines()[0] == "Another cannot be read."
     assert "1 of 4 lines of film.srt is lost" in lost.splitlines()[1]
-    transcript = read_record(inputs["transcript"] / "transcript.json", Transcript)
+    transcript = read_record(inputs["words"] / "transcript.json", Transcript)
     assert (transcript.note, transcript.losses) == (noted.strip(), tuple(lost.splitlines()))
 
 
@@ -191,11 +192,16 @@ def test_a_corrected_transcript_is_taken_as_it_is_with_the_card_of_its_recognise
     settings = TranscriptSettings(TranscriptSection(), is_corrected=True)
     out = tmp_path / "out"
     out.mkdir()
-    run_transcript({"probe": tmp_path, "subtitles": tmp_path / "kept.json"}, settings, out, lambda f: None)
+    run_words({"probe": tmp_path, "subtitles": tmp_path / "kept.json"}, settings, out, lambda f: None)
     assert read_record(out / TRANSCRIPT_FILE, Transcript).utterances == lines[:2]
     assert (out / WARNINGS_FILE).read_text() == f"{made.note}\n"
     assert (out / LOSSES_FILE).read_text() == "1 corrected line lies after the video's end.\n"
     assert (out / CARD_FILE).exists() == is_recognised
+    write_records(tmp_path / TURNS_FILE, Turn, [Turn(span(0, 3), "S1")])
+    (last := tmp_path / "last").mkdir()
+    run_transcript({"words": out, "speakers": tmp_path}, settings, last, lambda f: None)
+    assert {line.speaker for line in read_record(last / TRANSCRIPT_FILE, Transcript).utterances} == {None}
+    assert (last / CARD_FILE).exists() == is_recognised
 
 
 def test_what_recognised_the_words_leaves_its_card_and_subtitles_leave_none(
@@ -209,6 +215,7 @@ def test_what_recognised_the_words_leaves_its_card_and_subtitles_leave_none(
     card = read_record(inputs["transcript"] / CARD_FILE, ModelCard)
     assert (card.id, card.modality, card.sha256) == ("whisper-base", "transcript", file_sha256(weights))
     (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
-    (inputs["transcript"] / CARD_FILE).unlink()
+    for stage in ("words", "transcript"):
+        (inputs[stage] / CARD_FILE).unlink()
     run_both({**inputs, "subtitles": tmp_path / "film.srt"}, TranscriptSection())
     assert not (inputs["transcript"] / CARD_FILE).exists()

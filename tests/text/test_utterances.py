@@ -11,11 +11,10 @@ from pipeline.text.utterances import (
     MAX_UTTERANCE_US,
     ends_sentence,
     span_of,
-    speaker_of,
     utterances,
 )
-from pipeline.types import Span, Turn, Word
-from tests.text.requests import S, span
+from pipeline.types import Span, Word
+from tests.text.requests import span
 
 
 def words(text: str, start_s: float = 0.0, each_s: float = 0.3) -> list[Word]:
@@ -45,15 +44,6 @@ def test_pauses_end_utterances_whatever_is_written() -> None:
     assert texts(utterances(said)) == ["ask not", "what your country can do"]
 
 
-def test_another_voice_ends_an_utterance_and_an_unknown_one_does_not() -> None:
-    turns = [Turn(span(0, 0.6), "S1"), Turn(span(0.9, 2), "S2")]
-    groups = utterances(words("one two three four five"), turns)
-    assert texts(groups) == ["one two three", "four five"]
-    assert [speaker_of(span_of(group), turns) for group in groups] == ["S1", "S2"]
-    assert speaker_of(span(3, 4), turns) is None
-    assert speaker_of(span(0, 2), [Turn(span(0, 1), "S2"), Turn(span(1, 2), "S1")]) == "S2"
-
-
 def test_lines_end_utterances_where_nothing_is_punctuated() -> None:
     said = [Word(span(i, i + 1), char) for i, char in enumerate("我们走吧好吗")]
     assert texts(utterances(said, line_ends={3})) == ["我们走吧", "好吗"]
@@ -80,19 +70,15 @@ def test_what_does_not(text: str) -> None:
 TEXT = st.sampled_from([" so", " it.", "好", "吗？", " well,", " Dr.", "", "…"])
 STEP = st.tuples(st.integers(0, 900_000), st.integers(0, 14_000_000), TEXT)
 STEPS = st.lists(STEP, max_size=40)
-TURNS = st.lists(st.tuples(st.integers(0, 60 * S), st.integers(1, 9 * S), st.sampled_from("AB")), max_size=6)
 
 
-@given(STEPS, TURNS, st.sets(st.integers(0, 39)))
-def test_words_keep_their_order_and_none_is_lost(
-    steps: list[tuple[int, int, str]], spoken: list[tuple[int, int, str]], ends: set[int]
-) -> None:
+@given(STEPS, st.sets(st.integers(0, 39)))
+def test_words_keep_their_order_and_none_is_lost(steps: list[tuple[int, int, str]], ends: set[int]) -> None:
     said, at = [], 0
     for pause_us, length_us, text in steps:
         said.append(Word(Span(at + pause_us, at + pause_us + length_us), text))
         at += pause_us + length_us
-    turns = [Turn(Span(start, start + length), who) for start, length, who in spoken]
-    groups = utterances(said, turns, ends)
+    groups = utterances(said, ends)
     assert [word for group in groups for word in group] == said
     for group in groups:
         assert len(group) == 1 or span_of(group).duration_us <= MAX_UTTERANCE_US

@@ -1,6 +1,5 @@
 import pickle
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +10,7 @@ from pipeline.models.torch_file import read_arrays
 from pipeline.overlap import speakers_during
 from pipeline.profile import resolve
 from pipeline.records import read_records
-from pipeline.text.stage import named
-from pipeline.types import Span, Turn, Utterance
+from pipeline.types import Span, Turn
 from pipeline.voice import speaker_encoder
 from pipeline.voice.speaker_encoder import MODEL_ID, encode, is_here, load_encoder, log_mels
 from pipeline.voice.speakers import HOP_US, MAX_CLUSTERED, WINDOW_US, likeness, smoothed, turns, voices
@@ -104,14 +102,6 @@ def test_who_speaks_most_comes_first():
     assert speakers_during(Span(2, 6), spoken_turns) == ("S1", "S2")
     assert speakers_during(Span(10, 20), spoken_turns) == ()
     assert speakers_during(Span(0, 12), spoken_turns, 5) == ("S2",)
-
-
-def test_a_line_gets_its_voice_unless_the_subtitles_name_somebody():
-    line = Utterance(Span(0, 10), "yes", "en", "file")
-    spoken_turns = (Turn(Span(0, 4), "S1"), Turn(Span(4, 10), "S2"))
-    assert named(line, spoken_turns).speaker == "S2"
-    assert named(replace(line, speaker="ANNA"), spoken_turns).speaker == "ANNA"
-    assert named(line, ()).speaker is None
 
 
 def test_without_the_encoder_nobody_is_told_apart_and_a_note_says_why(tmp_path, monkeypatch):
