@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import TranscriptSection
 from pipeline.models.cards import ModelError, folder_sha256
-from pipeline.models.known import KnownModel, checked_files, find_known, known_models
+from pipeline.models.known import KnownModel, checked_files, known_models
 from pipeline.text.recognise import Decoded, Samples, heard
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import US_PER_S, ModelCard, Span, Word
@@ -26,18 +26,27 @@ THREADS = 1
 
 
 def known_model(size: str) -> KnownModel | None:
-    """The listed model of a size: ``base``, ``large-v3-turbo``, ``distil-large-v3``; None: not listed."""
+    """The listed model of a size (``base``, ``distil-large-v3``) or in a folder of the cache; None: not listed."""
     names = {size, f"faster-whisper-{size}", f"faster-{size.replace('distil-', 'distil-whisper-')}"}
     listed = (model for model in known_models() if model.backend == SOURCE)
-    return next((model for model in listed if model.id.rsplit("/", 1)[-1] in names or model.id == size), None)
+    return next((model for model in listed if _is_called(model, size, names)), None)
+
+
+def _is_called(model: KnownModel, size: str, names: set[str]) -> bool:
+    is_home = Path(size).absolute() == model.home.absolute()
+    return is_home or size == model.id or model.id.rsplit("/", 1)[-1] in names
 
 
 def weights(size: str) -> list[Path]:
-    """The files of a model, by size or folder; empty where they are not on this machine."""
-    if (folder := Path(size)).is_dir():
-        return sorted(path for path in folder.iterdir() if path.is_file())
+    """The files of a model, by size or folder; empty where they are not on this machine.
+
+    A size is one also where a folder of that name lies in the current one.
+    """
     model = known_model(size)
-    return [model.home / file.path for file in model.files] if model is not None and model.is_here else []
+    if model is not None:
+        return [model.home / file.path for file in model.files] if model.is_here else []
+    folder = Path(size)
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
 
 def missing(size: str) -> str:
@@ -55,10 +64,11 @@ def missing(size: str) -> str:
 
 def card(settings: TranscriptSection) -> ModelCard:
     """The card of the model that the settings name, which must be here."""
-    if (folder := Path(settings.whisper_model)).is_dir():
-        listed = find_known(str(folder))
-        if listed is not None:
-            return listed.card()
+    model = known_model(settings.whisper_model)
+    if model is not None:
+        return model.card()
+    folder = Path(settings.whisper_model)
+    if folder.is_dir():
         return ModelCard(
             id=folder.name,
             modality="transcript",
@@ -69,10 +79,7 @@ def card(settings: TranscriptSection) -> ModelCard:
             canonical={},
             source=str(folder),
         )
-    model = known_model(settings.whisper_model)
-    if model is None:
-        raise ModelError(missing(settings.whisper_model))
-    return model.card()
+    raise ModelError(missing(settings.whisper_model))
 
 
 def transcribe(request: Request) -> Heard | None:
@@ -94,7 +101,7 @@ def transcribe(request: Request) -> Heard | None:
 
 def load(size: str, device: str) -> "FasterWhisper":
     """The engine. Raises ModelError when the weights are missing, changed, or no Whisper model."""
-    known = None if Path(size).is_dir() else known_model(size)
+    known = known_model(size)
     if known is not None:
         folder = checked_files(known)["model.bin"].parent
     elif (folder := Path(size)).is_dir():

@@ -101,7 +101,7 @@ def transcribe(request: Request) -> Transcript:
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
             # A recogniser that heard nothing is not overruled by a worse one.
             return replace(transcript, note=" ".join(filter(None, notes)), losses=tuple(losses))
-    if request.speech and not losses:
+    if request.speech:
         losses.append(_advice(request))
     elif not notes and not losses:
         notes.append(_advice(request))
