@@ -26,7 +26,7 @@ THREADS = 1
 
 
 def known_model(size: str) -> KnownModel | None:
-    """The listed model of a size (``base``, ``distil-large-v3``) or in a folder of the cache; None: not listed."""
+    """The listed model of a size (``base``, ``distil-large-v3``) or of its folder; None: not listed."""
     names = {size, f"faster-whisper-{size}", f"faster-{size.replace('distil-', 'distil-whisper-')}"}
     listed = (model for model in known_models() if model.backend == SOURCE)
     return next((model for model in listed if _is_called(model, size, names)), None)
