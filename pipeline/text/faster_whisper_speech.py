@@ -19,6 +19,7 @@ BEAM_SIZE = 5
 MAX_TOKENS = 448  # the decoder's positions, the prompt among them
 NO_REPEAT_NGRAM = 5  # of the second try at what came out as a loop
 WINDOW_FRAMES = 3000  # 30 s: what the encoder reads, whatever there is
+MIN_FRAMES = 2  # the encoder joins two; an alignment to none fails
 HOP_SAMPLES, FFT_SAMPLES = 160, 400
 # On one thread sums keep their order, and beside the other stages more would only crowd these out: with two
 # the same words come out of more processor time.
@@ -55,8 +56,8 @@ def missing(size: str) -> str:
     if model is None:
         sizes = [one.id for one in known_models() if one.backend == SOURCE]
         return (
-            f"there is no folder and no listed model {size!r} for faster-whisper; set "
-            f"transcript.whisper_model to a size of {', '.join(sizes)}, or to a folder"
+            f"{size!r} is neither a listed model of faster-whisper nor a folder that holds one; set "
+            f"transcript.whisper_model to one of {', '.join(sizes)}, or to a folder"
         )
     pull = f"run `emotion-pipeline models pull {model.id}`"
     return f"Whisper's weights ({model.id}) are not on this machine; {pull}"
@@ -149,7 +150,7 @@ class FasterWhisper:
         padded = np.zeros((len(extractor.mel_filters), WINDOW_FRAMES), np.float32)
         features = log_mel(samples, extractor.mel_filters)[:, :WINDOW_FRAMES]
         padded[:, : features.shape[1]] = features
-        return self._model.encode(padded), min(WINDOW_FRAMES, samples.size // HOP_SAMPLES)
+        return self._model.encode(padded), frames_of(samples)
 
     def language_probabilities(self, encoded: tuple[Any, int]) -> Mapping[str, float]:
         if not self._model.model.is_multilingual:
@@ -187,6 +188,11 @@ class FasterWhisper:
             no_speech_prob=result.no_speech_prob,
             line_ends=line_ends(tokens, tokenizer.eot, [len(word["tokens"]) for word in words]),
         )
+
+
+def frames_of(samples: Samples) -> int:
+    """How many frames of the encoder's window are sound; at least as many as an alignment needs."""
+    return min(WINDOW_FRAMES, max(MIN_FRAMES, samples.size // HOP_SAMPLES))
 
 
 def log_mel(samples: Samples, filters: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -166,7 +166,7 @@ class OpenaiWhisper:
         window = pad_or_trim(mel, N_FRAMES).to(self._model.device)
         with torch.no_grad():
             features = self._model.encoder(window.unsqueeze(0))[0]
-        return features, min(N_FRAMES, samples.size // faster.HOP_SAMPLES)
+        return features, faster.frames_of(samples)
 
     def language_probabilities(self, encoded: tuple[Any, int]) -> Mapping[str, float]:
         from whisper.decoding import detect_language

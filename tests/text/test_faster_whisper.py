@@ -125,7 +125,7 @@ def test_without_weights_auto_goes_on_and_a_name_is_one_sentence(empty_cache: Pa
     assert faster_whisper_speech.transcribe(asked) is None
     with pytest.raises(ModelError, match="models pull Systran/faster-whisper-base"):
         transcribe(request("faster-whisper", speech=[span(0, 1)]))
-    with pytest.raises(ModelError, match="no folder and no listed model 'huge'"):
+    with pytest.raises(ModelError, match="'huge' is neither a listed model"):
         transcribe(request("faster-whisper", speech=[span(0, 1)], whisper_model="huge"))
 
 
@@ -182,6 +182,13 @@ def test_sizes_go_by_name() -> None:
     assert known_model("bas") is None
     named = [known_model(size) for size in ("small", "large-v3-turbo", "distil-large-v3")]
     assert all(model is not None and model.optional for model in named) and len({*named}) == 3
+
+
+@pytest.mark.parametrize("samples", [0, 1, 319])
+def test_next_to_no_sound_has_no_words(engine: Any, samples: int) -> None:
+    sound = np.zeros(samples, np.float32)
+    result = recognise(engine, sound_of(sound), [span(0, 0.02)], source="x", end_us=20_000, language="en")
+    assert result.utterances == ()
 
 
 def test_line_ends_are_where_time_stamps_follow_a_whole_word() -> None:

@@ -129,6 +129,8 @@ def test_without_speech_whisper_is_not_asked(cache: Path) -> None:
     (cache / "whisper" / "base.pt").write_bytes(b"would fail to load")
     transcript = transcribe(request(waveform=noise(4), speech=[]))
     assert (transcript.status, transcript.utterances) == (Status.NO_TRANSCRIPT, ())
+    assert "No speech was heard" in transcript.note
+    assert "no sound" in transcribe(request(info=media(has_audio=False))).note
 
 
 def test_whisper_is_loaded_by_its_own_loader_and_damage_is_one_sentence(tmp_path: Path) -> None:
@@ -173,7 +175,9 @@ def test_without_any_source_the_note_says_what_to_do() -> None:
     transcript = transcribe(request(speech=[span(0, 5)]))
     assert transcript.status is Status.NO_TRANSCRIPT
     (loss,) = transcript.losses
-    assert "--transcript" in loss and "models pull" in loss
+    assert "--transcript" in loss and "models pull Systran/faster-whisper-base`" in loss
+    (loss,) = transcribe(request(speech=[span(0, 5)], whisper_model="small")).losses
+    assert "models pull Systran/faster-whisper-small`" in loss
     pictures = (SubtitleStream(2, "pgssub", "eng", is_text=False),)
     (loss,) = transcribe(request(info=media(10, pictures), speech=[span(0, 5)])).losses
     assert "pictures of text (pgssub)" in loss
