@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checkpoints import WHISPER_FILE
 from benchmarks.made_clips import Clip, default_clip, looped, make_clip, transcode_command
 from benchmarks.process import BenchmarkError, Measured, pipeline_command, succeed
 from benchmarks.tables import show
@@ -121,7 +122,10 @@ def full_profile(clip: Clip, folder: Path) -> tuple[Measured, dict[str, Any]]:
     video = alone / clip.video.name  # away from the .srt, which would be found beside it
     video.hardlink_to(clip.video)
     settings = folder / "full.toml"  # random YuNet weights would find no face
-    settings.write_text('[face]\ndetector = "haar"\n', encoding="utf-8")
+    size = WHISPER_FILE.removesuffix(".pt")
+    settings.write_text(
+        f'[face]\ndetector = "haar"\n[transcript]\nwhisper_model = "{size}"\n', encoding="utf-8"
+    )
     arguments = ["--profile", "full", "--config", str(settings)]
     return analyze(Clip(video, clip.subtitles, clip.seconds), folder / "full", arguments, models=models)
 

@@ -1,7 +1,7 @@
 """Which model each modality gets: ``auto`` replaced by real names, and the digest of every model used."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -114,12 +114,17 @@ def _backend_digest(backend: str, shipped: str) -> tuple[str, tuple[Source, ...]
     listed = next((model for model in known_models() if backend in (model.backend, model.id)), None)
     if listed is not None:
         digest, files = _files_digest(_listed_files(listed))
-        return json_digest([asdict(listed), digest]), files
+        return json_digest([_in_results(listed), digest]), files
     from pipeline.models.transformers_loader import find_model
 
     ours = (Path(backend) / CARD_FILE).is_file()  # left by one of our trainings, with or without config.json
     folder = Path(backend) if ours else Path(find_model(backend))
     return _files_digest(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _in_results(model: KnownModel) -> dict[str, object]:
+    """What of a listed model changes or stands in results; the digest of its files is counted apart."""
+    return asdict(replace(model, files=(), size_bytes=0, folder="", optional=False, without=""))
 
 
 def _listed_files(model: KnownModel) -> list[Path]:
@@ -189,9 +194,15 @@ def _recogniser_digest(config: Config, has_subtitles: bool) -> tuple[str, tuple[
         raise ModelError(faster_whisper_speech.missing(size))
     if source == whisper_speech.SOURCE and not openai.is_file():
         raise ModelError(whisper_speech.missing(size))
+    reader = known_for("burned-in")
+    if source == reader.backend:
+        _listed_files(reader)  # raises where they are not here
     faster, files = _files_digest(weights) if weights else ("", ())
     whisper, more = _files_digest([openai]) if openai.is_file() else ("", ())
-    reader = known_for("burned-in")
     burned, reading = _files_digest(_listed_files(reader)) if reader.is_here else ("", ())
-    digest = f"burned-in {burned} faster-whisper {faster} whisper {whisper}"
+    listed = faster_whisper_speech.known_model(size) if weights else None
+    cards = [_in_results(reader)] * reader.is_here + ([_in_results(listed)] if listed else [])
+    libraries = ("ctranslate2", "faster-whisper", "openai-whisper") if weights or openai.is_file() else ()
+    versions = [f"{name} {version(name)}" for name in libraries]
+    digest = json_digest([burned, faster, whisper, cards, versions])
     return digest, tuple(dict.fromkeys((*reading, *files, *more)))

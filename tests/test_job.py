@@ -88,6 +88,7 @@ def test_profiles():
         (full, "voice", "models pull"),
         ({"face": {"detector": "yunet"}}, "face", "yunet"),
         ({"transcript": {"source": "whisper"}}, "text", "Whisper"),
+        ({"transcript": {"source": "burned-in"}}, "text", "models pull pp-ocrv6-small"),
         ({**full, "text": {"backend": "compact"}}, "text", "Whisper"),
     ):
         with pytest.raises(ModelError, match=part):
@@ -120,6 +121,25 @@ def test_weights_that_appear_or_change_are_in_the_key(tmp_path):
         (tmp_path / "own.pt").write_bytes(content)
         keys.append(resolve(config, ("text",), True).models["words"])
     assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "is_kept"),
+    [({"without": "less is known", "size_bytes": 1, "optional": True}, True), ({"temperature": 2.0}, False)],
+)
+def test_of_a_listed_model_what_changes_results_is_in_the_key(change, is_kept, monkeypatch):
+    from dataclasses import replace
+
+    from pipeline import profile
+
+    model = known_for("deepface")
+    for file in model.files:
+        model.home.mkdir(parents=True, exist_ok=True)
+        (model.home / file.path).write_bytes(b"weights")
+    config = config_from_mapping({"face": {"backend": "deepface"}})
+    before = resolve(config, ("face",), True).models["face"]
+    monkeypatch.setattr(profile, "known_models", lambda: (replace(model, **change),))
+    assert (resolve(config, ("face",), True).models["face"] == before) == is_kept
 
 
 def test_files_that_are_not_ours_are_never_replaced(tmp_path, made):

@@ -169,7 +169,7 @@ def test_no_socket_with_everything_that_is_written(machine):
         (
             "zh_interview_38s.mp4",
             '[face]\nbackend = "deepface"\n[voice]\nbackend = "hubert"\n[text]\nbackend = "{text}"\n'
-            '[transcript]\nsource = "whisper"\n',
+            '[transcript]\nsource = "whisper"\nwhisper_model = "{whisper}"\n',
         ),
         (
             "en_talk_a_8s.mp4",
@@ -197,14 +197,14 @@ def test_no_socket_with_every_back_end(clip, settings, machine, data_root, monke
     deepface_net(models / "deepface" / known_for("deepface").files[0].path, favourite=3)
     convnext_folder(models / known_for("convnext").id, list(known_for("convnext").labels))
     write_hubert_ch(models, hubert_ch_weights())
-    tiny_whisper(known_for("whisper").home / "base.pt")
-    for name in ("convnext", "hubert", "whisper"):
+    for name in ("convnext", "hubert"):
         for file in known_for(name).files:  # on the list, not read
             if not (path := known_for(name).home / file.path).exists():
                 path.write_text("{}")
     own = {
         "text": tiny_text_model(models / "own-text", ["happy", "sad"]),
         "voice": write_classifier(models / "own-voice", ["happy", "sad"]),
+        "whisper": tiny_whisper(models / "own-whisper.pt"),
     }
     for name, path in own.items():
         settings = settings.replace(f"{{{name}}}", str(path))

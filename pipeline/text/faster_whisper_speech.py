@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import TranscriptSection
 from pipeline.models.cards import ModelError, folder_sha256
-from pipeline.models.known import KnownModel, checked_files, find_known, known_models
+from pipeline.models.known import KnownModel, checked_files, known_models
 from pipeline.text.recognise import Decoded, Samples, heard
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import US_PER_S, ModelCard, Span, Word
@@ -19,6 +19,7 @@ BEAM_SIZE = 5
 MAX_TOKENS = 448  # the decoder's positions, the prompt among them
 NO_REPEAT_NGRAM = 5  # of the second try at what came out as a loop
 WINDOW_FRAMES = 3000  # 30 s: what the encoder reads, whatever there is
+MIN_FRAMES = 2  # the encoder joins two; an alignment to none fails
 HOP_SAMPLES, FFT_SAMPLES = 160, 400
 # On one thread sums keep their order, and beside the other stages more would only crowd these out: with two
 # the same words come out of more processor time.
@@ -26,18 +27,27 @@ THREADS = 1
 
 
 def known_model(size: str) -> KnownModel | None:
-    """The listed model of a size: ``base``, ``large-v3-turbo``, ``distil-large-v3``; None: not listed."""
+    """The listed model of a size (``base``, ``distil-large-v3``) or of its folder; None: not listed."""
     names = {size, f"faster-whisper-{size}", f"faster-{size.replace('distil-', 'distil-whisper-')}"}
     listed = (model for model in known_models() if model.backend == SOURCE)
-    return next((model for model in listed if model.id.rsplit("/", 1)[-1] in names or model.id == size), None)
+    return next((model for model in listed if _is_called(model, size, names)), None)
+
+
+def _is_called(model: KnownModel, size: str, names: set[str]) -> bool:
+    is_home = Path(size).absolute() == model.home.absolute()
+    return is_home or size == model.id or model.id.rsplit("/", 1)[-1] in names
 
 
 def weights(size: str) -> list[Path]:
-    """The files of a model, by size or folder; empty where they are not on this machine."""
-    if (folder := Path(size)).is_dir():
-        return sorted(path for path in folder.iterdir() if path.is_file())
+    """The files of a model, by size or folder; empty where they are not on this machine.
+
+    A size is one also where a folder of that name lies in the current one.
+    """
     model = known_model(size)
-    return [model.home / file.path for file in model.files] if model is not None and model.is_here else []
+    if model is not None:
+        return [model.home / file.path for file in model.files] if model.is_here else []
+    folder = Path(size)
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
 
 def missing(size: str) -> str:
@@ -46,8 +56,8 @@ def missing(size: str) -> str:
     if model is None:
         sizes = [one.id for one in known_models() if one.backend == SOURCE]
         return (
-            f"there is no folder and no listed model {size!r} for faster-whisper; set "
-            f"transcript.whisper_model to a size of {', '.join(sizes)}, or to a folder"
+            f"{size!r} is neither a listed model of faster-whisper nor a folder that holds one; set "
+            f"transcript.whisper_model to one of {', '.join(sizes)}, or to a folder"
         )
     pull = f"run `emotion-pipeline models pull {model.id}`"
     return f"Whisper's weights ({model.id}) are not on this machine; {pull}"
@@ -55,10 +65,11 @@ def missing(size: str) -> str:
 
 def card(settings: TranscriptSection) -> ModelCard:
     """The card of the model that the settings name, which must be here."""
-    if (folder := Path(settings.whisper_model)).is_dir():
-        listed = find_known(str(folder))
-        if listed is not None:
-            return listed.card()
+    model = known_model(settings.whisper_model)
+    if model is not None:
+        return model.card()
+    folder = Path(settings.whisper_model)
+    if folder.is_dir():
         return ModelCard(
             id=folder.name,
             modality="transcript",
@@ -69,10 +80,7 @@ def card(settings: TranscriptSection) -> ModelCard:
             canonical={},
             source=str(folder),
         )
-    model = known_model(settings.whisper_model)
-    if model is None:
-        raise ModelError(missing(settings.whisper_model))
-    return model.card()
+    raise ModelError(missing(settings.whisper_model))
 
 
 def transcribe(request: Request) -> Heard | None:
@@ -94,7 +102,7 @@ def transcribe(request: Request) -> Heard | None:
 
 def load(size: str, device: str) -> "FasterWhisper":
     """The engine. Raises ModelError when the weights are missing, changed, or no Whisper model."""
-    known = None if Path(size).is_dir() else known_model(size)
+    known = known_model(size)
     if known is not None:
         folder = checked_files(known)["model.bin"].parent
     elif (folder := Path(size)).is_dir():
@@ -142,7 +150,7 @@ class FasterWhisper:
         padded = np.zeros((len(extractor.mel_filters), WINDOW_FRAMES), np.float32)
         features = log_mel(samples, extractor.mel_filters)[:, :WINDOW_FRAMES]
         padded[:, : features.shape[1]] = features
-        return self._model.encode(padded), min(WINDOW_FRAMES, samples.size // HOP_SAMPLES)
+        return self._model.encode(padded), frames_of(samples)
 
     def language_probabilities(self, encoded: tuple[Any, int]) -> Mapping[str, float]:
         if not self._model.model.is_multilingual:
@@ -180,6 +188,11 @@ class FasterWhisper:
             no_speech_prob=result.no_speech_prob,
             line_ends=line_ends(tokens, tokenizer.eot, [len(word["tokens"]) for word in words]),
         )
+
+
+def frames_of(samples: Samples) -> int:
+    """How many frames of the encoder's window are sound; at least as many as an alignment needs."""
+    return min(WINDOW_FRAMES, max(MIN_FRAMES, samples.size // HOP_SAMPLES))
 
 
 def log_mel(samples: Samples, filters: NDArray[np.float32]) -> NDArray[np.float32]:

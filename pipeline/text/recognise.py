@@ -36,6 +36,8 @@ MIN_SPEECH_FRACTION = 0.2
 MIN_UNREAD_US = 1_500_000  # speech at the end of a chunk with no words: less may be a breath or a laugh
 MAX_RESENT = 2  # times that what is left of a chunk is sent again
 MIN_WORD_US = 20_000  # the step of the alignment
+# Whisper's codes where they are not those of ISO 639-1: Norwegian Bokmål, Javanese.
+_WHISPER_CODES = {"nb": "no", "jv": "jw"}
 
 Samples = NDArray[np.float32]
 
@@ -109,6 +111,7 @@ def recognise(
     if not cut:
         return Recognised((), normal_code(language), None)
     given = normal_code(language)
+    given = _WHISPER_CODES.get(given, given) if given is not None else None
     if given is not None and given not in engine.languages:
         raise ConfigError(
             f"the speech recogniser does not know the language {language!r}; leave out --language, or give "
@@ -253,7 +256,9 @@ def _repeats(decoded: Decoded) -> bool:
 
 def _lines(decoded: Decoded, chunk: Chunk, speech: Sequence[Span], source: str) -> Iterator[Utterance]:
     """The chunk's words on the video's clock, as utterances."""
-    near = [one for one in speech if one.overlap_us(Span(chunk.pieces[0].start_us, chunk.pieces[-1].end_us))]
+    extent = Span(chunk.pieces[0].start_us, chunk.pieces[-1].end_us)
+    near = [one for one in speech if one.overlap_us(extent)]
+    turns = [turn for turn in turns if turn.span.overlap_us(extent)]
     placed: list[Word] = []
     earliest_us = 0
     spoken, line_ends = with_marks(decoded.words, decoded.line_ends)

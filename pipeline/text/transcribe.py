@@ -97,7 +97,7 @@ def transcribe(request: Request) -> Transcript:
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
             # A recogniser that heard nothing is not overruled by a worse one.
             return replace(transcript, note=" ".join(filter(None, notes)), losses=tuple(losses))
-    if request.speech and not losses:
+    if request.speech:
         losses.append(_advice(request))
     elif not notes and not losses:
         notes.append(_advice(request))
@@ -158,7 +158,7 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     if doubtful := sum(map(is_suspicious, lines)):
         notes.append(f"{doubtful} of {len(lines)} recognised lines look doubtful and weigh less.")
     if not lines and not heard.losses:
-        notes.append(_EMPTY[source in SPOKEN_SOURCES].format(source=source))
+        notes.append(_nothing(source, request))
     return Transcript(
         utterances=tuple(lines),
         status=Status.OK if lines else Status.NO_TRANSCRIPT,
@@ -171,7 +171,14 @@ def settle(heard: Heard, source: str, request: Request) -> Transcript:
     )
 
 
-_EMPTY = {True: "No speech was recognised by {source}.", False: "The subtitle {source} holds no text."}
+def _nothing(source: str, request: Request) -> str:
+    if source not in SPOKEN_SOURCES:
+        return f"The subtitle {source} holds no text."
+    if not request.media.has_audio:
+        return "The video has no sound to recognise words in; give a subtitle file with --transcript."
+    if not request.speech:
+        return "No speech was heard, so no words were recognised; if words are spoken, give a subtitle file."
+    return f"No speech was recognised by {source}."
 
 
 def over_speech(
@@ -208,16 +215,15 @@ def _clipped(span: Span, film: Span) -> Span:
 
 def _advice(request: Request) -> str:
     pictures = sorted({one.codec for one in request.media.subtitle_streams if not one.is_text})
-    if pictures:
-        return (
-            f"The subtitles in the film are pictures of text ({', '.join(pictures)}), which cannot be read: "
-            "give a subtitle file with --transcript, or run `emotion-pipeline models pull`."
-        )
-    if not request.media.has_audio:
+    if not pictures and not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
-    if not request.speech:
+    if not pictures and not request.speech:
         return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
-    return (
-        "No subtitles with words and no speech recogniser: give a subtitle file with --transcript, or run "
-        "`emotion-pipeline models pull`."
-    )
+    what = "There are no subtitles with words"
+    if pictures:
+        what = f"The subtitles in the film are pictures of text ({', '.join(pictures)}), which cannot be read"
+    if not request.speech:
+        return f"{what}; give a subtitle file with --transcript."
+    recogniser = import_module(TRANSCRIBERS["faster-whisper"].split(":")[0])
+    missing = recogniser.missing(request.settings.whisper_model)
+    return f"{what}, and {missing}, or give a subtitle file with --transcript."

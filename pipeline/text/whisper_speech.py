@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.config import TranscriptSection
 from pipeline.models.cards import ModelError, cache_folder, file_sha256
-from pipeline.models.known import checked_files, find_known
+from pipeline.models.known import KnownModel, checked_files, known_models
 from pipeline.text import faster_whisper_speech as faster
 from pipeline.text.ctranslate2_weights import read_variables, whisper_dimensions, whisper_state
 from pipeline.text.recognise import Decoded, Samples, heard
@@ -39,8 +39,22 @@ def weights_path(model: str) -> Path:
 
 def missing(model: str) -> str:
     """The sentence for weights that are not here."""
-    pull = f"run `emotion-pipeline models pull whisper-{model}`"
-    return f"Whisper's weights are not at {weights_path(model)}; {pull}"
+    path = weights_path(model)
+    known = _known_at(path) or faster.known_model(model)
+    if known is not None:
+        return f"Whisper's weights are not at {path}; run `emotion-pipeline models pull {known.id}`"
+    if path == Path(model):
+        return f"there is no file {path}; set transcript.whisper_model to a size or to a `.pt` file"
+    return (
+        f"there is no listed model {model!r} for whisper and no file {path}; set transcript.whisper_model to "
+        "another size, a folder or a `.pt` file"
+    )
+
+
+def _known_at(path: Path) -> KnownModel | None:
+    """The listed model whose file in openai's form this is."""
+    listed = (model for model in known_models() if model.backend == SOURCE)
+    return next((m for m in listed if any(m.home / file.path == path for file in m.files)), None)
 
 
 def card(settings: TranscriptSection) -> ModelCard:
@@ -48,8 +62,8 @@ def card(settings: TranscriptSection) -> ModelCard:
     path = weights_path(settings.whisper_model)
     if path.name == CONVERTED:
         return faster.card(settings)
-    known = find_known(f"whisper-{settings.whisper_model}")
-    if known is not None and known.is_here:
+    known = _known_at(path)
+    if known is not None:
         return known.card()
     return ModelCard(
         id=path.stem,
@@ -89,6 +103,8 @@ def load_model(path: Path, device: str) -> Any:
     """
     if path.name == CONVERTED:
         return _converted(path, device)
+    if (known := _known_at(path)) is not None:
+        checked_files(known)
     import whisper
 
     try:
@@ -104,7 +120,7 @@ def _converted(path: Path, device: str) -> Any:
     import torch
     from whisper.model import ModelDimensions, Whisper
 
-    known = find_known(str(path.parent))
+    known = faster.known_model(str(path.parent))
     if known is not None:
         path = checked_files(known)[CONVERTED]
     variables = read_variables(path)
@@ -150,7 +166,7 @@ class OpenaiWhisper:
         window = pad_or_trim(mel, N_FRAMES).to(self._model.device)
         with torch.no_grad():
             features = self._model.encoder(window.unsqueeze(0))[0]
-        return features, min(N_FRAMES, samples.size // faster.HOP_SAMPLES)
+        return features, faster.frames_of(samples)
 
     def language_probabilities(self, encoded: tuple[Any, int]) -> Mapping[str, float]:
         from whisper.decoding import detect_language

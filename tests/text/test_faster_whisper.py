@@ -125,7 +125,7 @@ def test_without_weights_auto_goes_on_and_a_name_is_one_sentence(empty_cache: Pa
     assert faster_whisper_speech.transcribe(asked) is None
     with pytest.raises(ModelError, match="models pull Systran/faster-whisper-base"):
         transcribe(request("faster-whisper", speech=[span(0, 1)]))
-    with pytest.raises(ModelError, match="no folder and no listed model 'huge'"):
+    with pytest.raises(ModelError, match="'huge' is neither a listed model"):
         transcribe(request("faster-whisper", speech=[span(0, 1)], whisper_model="huge"))
 
 
@@ -149,6 +149,27 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert (own.id, own.revision, len(own.sha256)) == (tmp_path.name, "local", 64)
 
 
+def test_a_folder_in_the_current_one_is_not_taken_for_a_size(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "notes.txt").write_text("no model")
+    assert weights("base") == []
+    assert transcribe(request(speech=[span(0, 1)])).status is Status.NO_TRANSCRIPT
+
+
+def test_a_folder_that_is_called_like_a_listed_model_is_one_s_own(empty_cache: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Systran" / "faster-whisper-base"
+    folder.mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"no weights")
+    asked = TranscriptSection(whisper_model=str(folder))
+    assert (card(asked).revision, len(card(asked).sha256)) == ("local", 64)
+    with pytest.raises(ModelError, match="is not a CTranslate2 Whisper model"):
+        transcribe(request("whisper", speech=[span(0, 1)], whisper_model=str(folder)))
+    assert known_model(str(known_for("faster-whisper").home)) == known_for("faster-whisper")
+
+
 def test_a_language_it_does_not_know_is_one_sentence(engine: Any) -> None:
     samples = silence(2)
     with pytest.raises(ConfigError, match="does not know the language 'eo'"):
@@ -161,6 +182,13 @@ def test_sizes_go_by_name() -> None:
     assert known_model("bas") is None
     named = [known_model(size) for size in ("small", "large-v3-turbo", "distil-large-v3")]
     assert all(model is not None and model.optional for model in named) and len({*named}) == 3
+
+
+@pytest.mark.parametrize("samples", [0, 1, 319])
+def test_next_to_no_sound_has_no_words(engine: Any, samples: int) -> None:
+    sound = np.zeros(samples, np.float32)
+    result = recognise(engine, sound_of(sound), [span(0, 0.02)], source="x", end_us=20_000, language="en")
+    assert result.utterances == ()
 
 
 def test_line_ends_are_where_time_stamps_follow_a_whole_word() -> None:

@@ -164,3 +164,9 @@ def test_the_note_says_language_and_how_sure_it_is() -> None:
     unsure = heard(Engine(["so it is"], votes=[{"en": 0.3}]))
     assert "name it with --language" in note_of(unsure, "whisper-base")
     assert "(as was given)" in note_of(heard(Engine(["so it is"]), language="en"), "whisper-base")
+
+
+def test_codes_that_whisper_calls_otherwise_are_known_to_it() -> None:
+    engine = Engine(["det er fint"], languages=frozenset({"no", "jw"}))
+    assert heard(engine, language="nb").language == "no"
+    assert heard(engine, language="jv").language == "jw"

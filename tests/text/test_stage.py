@@ -207,13 +207,13 @@ def test_a_corrected_transcript_is_taken_as_it_is_with_the_card_of_its_recognise
 def test_what_recognised_the_words_leaves_its_card_and_subtitles_leave_none(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    weights = tiny_whisper(tmp_path / "cache" / "whisper" / "base.pt")
+    weights = tiny_whisper(tmp_path / "cache" / "whisper" / "tiny.pt")
     sound = (np.random.default_rng(0).normal(size=160_000) * 0.1).astype(np.float32)
     np.save(inputs["audio"] / "audio.npy", sound)
-    transcript, _ = run_both(inputs, TranscriptSection(language="en"))
+    transcript, _ = run_both(inputs, TranscriptSection(language="en", whisper_model="tiny"))
     assert transcript.source == "whisper" and transcript.utterances
     card = read_record(inputs["transcript"] / CARD_FILE, ModelCard)
-    assert (card.id, card.modality, card.sha256) == ("whisper-base", "transcript", file_sha256(weights))
+    assert (card.id, card.modality, card.sha256) == ("tiny", "transcript", file_sha256(weights))
     (tmp_path / "film.srt").write_text(SRT, encoding="utf-8")
     for stage in ("words", "transcript"):
         (inputs[stage] / CARD_FILE).unlink()

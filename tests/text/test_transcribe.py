@@ -34,7 +34,7 @@ def line(start_s: float, end_s: float, text: str = "hello there", **numbers: flo
 
 
 def test_a_subtitle_file_comes_first(tmp_path: Path, cache: Path) -> None:
-    tiny_whisper(cache / "whisper" / "base.pt")
+    tiny_whisper(cache / "whisper" / "tiny.pt")
     (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
     transcript = transcribe(request(subtitles=tmp_path / "a.srt", speech=[span(0, 10)]))
     assert (transcript.source, transcript.status, transcript.language) == ("file", Status.OK, "zh")
@@ -58,8 +58,8 @@ def test_then_a_stream_in_the_container(made: Callable[..., Path]) -> None:
 
 def test_a_subtitle_file_that_cannot_be_read_is_a_loss_and_the_next_source_is_asked(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_bytes(b"no subtitles")
-    (loss,) = transcribe(request(subtitles=tmp_path / "a.srt", speech=[span(0, 5)])).losses
-    assert "a.srt is not a subtitle file" in loss
+    loss, advice = transcribe(request(subtitles=tmp_path / "a.srt", speech=[span(0, 5)])).losses
+    assert "a.srt is not a subtitle file" in loss and "models pull" in advice
     with pytest.raises(MediaError, match="not a subtitle file"):
         transcribe(request("file", subtitles=tmp_path / "a.srt"))
 
@@ -67,9 +67,15 @@ def test_a_subtitle_file_that_cannot_be_read_is_a_loss_and_the_next_source_is_as
 def test_what_of_a_subtitle_file_was_lost_is_said_though_another_source_is_read(
     tmp_path: Path, cache: Path
 ) -> None:
-    tiny_whisper(cache / "whisper" / "base.pt")
+    tiny_whisper(cache / "whisper" / "tiny.pt")
     (tmp_path / "a.srt").write_text("1\n00:10:00,000 --> 00:10:01,000\nlate\n", encoding="utf-8")
-    asked = request(waveform=noise(4), subtitles=tmp_path / "a.srt", speech=[span(0, 4)], language="en")
+    asked = request(
+        waveform=noise(4),
+        subtitles=tmp_path / "a.srt",
+        speech=[span(0, 4)],
+        language="en",
+        whisper_model="tiny",
+    )
     transcript = transcribe(asked)
     assert transcript.source == "whisper" and transcript.utterances
     assert "is this the right subtitle file?" in transcript.losses[0]
@@ -92,8 +98,8 @@ def noise(seconds: float) -> NDArray[np.float32]:
 
 
 def test_then_whisper_with_words_and_numbers(cache: Path) -> None:
-    tiny_whisper(cache / "whisper" / "base.pt")
-    asked = request(waveform=noise(4), speech=[span(0, 4)], language="en")
+    tiny_whisper(cache / "whisper" / "tiny.pt")
+    asked = request(waveform=noise(4), speech=[span(0, 4)], language="en", whisper_model="tiny")
     transcript = transcribe(asked)
     heard = transcript.utterances[0]
     assert (transcript.source, heard.text, heard.language) == ("whisper", "hello there", "en")
@@ -109,8 +115,10 @@ def test_then_whisper_with_words_and_numbers(cache: Path) -> None:
 
 def test_only_speech_is_sent(cache: Path) -> None:
     """Two stretches, each of which the model hears the same in: none of the words lies between them."""
-    tiny_whisper(cache / "whisper" / "base.pt")
-    asked = request(waveform=noise(60), speech=[span(0, 25), span(35, 60)], language="en")
+    tiny_whisper(cache / "whisper" / "tiny.pt")
+    asked = request(
+        waveform=noise(60), speech=[span(0, 25), span(35, 60)], language="en", whisper_model="tiny"
+    )
     transcript = transcribe(asked)
     assert transcript.utterances
     assert not any(u.span.overlap_us(span(25, 35)) for u in transcript.utterances)
@@ -121,6 +129,8 @@ def test_without_speech_whisper_is_not_asked(cache: Path) -> None:
     (cache / "whisper" / "base.pt").write_bytes(b"would fail to load")
     transcript = transcribe(request(waveform=noise(4), speech=[]))
     assert (transcript.status, transcript.utterances) == (Status.NO_TRANSCRIPT, ())
+    assert "No speech was heard" in transcript.note
+    assert "no sound" in transcribe(request(info=media(has_audio=False))).note
 
 
 def test_whisper_is_loaded_by_its_own_loader_and_damage_is_one_sentence(tmp_path: Path) -> None:
@@ -141,11 +151,33 @@ def test_whisper_never_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert weights_path("/a/b.pt") == Path("/a/b.pt")
 
 
+def test_a_listed_whisper_with_another_content_is_never_used(cache: Path) -> None:
+    tiny_whisper(cache / "whisper" / "base.pt")
+    with pytest.raises(ModelError, match="is not the file whisper-base was published with"):
+        transcribe(request("whisper", speech=[span(0, 1)], language="en"))
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        ("base", "models pull whisper-base"),
+        ("large-v3-turbo", "models pull mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
+        ("/a/b.pt", "no file /a/b.pt"),
+        ("huge", "no listed model 'huge'"),
+    ],
+)
+def test_a_whisper_that_is_missing_is_named_as_it_can_be_had(model: str, advice: str) -> None:
+    with pytest.raises(ModelError, match=advice):
+        transcribe(request("whisper", speech=[span(0, 1)], whisper_model=model))
+
+
 def test_without_any_source_the_note_says_what_to_do() -> None:
     transcript = transcribe(request(speech=[span(0, 5)]))
     assert transcript.status is Status.NO_TRANSCRIPT
     (loss,) = transcript.losses
-    assert "--transcript" in loss and "models pull" in loss
+    assert "--transcript" in loss and "models pull Systran/faster-whisper-base`" in loss
+    (loss,) = transcribe(request(speech=[span(0, 5)], whisper_model="small")).losses
+    assert "models pull Systran/faster-whisper-small`" in loss
     pictures = (SubtitleStream(2, "pgssub", "eng", is_text=False),)
     (loss,) = transcribe(request(info=media(10, pictures), speech=[span(0, 5)])).losses
     assert "pictures of text (pgssub)" in loss
