@@ -258,7 +258,6 @@ def _lines(decoded: Decoded, chunk: Chunk, speech: Sequence[Span], source: str) 
     """The chunk's words on the video's clock, as utterances."""
     extent = Span(chunk.pieces[0].start_us, chunk.pieces[-1].end_us)
     near = [one for one in speech if one.overlap_us(extent)]
-    turns = [turn for turn in turns if turn.span.overlap_us(extent)]
     placed: list[Word] = []
     earliest_us = 0
     spoken, line_ends = with_marks(decoded.words, decoded.line_ends)

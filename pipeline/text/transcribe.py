@@ -24,6 +24,7 @@ MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
 NO_SOURCE = "none"
 SPOKEN_SOURCES = frozenset({"faster-whisper", "whisper"})
+WRITTEN_SOURCES = frozenset({"file", "stream"})
 READ_SOURCES = frozenset({"burned-in"})  # words without times, read by a model
 
 
@@ -93,6 +94,8 @@ def transcribe(request: Request) -> Transcript:
         if name in READ_SOURCES and transcript.utterances:
             transcript = _timed(transcript, request)
         notes.append(transcript.note)
+        if name not in WRITTEN_SOURCES and (codecs := _pictures(request)):
+            notes.append(f"The subtitles in the film are pictures of text ({codecs}), which cannot be read.")
         losses += transcript.losses
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:
             # A recogniser that heard nothing is not overruled by a worse one.
@@ -213,15 +216,20 @@ def _clipped(span: Span, film: Span) -> Span:
     return Span(start, max(start, min(span.end_us, film.end_us)))
 
 
+def _pictures(request: Request) -> str:
+    """Codecs of the subtitle streams that are pictures of text, empty where there are none."""
+    return ", ".join(sorted({one.codec for one in request.media.subtitle_streams if not one.is_text}))
+
+
 def _advice(request: Request) -> str:
-    pictures = sorted({one.codec for one in request.media.subtitle_streams if not one.is_text})
+    pictures = _pictures(request)
     if not pictures and not request.media.has_audio:
         return "The video has no sound and no subtitles; give a subtitle file with --transcript."
     if not pictures and not request.speech:
         return "No speech was heard and there are no subtitles; if words are spoken, give a subtitle file."
     what = "There are no subtitles with words"
     if pictures:
-        what = f"The subtitles in the film are pictures of text ({', '.join(pictures)}), which cannot be read"
+        what = f"The subtitles in the film are pictures of text ({pictures}), which cannot be read"
     if not request.speech:
         return f"{what}; give a subtitle file with --transcript."
     recogniser = import_module(TRANSCRIBERS["faster-whisper"].split(":")[0])

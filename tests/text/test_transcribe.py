@@ -318,3 +318,15 @@ def test_words_read_in_the_picture_get_the_times_at_which_they_are_heard(
     assert [word.span.start_us for word in utterance.words] == starts
     assert transcript.note.startswith("Read in the picture.") and transcript.note.endswith(note)
     assert transcript.losses == ()
+
+
+def test_subtitles_that_are_pictures_are_named_where_the_words_come_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "pipeline.text.transcribe.TRANSCRIBERS", {"burned-in": f"{__name__}:read_in_the_picture"}
+    )
+    pgs = media(10, [SubtitleStream(2, "hdmv_pgs_subtitle", "eng", is_text=False)])
+    transcript = transcribe(request(speech=[span(1, 3)], info=pgs))
+    assert transcript.utterances and transcript.losses == ()
+    assert "are pictures of text (hdmv_pgs_subtitle), which cannot be read" in transcript.note
