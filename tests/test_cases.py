@@ -194,7 +194,7 @@ def name_with_suffix(done: Done) -> None:
 
 def picture_subtitles(done: Done) -> None:
     assert done.says(r"pictures?|images?|bitmap")
-    assert done.texts == []
+    assert done.analysis.transcript.source not in ("file", "stream")  # what is spoken may be recognised
 
 
 CHECKS: dict[str, Callable[[Done], None]] = {
