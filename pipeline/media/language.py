@@ -51,7 +51,10 @@ _SUBTAGS = frozenset((*_REGION_CODES.split(), "arab", "cyrl", "hans", "hant", "j
 
 _ENGLISH_NAMES = {
     "zh": "Chinese", "en": "English", "ja": "Japanese", "ko": "Korean", "de": "German", "fr": "French",
-    "es": "Spanish", "ru": "Russian", "it": "Italian", "pt": "Portuguese",
+    "es": "Spanish", "ru": "Russian", "it": "Italian", "pt": "Portuguese", "no": "Norwegian",
+    "nb": "Norwegian", "nn": "Norwegian", "nl": "Dutch", "sv": "Swedish", "da": "Danish", "fi": "Finnish",
+    "pl": "Polish", "cs": "Czech", "uk": "Ukrainian", "el": "Greek", "tr": "Turkish", "ar": "Arabic",
+    "he": "Hebrew", "hi": "Hindi", "th": "Thai", "vi": "Vietnamese", "id": "Indonesian",
 }  # fmt: skip
 
 # A script and the language a line in it is taken for when nothing else is known.

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import TranscriptSection
-from pipeline.models.cards import ModelError, folder_sha256
+from pipeline.models.cards import ModelError, folder_sha256, one_sentence
 from pipeline.models.known import KnownModel, checked_files, known_models
 from pipeline.text.recognise import Decoded, Samples, heard
 from pipeline.text.transcribe import Heard, Request
 from pipeline.types import US_PER_S, ModelCard, Span, Word
 
 SOURCE = "faster-whisper"
+TOKENIZER = "tokenizer.json"
 BEAM_SIZE = 5
 MAX_TOKENS = 448  # the decoder's positions, the prompt among them
 NO_REPEAT_NGRAM = 5  # of the second try at what came out as a loop
@@ -121,6 +122,8 @@ class FasterWhisper:
     def __init__(self, folder: Path, device: str, languages: Sequence[str] = ()) -> None:
         from faster_whisper import WhisperModel
 
+        if not (folder / TOKENIZER).is_file():  # the library would ask the hub for one
+            raise ModelError(f"the folder {folder} holds no {TOKENIZER}; put the model's own there")
         self._languages = frozenset(languages)
         is_cpu = device == "cpu"
         name, _, index = device.partition(":")
@@ -134,10 +137,10 @@ class FasterWhisper:
                 num_workers=1,
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # of a damaged tokenizer no narrower class is raised
             raise ModelError(
                 f"{folder} holds no Whisper model that can be loaded on {device} "
-                f"({str(error).splitlines()[0]}); pull it again or choose another device"
+                f"({one_sentence(error)}); pull it again or choose another device"
             ) from error
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import TranscriptSection
-from pipeline.models.cards import ModelError, cache_folder, file_sha256
+from pipeline.models.cards import ModelError, cache_folder, file_sha256, one_sentence
 from pipeline.models.known import KnownModel, checked_files, known_models
 from pipeline.text import faster_whisper_speech as faster
 from pipeline.text.ctranslate2_weights import read_variables, whisper_dimensions, whisper_state
@@ -124,11 +124,20 @@ def _converted(path: Path, device: str) -> Any:
     if known is not None:
         path = checked_files(known)[CONVERTED]
     variables = read_variables(path)
-    model = Whisper(ModelDimensions(**whisper_dimensions(variables)))
-    state = {
-        name: torch.from_numpy(value.astype("float32")) for name, value in whisper_state(variables).items()
-    }
-    model.load_state_dict(state)
+    try:
+        model = Whisper(ModelDimensions(**whisper_dimensions(variables)))
+        state = {
+            name: torch.from_numpy(value.astype("float32"))
+            for name, value in whisper_state(variables).items()
+        }
+        model.load_state_dict(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"{path} is not a Whisper model that openai-whisper can hold ({one_sentence(error)}); use "
+            "transcript.source 'faster-whisper'"
+        ) from error
     return _with_heads(model.to(device), path.parent.name.removeprefix("faster-whisper-"))
 
 

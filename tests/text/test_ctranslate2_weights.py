@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.models.cards import ModelError
 from pipeline.text.ctranslate2_weights import read_variables, whisper_dimensions, whisper_state
+from pipeline.text.whisper_speech import CONVERTED, load_model
 
 Weights = dict[str, NDArray[Any]]
 TYPE_IDS = {"float32": 0, "int8": 1, "int16": 2, "float16": 4}
@@ -112,3 +113,12 @@ def test_weights_without_a_place_and_places_without_weights_are_refused(model: A
     variables.pop("encoder/conv1/bias")
     with pytest.raises(ModelError, match="lack 'encoder/conv1/bias'"):
         whisper_state(variables)
+
+
+@pytest.mark.parametrize("lost", ["encoder/num_heads", "encoder/conv1/weight"])
+def test_a_file_without_what_the_model_needs_is_one_sentence(model: Any, tmp_path: Path, lost: str) -> None:
+    variables = converted(model.state_dict(), model.dims.n_audio_state)
+    del variables[lost]
+    (tmp_path / CONVERTED).write_bytes(file_of(variables, {}))
+    with pytest.raises(ModelError, match="is not a Whisper model that openai-whisper can hold"):
+        load_model(tmp_path / CONVERTED, "cpu")

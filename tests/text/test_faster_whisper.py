@@ -142,11 +142,42 @@ def test_without_speech_no_weights_are_read(empty_cache: Path) -> None:
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"no weights")
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{}")
     asked = request("faster-whisper", speech=[span(0, 1)], whisper_model=str(tmp_path))
     with pytest.raises(ModelError, match="holds no Whisper model that can be loaded on cpu"):
         transcribe(asked)
     own = card(TranscriptSection(whisper_model=str(tmp_path)))
     assert (own.id, own.revision, len(own.sha256)) == (tmp_path.name, "local", 64)
+
+
+def test_a_folder_without_a_tokenizer_asks_no_hub_for_one(
+    real: KnownModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tokenizers
+
+    for file in real.files:
+        (tmp_path / file.path).symlink_to(real.home / file.path)
+    (tmp_path / "tokenizer.json").unlink()
+
+    class Asked:
+        @staticmethod
+        def from_pretrained(*_: object) -> None:
+            raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(tokenizers, "Tokenizer", Asked)
+    asked = request("faster-whisper", speech=[span(0, 1)], whisper_model=str(tmp_path))
+    with pytest.raises(ModelError, match=r"holds no tokenizer\.json"):
+        transcribe(asked)
+
+
+def test_a_damaged_tokenizer_is_one_sentence(real: KnownModel, tmp_path: Path) -> None:
+    for file in real.files:
+        (tmp_path / file.path).symlink_to(real.home / file.path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer.json").write_text("x")
+    asked = request("faster-whisper", speech=[span(0, 1)], whisper_model=str(tmp_path))
+    with pytest.raises(ModelError, match="holds no Whisper model that can be loaded"):
+        transcribe(asked)
 
 
 def test_a_folder_in_the_current_one_is_not_taken_for_a_size(

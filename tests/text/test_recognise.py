@@ -168,5 +168,6 @@ def test_the_note_says_language_and_how_sure_it_is() -> None:
 
 def test_codes_that_whisper_calls_otherwise_are_known_to_it() -> None:
     engine = Engine(["det er fint"], languages=frozenset({"no", "jw"}))
-    assert heard(engine, language="nb").language == "no"
+    norwegian = heard(engine, language="nb")
+    assert norwegian.language == "no" and "in Norwegian (as was given)" in note_of(norwegian, "base")
     assert heard(engine, language="jv").language == "jw"
