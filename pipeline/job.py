@@ -56,6 +56,7 @@ PACKAGES = (
     "pandas",
     "moviepy",
     "onnxruntime",
+    "ai-edge-litert",
     "av",
     "numpy",
 )
