@@ -57,6 +57,7 @@ PACKAGES = (
     "moviepy",
     "onnxruntime",
     "ai-edge-litert",
+    "silero-vad",
     "av",
     "numpy",
 )
