@@ -128,7 +128,7 @@ STAGES: tuple[Stage, ...] = in_order(
             ("probe", *FOUND),
             ("words", "transcript", "audio", "faces", "speakers", *OBSERVING),  # of some only what was lost
         ),
-        _stage("tables", 5, "pipeline.writers.table:run", ("analysis",)),
+        _stage("tables", 6, "pipeline.writers.table:run", ("analysis",)),
         _stage("captions", 4, "pipeline.writers.captions:run", ("analysis",)),
         _stage("picture", 3, "pipeline.writers.picture:run", ("analysis",)),
         _stage("blur", 1, "pipeline.writers.blur:run", ("analysis",)),

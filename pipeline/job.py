@@ -56,6 +56,8 @@ PACKAGES = (
     "pandas",
     "moviepy",
     "onnxruntime",
+    "ai-edge-litert",
+    "silero-vad",
     "av",
     "numpy",
 )

@@ -208,7 +208,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch in which one voice speaks; two turns overlap where two speak at once.
+    """A stretch in which one voice speaks; where two speak at once, the one that fits better.
 
     ``speaker`` is S1, S2, … by first appearance; ``confidence`` in [0, 1] is how sure it is this voice.
     """

@@ -8,7 +8,7 @@ import pytest
 
 import pipeline
 from pipeline.config import ConfigError, config_from_mapping
-from pipeline.job import run
+from pipeline.job import PACKAGES, run
 from pipeline.models.cards import CACHE_VARIABLE, ModelError
 from pipeline.models.known import known_for
 from pipeline.plan import Request, UsageError, find_video, formats_listed, listed
@@ -245,3 +245,8 @@ def test_a_reading_of_a_modality_there_is_not_is_refused_before_anything_runs(tm
     own.write_text('[[reading]]\nname = "x"\nwhen = { fce = ["sad"] }\n')
     with pytest.raises(ConfigError, match="'fce' is none of face, voice, text, other"):
         run(request(made("plain.mp4"), tmp_path / "out", conflict={"readings": str(own)}))
+
+
+def test_the_record_names_every_library_that_runs_a_network() -> None:
+    runners = {"ai-edge-litert", "ctranslate2", "onnxruntime", "torch", "silero-vad"}
+    assert runners <= set(PACKAGES)

@@ -18,6 +18,7 @@ from pipeline.face.baseline import relative_to_own
 from pipeline.face.persons import FaceSample
 from pipeline.face.stage import smoothed_scores
 from pipeline.fusion.align import align, finer
+from pipeline.fusion.binding import binding
 from pipeline.fusion.channels import Apart, channels_of
 from pipeline.fusion.conflict import events
 from pipeline.fusion.detect import find, seen_of
@@ -39,6 +40,7 @@ from pipeline.types import (
     Scores,
     Span,
     Status,
+    Turn,
     Utterance,
 )
 from pipeline.voice.activity import speech_spans
@@ -184,6 +186,18 @@ def many_mouths(n: int) -> Work:
     return lambda: mouths(both)
 
 
+def voices_of_many(n: int) -> Work:
+    both = {"face": seen(n, persons=n // 4, mouth_motion=0.01)}
+    turns = [Turn(span, f"S{i % 4}") for i, span in enumerate(spans(n)) if i % 3]
+    return lambda: mouths(both, turns, binding(both, turns))
+
+
+def exported_speakers(n: int) -> Work:
+    film = _analysis(n)
+    film = replace(film, turns=tuple(Turn(m.span, f"S{i % 3}") for i, m in enumerate(film.moments)))
+    return lambda: tiers(film)
+
+
 def listeners(n: int) -> Work:
     still = [Silent(span, "face", "P0") for span in spans(n)]
     return lambda: of_speakers({"face": seen(n)}, still)
@@ -267,6 +281,8 @@ CASES: dict[str, tuple[Callable[[int], Work], int]] = {
     "mouths of one": (one_mouth, 500),
     "mouths of many": (many_mouths, 1200),
     "speakers": (listeners, 700),
+    "voices of many": (voices_of_many, 1200),
+    "tier of speakers": (exported_speakers, 200),
     "smoothed": (persons, 700),
     "baselines": (baselines, 3000),
     "tables": (of(all_tables), 200),

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from benchmarks.made_clips import data_root
 from benchmarks.tables import show
+from benchmarks.words.asr import alignment, tokens
 from pipeline.config import ConfigError, TranscriptSection
 from pipeline.media.audio import AUDIO_FILE, write_audio
 from pipeline.media.container import MediaError
@@ -160,28 +160,8 @@ def speech_of(path: Path, info: MediaInfo) -> tuple[tuple[Span, ...], Any]:
 
 def character_error_rate(reference: str, read: str) -> float:
     """Edits a character of the reference; punctuation and spaces left out, in simplified characters."""
-    return _edits(normalised(reference), normalised(read)) / max(1, len(normalised(reference)))
-
-
-def normalised(text: str) -> str:
-    """Letters and digits only, in lower case and simplified characters."""
-    return "".join(char for char in _simplifier().convert(text).lower() if char.isalnum())
-
-
-@cache
-def _simplifier() -> Any:
-    from opencc import OpenCC
-
-    return OpenCC("t2s")
-
-
-def _edits(a: str, b: str) -> int:
-    row = list(range(len(b) + 1))
-    for i, one in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (one != other))
-    return row[-1]
+    wanted, got = ("".join(tokens(text)) for text in (reference, read))
+    return sum(kind != "=" for kind, _, _ in alignment(wanted, got)) / max(1, len(wanted))
 
 
 def _start_error_s(starts_us: Sequence[int], lines: Sequence[Utterance]) -> float:

@@ -118,9 +118,12 @@ def integrated_rows(analysis: Analysis) -> Iterator[Row]:
 
 
 def speaker_cell(moment: Moment, turns: Sequence[Turn]) -> str:
-    """Who says the words of a row; without them, everyone who speaks in it, whoever speaks most first."""
-    if moment.utterance and moment.utterance.speaker:
-        return one_line(moment.utterance.speaker)
+    """Who says the words of a row, as ``transcript.csv`` has it.
+
+    In a row without words everyone who speaks, whoever speaks most first.
+    """
+    if moment.utterance:
+        return one_line(moment.utterance.speaker or "")
     return " ".join(speakers_during(moment.span, turns, MIN_SPOKEN_US))
 
 

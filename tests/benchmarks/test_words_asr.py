@@ -16,6 +16,7 @@ from benchmarks.words.asr import (
     start_errors_s,
     tokens,
 )
+from benchmarks.words.burned_in import character_error_rate
 from pipeline.text.recognise import Recognised
 from pipeline.types import Utterance, Word
 from tests.text.requests import span
@@ -55,3 +56,9 @@ def test_the_fit_finds_what_it_was_given() -> None:
     beta = fit(made)
     assert beta[1] == pytest.approx(1, abs=0.15) and beta[0] == pytest.approx(0, abs=0.15)
     assert brier(made, beta) <= brier(made, np.array([1.0, 0.0, 0.0, 0.0]))
+
+
+def test_characters_read_from_the_picture_are_counted_in_one_script_without_punctuation() -> None:
+    assert character_error_rate("謝謝，大家！", "谢谢大家") == 0.0
+    assert character_error_rate("Thank you", "thank yo") == pytest.approx(1 / 8)
+    assert character_error_rate("", "a") == 1.0

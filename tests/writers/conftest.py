@@ -93,7 +93,10 @@ def _heard() -> tuple[Observation, ...]:
 
 def make_analysis() -> Analysis:
     """3 s of film: three utterances and two gaps, a polarity, a blend and a masking conflict."""
-    spoken = tuple(Utterance(Span(a, b), text, "zh", "file") for a, b, text in LINES)
+    spoken = tuple(
+        Utterance(Span(a, b), text, "zh", "file", speaker=speaker)
+        for (a, b, text), speaker in zip(LINES, ("S1", "S2", "S1"), strict=True)
+    )
     silence, too_short, absent = (
         Reading(Status.SILENCE),
         Reading(Status.TOO_SHORT),

@@ -147,7 +147,16 @@ def test_the_speaker_is_whom_the_line_names_else_who_speaks_in_the_row(analysis:
     moments = (replace(first, utterance=line), *others)
     rows = list(tables(replace(analysis, moments=moments))["integrated.csv"][1])
     assert [row["Speaker"] for row in rows] == ["ANNA", "S2", "", "S1", "S2"]
-    assert not any(row["Speaker"] for row in tables(replace(analysis, turns=()))["integrated.csv"][1])
+    silent = tables(replace(analysis, moments=moments, turns=()))["integrated.csv"][1]
+    assert [row["Speaker"] for row in silent] == ["ANNA", "S2", "", "S1", ""]
+
+
+def test_words_whose_speaker_a_person_took_away_get_none_from_the_voices(analysis: Analysis) -> None:
+    first, *others = analysis.moments
+    assert first.utterance is not None
+    cleared = replace(first, utterance=replace(first.utterance, speaker=None))
+    row = next(iter(tables(replace(analysis, moments=(cleared, *others)))["integrated.csv"][1]))
+    assert row["Speaker"] == ""
 
 
 def test_a_film_without_anything(analysis: Analysis, tmp_path: Path) -> None:

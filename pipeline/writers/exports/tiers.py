@@ -1,7 +1,8 @@
 """An analysis as annotation tiers: named rows of labelled stretches in milliseconds, none over another.
 
 What ELAN, Praat and Label Studio show: a tier per person and modality, one for what all say together, one for
-the words, one for the conflicts and one for masking, which is information and no conflict.
+the words, one for who speaks where voices were told apart, one for the conflicts and one for masking, which
+is information and no conflict.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,14 +10,15 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Literal
 
+from pipeline.overlap import Overlaps
 from pipeline.types import ALARMS, Analysis, Conflict, Observation, Span, Utterance
 from pipeline.writers.columns import FUSED, display
 from pipeline.writers.facts import Lane, Shown, Verdict, headline, lanes, observed, one_line, ranked
 from pipeline.writers.palette import is_emotion
 from pipeline.writers.persons import naming
 
-Content = Literal["emotion", "words", "conflict", "masking"]
-TRANSCRIPT, CONFLICTS, MASKING = "transcript", "conflicts", "masking"
+Content = Literal["emotion", "words", "speaker", "conflict", "masking"]
+TRANSCRIPT, SPEAKERS, CONFLICTS, MASKING = "transcript", "speakers", "conflicts", "masking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def _rows(analysis: Analysis) -> Iterator[_Row]:
         yield from _modality_rows(analysis, modality, lane)
     yield FUSED.noun, "emotion", FUSED.noun, None, _runs(shown[-1].stretches)
     yield TRANSCRIPT, "words", TRANSCRIPT, None, [_spoken(u) for u in analysis.transcript.utterances]
+    if speaking := _speaking(analysis):
+        yield SPEAKERS, "speaker", SPEAKERS, None, speaking
     order = ranked(analysis.conflicts)
     shown_in = naming(analysis)
     told = [(c.kind in ALARMS, _told(c, shown_in(c))) for c in order]
@@ -120,6 +124,28 @@ def _joined(stretches: Sequence[tuple[Span, Verdict]]) -> list[list[tuple[Span, 
 
 def _spoken(utterance: Utterance) -> Annotation:
     return _annotation(utterance.span, one_line(utterance.text), None)
+
+
+def _speaking(analysis: Analysis) -> list[Annotation]:
+    """Who speaks: of the words as the transcript has it, between them by voice (column ``Speaker``)."""
+    utterances = analysis.transcript.utterances
+    lines = Overlaps(one.span for one in utterances)
+    spoken = [(one.span, one.speaker) for one in utterances if one.speaker]
+    for turn in analysis.turns:
+        start_us = turn.span.start_us
+        for line in sorted(utterances[i].span for i in lines.during(turn.span)):
+            if start_us < line.start_us:
+                spoken.append((Span(start_us, line.start_us), turn.speaker))
+            start_us = max(start_us, line.end_us)
+        if start_us < turn.span.end_us:
+            spoken.append((Span(start_us, turn.span.end_us), turn.speaker))
+    runs: list[tuple[Span, str]] = []
+    for span, speaker in sorted(spoken, key=lambda one: one[0]):
+        if runs and runs[-1][1] == speaker and runs[-1][0].end_us == span.start_us:
+            runs[-1] = (Span(runs[-1][0].start_us, span.end_us), speaker)
+        else:
+            runs.append((span, speaker))
+    return [_annotation(span, one_line(speaker), None) for span, speaker in runs]
 
 
 def _told(conflict: Conflict, shown: Shown) -> Annotation:

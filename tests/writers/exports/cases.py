@@ -35,6 +35,7 @@ def empty() -> Analysis:
     return replace(
         make_analysis(),
         transcript=Transcript((), Status.NO_TRANSCRIPT, "none"),
+        turns=(),
         observations={},
         moments=(),
         fused=(),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.types import Analysis, Observation, Span, Status, Utterance
+from pipeline.types import Analysis, Observation, Span, Status, Turn, Utterance
 from pipeline.writers.exports.tiers import Annotation, milliseconds, tiers, without_overlap
 from tests.writers.conftest import S, make_analysis, scores, with_posture
 from tests.writers.exports.cases import CASES, empty, overlapping
@@ -15,7 +15,7 @@ def names(analysis: Analysis) -> list[str]:
 def test_a_row_per_person_and_modality_and_the_fixed_ones() -> None:
     assert names(make_analysis()) == [
         *("P1 face", "P2 face", "voice", "words", "together", "transcript"),
-        *("conflicts", "conflicts 2", "masking"),
+        *("speakers", "speakers 2", "conflicts", "conflicts 2", "masking"),
     ]
     assert "P1 posture" in names(with_posture(make_analysis()))
     assert names(empty()) == ["face", "voice", "words", "together", "transcript", "conflicts", "masking"]
@@ -42,6 +42,25 @@ def test_people_who_talk_at_once_have_rows_of_their_own() -> None:
     said = [t for t in tiers(overlapping()) if t.content == "words"]
     assert [t.name for t in said] == ["transcript", "transcript 2", "transcript 3"]
     assert [[a.value for a in t.annotations] for t in said] == [["one"], ["three"], ["two"]]
+
+
+def test_who_speaks_is_whom_the_transcript_names_and_between_its_lines_the_voice() -> None:
+    lines = (
+        Utterance(Span(1 * S, 2 * S), "one", None, "file", speaker="ANNA"),
+        Utterance(Span(3 * S, 4 * S), "nobody's, as a person corrected it", None, "file"),
+    )
+    analysis = make_analysis()
+    turns = (Turn(Span(0, 2 * S), "S1"), Turn(Span(2 * S, 3 * S), "S2"), Turn(Span(3 * S, 5 * S), "S2"))
+    analysis = replace(
+        analysis, transcript=replace(analysis.transcript, utterances=lines), turns=turns, moments=()
+    )
+    (speakers,) = (tier for tier in tiers(replace(analysis, fused=())) if tier.content == "speaker")
+    assert speakers.annotations == (
+        *(Annotation(0, 1000, "S1"), Annotation(1000, 2000, "ANNA")),
+        *(Annotation(2000, 3000, "S2"), Annotation(4000, 5000, "S2")),
+    )
+    nobody = replace(analysis, transcript=replace(analysis.transcript, utterances=()), turns=())
+    assert "speakers" not in names(replace(nobody, fused=()))
 
 
 def test_what_is_shorter_than_the_grain_is_not_lost() -> None:
