@@ -26,6 +26,7 @@ from pipeline.media.container import MediaError
 from pipeline.media.probe import probe
 from pipeline.media.subtitles import read_subtitles
 from pipeline.text.burned_in import transcribe
+from pipeline.text.chunks import sound_of
 from pipeline.text.transcribe import Request
 from pipeline.types import US_PER_S, MediaInfo, Span, Utterance
 from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
@@ -115,13 +116,13 @@ def measured(path: Path, transcript: str | None, source: str) -> Result | None:
         info = probe(path)
     except MediaError:
         return None
-    speech, waveform = speech_of(path, info)
+    speech, samples = speech_of(path, info)
     request = Request(
         source=path,
         media=info,
         settings=TranscriptSection(source=source),
         speech=speech,
-        waveform=lambda: waveform,
+        sound=sound_of(samples),
         progress=lambda fraction: None,
     )
     begin = time.process_time()
