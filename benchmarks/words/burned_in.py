@@ -116,13 +116,13 @@ def measured(path: Path, transcript: str | None, source: str) -> Result | None:
         info = probe(path)
     except MediaError:
         return None
-    speech, sound = speech_of(path, info)
+    speech, samples = speech_of(path, info)
     request = Request(
         source=path,
         media=info,
         settings=TranscriptSection(source=source),
         speech=speech,
-        sound=sound_of(sound),
+        sound=sound_of(samples),
         progress=lambda fraction: None,
     )
     begin = time.process_time()

@@ -16,9 +16,10 @@ from benchmarks.words.asr import (
     start_errors_s,
     tokens,
 )
-from benchmarks.words.burned_in import character_error_rate
+from benchmarks.words.burned_in import character_error_rate, measured
 from pipeline.text.recognise import Recognised
 from pipeline.types import Utterance, Word
+from tests.made.media import make_silence
 from tests.text.requests import span
 
 
@@ -62,3 +63,9 @@ def test_characters_read_from_the_picture_are_counted_in_one_script_without_punc
     assert character_error_rate("謝謝，大家！", "谢谢大家") == 0.0
     assert character_error_rate("Thank you", "thank yo") == pytest.approx(1 / 8)
     assert character_error_rate("", "a") == 1.0
+
+
+def test_nothing_is_read_from_a_clip_in_which_nobody_speaks(tmp_path: Path) -> None:
+    result = measured(make_silence(tmp_path), None, "auto")
+    assert result is not None
+    assert (result.lines, result.cer, result.is_false_positive) == ((), None, False)
