@@ -95,8 +95,7 @@ STAGES: tuple[Stage, ...] = in_order(
         _stage("faces", 3, "pipeline.face.stage:run_faces", ("source", "probe")),
         _stage("face", 3, "pipeline.face.stage:run_face", ("faces", "probe")),
         _stage("speech", 1, "pipeline.voice.stage:run_speech", ("audio", "probe")),
-        _stage("speakers", 1, "pipeline.voice.stage:run_speakers", ("audio", "speech", "probe")),
-        _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
+        # Before its siblings: what takes longest is to start first.
         _stage(
             "words",
             1,
@@ -104,6 +103,8 @@ STAGES: tuple[Stage, ...] = in_order(
             ("source", "probe", "audio", "speech"),
             ("subtitles",),
         ),
+        _stage("speakers", 1, "pipeline.voice.stage:run_speakers", ("audio", "speech", "probe")),
+        _stage("voice", 2, "pipeline.voice.stage:run_voice", ("audio", "speech", "probe")),
         _stage("transcript", 4, "pipeline.text.stage:run_transcript", ("words",), ("speakers",)),
         _stage("text", 5, "pipeline.text.stage:run_text", ("transcript", "probe")),
         _stage(
