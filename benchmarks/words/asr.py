@@ -130,7 +130,7 @@ def fit_clips(root: Path) -> Iterator[Clip]:
 def hear(clip: Clip, engine: Engine, language: str | None = None) -> Heard:
     """Recognise a clip from its sound alone; the language is the vote's unless it is given."""
     with tempfile.TemporaryDirectory() as folder:
-        sound, speech, end_us = _heard_sound(clip.path, Path(folder))
+        sound, speech, end_us = sound_and_speech(clip.path, Path(folder))
         begin = time.process_time()
         result = (
             recognise(engine, sound_of(sound), speech, source="benchmark", end_us=end_us, language=language)
@@ -319,7 +319,9 @@ def _subtitled(path: Path, subtitles: Path, group: str) -> Clip:
     )
 
 
-def _heard_sound(path: Path, folder: Path) -> tuple[Recording | NDArray[np.float32], tuple[Span, ...], int]:
+def sound_and_speech(
+    path: Path, folder: Path
+) -> tuple[Recording | NDArray[np.float32], tuple[Span, ...], int]:
     """What the stages before the transcript leave of a file."""
     from pipeline.media import audio, probe
     from pipeline.media.streams import StreamChoice

@@ -13,23 +13,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from benchmarks.made_clips import data_root
 from benchmarks.tables import show
-from benchmarks.words.asr import alignment, tokens
+from benchmarks.words.asr import alignment, sound_and_speech, tokens
 from pipeline.config import ConfigError, TranscriptSection
-from pipeline.media.audio import AUDIO_FILE, write_audio
 from pipeline.media.container import MediaError
 from pipeline.media.probe import probe
 from pipeline.media.subtitles import read_subtitles
 from pipeline.text.burned_in import transcribe
 from pipeline.text.chunks import sound_of
 from pipeline.text.transcribe import Request
-from pipeline.types import US_PER_S, MediaInfo, Span, Utterance
-from pipeline.voice.activity import load_detector, speech_probabilities, speech_spans
+from pipeline.types import US_PER_S, Utterance
 
 EXAMPLES = """\
 examples:
@@ -116,7 +111,8 @@ def measured(path: Path, transcript: str | None, source: str) -> Result | None:
         info = probe(path)
     except MediaError:
         return None
-    speech, samples = speech_of(path, info)
+    with tempfile.TemporaryDirectory() as folder:
+        samples, speech, _ = sound_and_speech(path, Path(folder))
     request = Request(
         source=path,
         media=info,
@@ -144,18 +140,6 @@ def measured(path: Path, transcript: str | None, source: str) -> Result | None:
         _start_error_s([start for start, _ in reference], lines) if reference and lines else None,
         bool(lines) and not is_subtitled,
     )
-
-
-def speech_of(path: Path, info: MediaInfo) -> tuple[tuple[Span, ...], Any]:
-    """Where somebody speaks, and the sound."""
-    if not info.has_audio:
-        return (), np.zeros(0, np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / AUDIO_FILE
-        write_audio(path, info, target, lambda fraction: None)
-        sound = np.load(target)
-    probabilities = speech_probabilities(sound, load_detector(), lambda fraction: None)
-    return tuple(speech_spans(probabilities, 0.5, info.duration_us)), sound
 
 
 def character_error_rate(reference: str, read: str) -> float:

@@ -183,9 +183,9 @@ class LandmarksDetector:
 
     def shape(self, image: Image, box: Box) -> FaceShape | None:
         """The shape of a face that any detector has seen at ``box``; None where the mesh finds none there."""
-        found = self.search(image, box)
-        if found is not None:
-            return found.shape
+        detection = self.search(image, box)
+        if detection is not None:
+            return detection.shape
         of = self._networks.points(image, mesh.region(box, None))
         return self._shape(of) if of.presence >= mesh.MIN_PRESENCE else None
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from pipeline.media.language import normal_code, script_fits, script_of, transcript_language
+from pipeline.media.language import is_east_asian, normal_code, script_fits, script_of, transcript_language
 from pipeline.types import US_PER_S, Span
 
 HOUR_US = 3_600 * US_PER_S
@@ -297,7 +297,7 @@ def _is_capitals(text: str) -> bool:
 
 def _units(text: str) -> int:
     """Words, with every Chinese, Japanese or Korean character counted as one."""
-    wide = sum(char.isalpha() and ord(char) >= 0x2E80 for char in text)
+    wide = sum(map(is_east_asian, text))
     return wide + len(re.findall(r"[^\W\u2e80-\U0003ffff]+(?:['’]\w+)?", text))
 
 

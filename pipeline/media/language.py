@@ -171,3 +171,8 @@ def _script(char: str) -> str:
     if char.isascii():
         return "latin"
     return _NAMES.get(unicodedata.name(char, "").split(" ")[0], "other")
+
+
+def is_east_asian(char: str) -> bool:
+    """Whether a character is a letter of a script in which one counts as a word: Chinese, kana, Hangul."""
+    return char.isalpha() and ord(char) >= 0x2E80

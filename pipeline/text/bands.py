@@ -16,6 +16,7 @@ from itertools import combinations, pairwise
 from statistics import median
 
 from pipeline.media.cues import Cue, SpokenLine
+from pipeline.media.language import is_east_asian
 from pipeline.overlap import Overlaps
 from pipeline.text.ocr import Box
 from pipeline.text.quality import units
@@ -181,7 +182,7 @@ def is_words(row: Row) -> bool:
 
 def letters(text: str) -> tuple[int, int]:
     """How many letters are Chinese or Japanese, and how many others."""
-    wide = sum(char.isalpha() and ord(char) >= 0x2E80 for char in text)
+    wide = sum(map(is_east_asian, text))
     return wide, sum(char.isalpha() for char in text) - wide
 
 

@@ -71,17 +71,22 @@ def card(settings: TranscriptSection) -> ModelCard:
         return model.card()
     folder = Path(settings.whisper_model)
     if folder.is_dir():
-        return ModelCard(
-            id=folder.name,
-            modality="transcript",
-            revision="local",
-            sha256=folder_sha256(folder),
-            licence="see the model's own page",
-            labels=(),
-            canonical={},
-            source=str(folder),
-        )
+        return unlisted_card(folder.name, folder, folder_sha256(folder))
     raise ModelError(missing(settings.whisper_model))
+
+
+def unlisted_card(name: str, path: Path, sha256: str) -> ModelCard:
+    """The card of a recogniser that no list knows, from the file or folder it lies in."""
+    return ModelCard(
+        id=name,
+        modality="transcript",
+        revision="local",
+        sha256=sha256,
+        licence="see the model's own page",
+        labels=(),
+        canonical={},
+        source=str(path),
+    )
 
 
 def transcribe(request: Request) -> Heard | None:

@@ -7,14 +7,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from itertools import chain, pairwise
 from math import log, sqrt
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+
+from pipeline.text.script import converter
 
 TOKEN_NGRAMS = (1, 2, 3)
 LETTER_NGRAMS = (2, 3, 4, 5)
@@ -32,7 +32,7 @@ def normalise(text: str, language: str) -> str:
     """Compatibility forms, lower case, drawn-out letters cut to three; Chinese in simplified characters."""
     plain = unicodedata.normalize("NFKC", text).lower().translate(_APOSTROPHES)
     plain = _ELONGATED.sub(r"\1\1\1", plain)
-    return str(_to_simplified().convert(plain)) if language == "zh" else plain
+    return str(converter("t2s").convert(plain)) if language == "zh" else plain
 
 
 def tokens(text: str, language: str) -> list[str]:
@@ -91,10 +91,3 @@ def _letter_ngrams(words: Sequence[str]) -> Iterator[bytes]:
         for n in LETTER_NGRAMS
         for i in range(len(word) - n + 1)
     )
-
-
-@cache
-def _to_simplified() -> Any:
-    import opencc
-
-    return opencc.OpenCC("t2s")

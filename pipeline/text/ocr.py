@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.language import is_east_asian
 from pipeline.models.known import KnownModel, checked_files
 
 DETECTOR, RECOGNISER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -120,7 +121,7 @@ def spaced(characters: Sequence[str], steps: Sequence[int]) -> str:
 
 
 def _are_wide(one: str, other: str) -> bool:
-    return all(ord(char) >= 0x2E80 and char.isalpha() for char in (one, other))
+    return is_east_asian(one) and is_east_asian(other)
 
 
 def boxes_of(probability: NDArray[np.float32], width_px: int, height_px: int) -> list[Box]:

@@ -1,5 +1,6 @@
 """How far the text of an utterance can be trusted: where it came from, and how much of it there is."""
 
+from pipeline.media.language import is_east_asian
 from pipeline.text.transcribe import is_suspicious
 from pipeline.types import Utterance
 
@@ -32,10 +33,8 @@ def length_quality(text: str) -> float:
 
 def units(text: str) -> int:
     """Words, with every Chinese, Japanese or Korean character counted as one."""
-    wide = sum(_is_wide(char) for char in text)
-    words = "".join(" " if _is_wide(char) or not (char.isalnum() or char == "'") else char for char in text)
+    wide = sum(is_east_asian(char) for char in text)
+    words = "".join(
+        " " if is_east_asian(char) or not (char.isalnum() or char == "'") else char for char in text
+    )
     return wide + len(words.split())
-
-
-def _is_wide(char: str) -> bool:
-    return char.isalpha() and ord(char) >= 0x2E80

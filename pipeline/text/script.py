@@ -47,16 +47,17 @@ def _convert(text: str, script: str) -> str:
 
     So only characters change that would also change by themselves; what they become depends on their phrase.
     """
-    converter = _converter(_TABLES[script])
-    converted = str(converter.convert(text))
+    table = converter(_TABLES[script])
+    converted = str(table.convert(text))
     if len(converted) != len(text):
         return converted
-    changes = {char: str(converter.convert(char)) != char for char in set(text)}
+    changes = {char: str(table.convert(char)) != char for char in set(text)}
     return "".join(new if changes[old] else old for old, new in zip(text, converted, strict=True))
 
 
 @cache
-def _converter(table: str) -> Any:
+def converter(table: str) -> Any:
+    """OpenCC's converter by the name of its table, ``t2s`` for instance; loaded once."""
     import opencc
 
     return opencc.OpenCC(table)

@@ -1,4 +1,4 @@
-"""The two stages of the text room: the transcript, and the emotion of each of its utterances."""
+"""The stages of the text channel: the words, whose they are, and the emotion of each utterance."""
 
 import shutil
 from collections.abc import Mapping, Sequence

@@ -24,7 +24,6 @@ MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
 NO_SOURCE = "none"
 SPOKEN_SOURCES = frozenset({"faster-whisper", "whisper"})
-WRITTEN_SOURCES = frozenset({"file", "stream"})
 READ_SOURCES = frozenset({"burned-in"})  # words without times, read by a model
 
 
@@ -94,7 +93,7 @@ def transcribe(request: Request) -> Transcript:
         if name in READ_SOURCES and transcript.utterances:
             transcript = _timed(transcript, request)
         notes.append(transcript.note)
-        if name not in WRITTEN_SOURCES and (codecs := _pictures(request)):
+        if name in SPOKEN_SOURCES | READ_SOURCES and (codecs := _pictures(request)):
             notes.append(f"The subtitles in the film are pictures of text ({codecs}), which cannot be read.")
         losses += transcript.losses
         if transcript.status is Status.OK or name in SPOKEN_SOURCES:

@@ -1,8 +1,8 @@
 """From recognised words to utterances: one sentence of one person, without a pause of bounded length."""
 
-import unicodedata
 from collections.abc import Collection, Sequence
 
+from pipeline.text.repetition import is_wide
 from pipeline.types import US_PER_S, Span, Word
 
 MAX_PAUSE_US = 600_000
@@ -71,8 +71,7 @@ def ends_sentence(text: str) -> bool:
 
 def _is_unpunctuated(text: str) -> bool:
     """Whether a word ends in a character of a script that is written without blanks, and no mark follows."""
-    last = text.strip()[-1:]
-    return bool(last) and last.isalpha() and unicodedata.east_asian_width(last) in "WF"
+    return is_wide(text.strip()[-1:])
 
 
 def _short_parts(words: Sequence[Word], group: range, line_ends: Collection[int]) -> list[range]:

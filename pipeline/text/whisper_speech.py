@@ -65,16 +65,7 @@ def card(settings: TranscriptSection) -> ModelCard:
     known = _known_at(path)
     if known is not None:
         return known.card()
-    return ModelCard(
-        id=path.stem,
-        modality="transcript",
-        revision="local",
-        sha256=file_sha256(path),
-        licence="see the model's own page",
-        labels=(),
-        canonical={},
-        source=str(path),
-    )
+    return faster.unlisted_card(path.stem, path, file_sha256(path))
 
 
 def transcribe(request: Request) -> Heard | None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cache
 from statistics import median
-from typing import Any
 
+from pipeline.text.script import converter
 from pipeline.types import Span, Utterance, Word
 
 # A subtitle comes and goes this much before or after its words, at most.
@@ -139,12 +139,5 @@ def comparable(text: str) -> list[str]:
 def _simplified(char: str) -> str:
     if char.isascii():
         return char
-    converted: str = _converter().convert(char)
+    converted: str = converter("t2s").convert(char)
     return converted
-
-
-@cache
-def _converter() -> Any:
-    import opencc
-
-    return opencc.OpenCC("t2s")
